@@ -1,0 +1,49 @@
+# `make quickstart` and `make test` are all a newcomer needs; both install everything on first use.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install quickstart test lint type test-fast bench format lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+install: .venv/installed  ## create .venv with the pinned packages
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' \
+	  || { echo "Python 3.11 or 3.12 must be used, but got $$($(PYTHON) --version); set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock
+	@touch $@
+
+quickstart: install  ## the whole story on embedded digits, in minutes
+	$(BIN)/python -m jobs.quickstart micro
+
+test: lint type test-fast  ## everything CI runs
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: install
+	$(BIN)/mypy
+
+test-fast: install  ## the default suite: no Ray
+	$(BIN)/python -m pytest
+
+bench: install  ## every claim of speed as a ratio
+	for claim in embed distill meta; do $(BIN)/python -m benchmarks.$$claim || exit 1; done
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: install  ## pin the newest versions that fit pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header \
+	  --no-annotate --extra ray --group dev pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv runs .mypy_cache .pytest_cache .ruff_cache

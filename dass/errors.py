@@ -1,0 +1,37 @@
+"""Every error a user can meet. Knows nothing of what raises it.
+
+A message says what must hold, what was got, and what to do. All of them cross process borders:
+they pickle, since their constructors take exactly what `Exception.__init__` gets.
+"""
+
+
+class DassError(Exception):
+    """Base of all errors meant for the user."""
+
+
+class InvalidConfig(DassError, ValueError):
+    """A setting is outside its range, or two settings contradict each other."""
+
+
+class InvalidArchitecture(DassError, ValueError):
+    """An architecture does not parse, or is not a member of its space."""
+
+
+class InvalidData(DassError, ValueError):
+    """A dataset cannot be read, or cannot be split as asked."""
+
+
+class UnknownName(DassError, LookupError):
+    """A space, task, teacher, dataset or recipe of that name does not exist."""
+
+
+class InfeasibleBudget(DassError, ValueError):
+    """No architecture of the space fits the budget."""
+
+
+class CorruptArtifact(DassError, ValueError):
+    """A stored network or predictor is broken, foreign, or made for another space or recipe."""
+
+
+class DivergedTraining(DassError, ArithmeticError):
+    """A training run produced a loss that is not a number."""
