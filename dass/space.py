@@ -1,0 +1,413 @@
+"""Which networks exist: architectures, the spaces they are drawn from, and what they cost.
+
+Everything here is integer arithmetic on widths. This file knows nothing of weights, images or
+training; `network.py` builds what is described here.
+
+Dimension letters: n architectures, s stages, b block slots per stage, d = code length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from dass.errors import InfeasibleBudget, InvalidArchitecture, InvalidConfig, UnknownName
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Output channels of each block, per stage; the depth of a stage is its length.
+
+    `str()` is the identity used in files, requests and records, and `parse` reads it back:
+    `32-24_64_128-96_256` has two blocks in the first stage, of 32 and 24 channels.
+    """
+
+    widths: tuple[tuple[int, ...], ...]
+
+    def __str__(self) -> str:
+        return "_".join("-".join(str(width) for width in stage) for stage in self.widths)
+
+    @classmethod
+    def parse(cls, text: str) -> Architecture:
+        """Read what `str()` wrote.
+
+        Raises:
+            InvalidArchitecture: the text is not block widths joined by `-` and stages by `_`.
+        """
+        stages = [stage.split("-") for stage in text.split("_")]
+        # isdecimal alone lets other scripts' digits through, and int() reads "1_0" as 10.
+        if not all(w.isascii() and w.isdecimal() and w[0] != "0" for s in stages for w in s):
+            raise InvalidArchitecture(
+                "an architecture must be positive block widths joined by '-' and stages joined by "
+                f"'_', such as 32-24_64_128-96_256, but got {text[:80]!r}"
+            )
+        return cls(tuple(tuple(int(width) for width in stage) for stage in stages))
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks in all stages."""
+        return sum(len(stage) for stage in self.widths)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """What a student may cost at most; `None` leaves that cost free."""
+
+    max_flops: int | None = None
+    """Multiply-adds of one forward pass at the space's image size; > 0."""
+    max_parameters: int | None = None
+    """Trainable parameters, the classifier included; > 0."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_flops", "max_parameters"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InvalidConfig(f"`{name} > 0` must hold, but got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """A family of slimmed, shortened ResNets below one largest member, the teacher's shape.
+
+    A member has 1 to `depth` BasicBlocks per stage; each block has one of `options` times its
+    stage's width; the last block of all keeps the full width, so that the teacher's classifier
+    fits. The stem is a 3×3 convolution as wide as the first block; shortcuts have no parameters.
+    """
+
+    name: str
+    """Goes into every record and predictor: a label holds in one space only."""
+    stage_widths: tuple[int, ...]
+    """Channels of the largest member, per stage."""
+    depth: int
+    """Most blocks per stage; at least 1."""
+    multipliers: tuple[float, ...]
+    """Width multipliers in ascending order, the last one 1."""
+    strides: tuple[int, ...]
+    """Stride of each stage's first block."""
+    stem_stride: int
+    """Stride of the stem."""
+    image_size: int
+    """Height and width of the task's images, in pixels."""
+    noise_size: int
+    """Height and width of the noise that networks are embedded with, in pixels."""
+
+    def __post_init__(self) -> None:
+        if len(self.strides) != len(self.stage_widths):
+            raise InvalidConfig(
+                f"`len(strides) == len(stage_widths)` must hold, but got {len(self.strides)} "
+                f"and {len(self.stage_widths)}"
+            )
+        if self.multipliers[-1] != 1 or list(self.multipliers) != sorted(set(self.multipliers)):
+            raise InvalidConfig(f"multipliers must ascend to 1, but got {self.multipliers}")
+        for width in self.stage_widths:
+            if any(width * multiplier % 1 for multiplier in self.multipliers):
+                raise InvalidConfig(f"every multiplier of {width} channels must be a whole number")
+
+    @property
+    def num_stages(self) -> int:
+        """Number of stages s."""
+        return len(self.stage_widths)
+
+    @cached_property
+    def options(self) -> Int64[np.ndarray, "s options"]:
+        """Widths that a block of each stage may have, ascending."""
+        return np.array([[int(w * m) for m in self.multipliers] for w in self.stage_widths])
+
+    @cached_property
+    def largest(self) -> Architecture:
+        """The teacher's architecture: every block there, every block full."""
+        return Architecture(tuple((width,) * self.depth for width in self.stage_widths))
+
+    @cached_property
+    def smallest(self) -> Architecture:
+        """One block per stage, each as narrow as allowed: the cheapest member by any cost."""
+        narrow = [int(row[0]) for row in self.options]
+        narrow[-1] = self.stage_widths[-1]
+        return Architecture(tuple((width,) for width in narrow))
+
+    @property
+    def code_length(self) -> int:
+        """Length d of an encoding: one-hot slots and the relative FLOPs."""
+        return self.num_stages * self.depth * len(self.multipliers) + 1
+
+    @property
+    def map_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a network's embedding."""
+        side = -(-self.noise_size // self.stem_stride)
+        for stride in self.strides:
+            side = -(-side // stride)
+        return self.stage_widths[-1], side, side
+
+    def contains(self, architecture: Architecture) -> bool:
+        """Tell whether the architecture is a member."""
+        return self._violation(architecture) is None
+
+    def check(self, architecture: Architecture) -> None:
+        """Raise unless the architecture is a member.
+
+        Raises:
+            InvalidArchitecture: says which rule is broken and by which block.
+        """
+        violation = self._violation(architecture)
+        if violation is not None:
+            raise InvalidArchitecture(
+                f"{violation} in a member of space {self.name!r}, but got {str(architecture)[:200]}"
+            )
+
+    def _violation(self, architecture: Architecture) -> str | None:
+        stages = architecture.widths
+        if len(stages) != self.num_stages:
+            return f"there must be {self.num_stages} stages"
+        for number, (stage, options) in enumerate(zip(stages, self.options, strict=True), 1):
+            if not 1 <= len(stage) <= self.depth:
+                return f"stage {number} must have 1 to {self.depth} blocks"
+            if not set(stage) <= set(options.tolist()):
+                return f"widths of stage {number} must be among {options.tolist()}"
+        if stages[-1][-1] != self.stage_widths[-1]:
+            return f"the last block must have {self.stage_widths[-1]} channels"
+        return None
+
+    # --- drawing members -------------------------------------------------------------------
+
+    def sample(self, number: int, *, generator: torch.Generator) -> list[Architecture]:
+        """Draw members: uniform depth per stage, then uniform width per block (may repeat)."""
+        s, choices = self.num_stages, len(self.multipliers)
+        depths = torch.randint(1, self.depth + 1, (number, s), generator=generator)
+        picks = torch.randint(choices, (number, s, self.depth), generator=generator)
+        picks[torch.arange(number), s - 1, depths[:, -1] - 1] = choices - 1
+        options = self.options
+        widths = np.stack([options[i][picks[:, i].numpy()] for i in range(s)], axis=1).tolist()
+        return [
+            Architecture(tuple(tuple(row[:d]) for row, d in zip(stages, ds, strict=True)))
+            for stages, ds in zip(widths, depths.tolist(), strict=True)
+        ]
+
+    def mutate(
+        self, parent: Architecture, *, rate: float = 0.1, generator: torch.Generator
+    ) -> Architecture:
+        """Change each depth and each width with probability `rate`, and at least one of them.
+
+        A stage that grows gets blocks of random width; one that shrinks loses its last blocks.
+        """
+        while True:
+            stages = [
+                self._mutate_stage(index, stage, rate=rate, generator=generator)
+                for index, stage in enumerate(parent.widths)
+            ]
+            child = self._with_full_end(stages)
+            if child != parent:
+                return child
+
+    def _mutate_stage(
+        self, index: int, stage: tuple[int, ...], *, rate: float, generator: torch.Generator
+    ) -> tuple[int, ...]:
+        depth = len(stage)
+        draws = torch.rand(self.depth + 1, generator=generator).tolist()
+        picks = torch.randint(len(self.multipliers), (self.depth,), generator=generator).tolist()
+        if draws[-1] < rate:
+            depth = int(torch.randint(1, self.depth + 1, (), generator=generator))
+        options = self.options[index]
+        return tuple(
+            stage[i] if i < len(stage) and draws[i] >= rate else int(options[picks[i]])
+            for i in range(depth)
+        )
+
+    def crossover(
+        self, first: Architecture, second: Architecture, *, generator: torch.Generator
+    ) -> Architecture:
+        """Take each stage whole from one of two parents, at random."""
+        coins = torch.randint(2, (self.num_stages,), generator=generator).tolist()
+        parents = (first, second)
+        return self._with_full_end([parents[coin].widths[i] for i, coin in enumerate(coins)])
+
+    def _with_full_end(self, stages: Sequence[tuple[int, ...]]) -> Architecture:
+        end = (*stages[-1][:-1], self.stage_widths[-1])
+        return Architecture((*stages[:-1], end))
+
+    def pool(self, number: int, *, seed: int, strata: int = 8) -> list[Architecture]:
+        """Draw distinct members stratified by FLOPs, in a fixed shuffled order.
+
+        The FLOPs axis from the smallest to the largest member is cut into `strata` bands of
+        equal width, and the bands are filled in turn as far as they have members; a plain
+        `sample` would leave both ends all but empty. Any prefix of the pool is stratified too,
+        and the pool of a larger number starts with the pool of a smaller one.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        low, high = self.flops([self.smallest, self.largest])
+        bands: list[list[Architecture]] = [[] for _ in range(strata)]
+        candidates = dict.fromkeys(self._spread(generator))
+        costs = self.flops(list(candidates))
+        positions = np.minimum((costs - low) * strata // (high - low), strata - 1)
+        for architecture, position in zip(candidates, positions.tolist(), strict=True):
+            bands[position].append(architecture)
+        pool: list[Architecture] = []
+        while len(pool) < number:
+            drawn = [band.pop() for band in bands if band]
+            if not drawn:
+                raise InvalidConfig(
+                    f"a pool of space {self.name!r} can hold {len(pool)} architectures at most, "
+                    f"but {number} were asked for"
+                )
+            order = torch.randperm(len(drawn), generator=generator).tolist()
+            pool += [drawn[i] for i in order]
+        return pool[:number]
+
+    def _spread(self, generator: torch.Generator) -> list[Architecture]:
+        """Draw members whose stages lean, each member to its own degree, to small or large."""
+        candidates = []
+        for lean in torch.linspace(0, 1, 4000).tolist():
+            stages = []
+            for options in self.options.tolist():
+                draws = torch.rand(self.depth + 1, generator=generator)
+                draws = (draws + 2 * lean - 0.5).clamp(0, 0.999) if lean else draws * 0.5
+                depth = 1 + int(draws[-1] * self.depth)
+                stages.append(tuple(options[int(u * len(options))] for u in draws[:depth]))
+            candidates.append(self._with_full_end(stages))
+        order = torch.randperm(len(candidates), generator=generator).tolist()
+        return [candidates[i] for i in order]
+
+    # --- what members look like and cost ---------------------------------------------------
+
+    def table(self, architectures: Sequence[Architecture]) -> Int64[np.ndarray, "n s b"]:
+        """Lay widths out as an array with a slot per possible block, 0 where there is none."""
+        blank = (0,) * self.depth
+        rows = [[(*stage, *blank)[: self.depth] for stage in a.widths] for a in architectures]
+        return np.array(rows, dtype=np.int64).reshape(-1, self.num_stages, self.depth)
+
+    def encode(self, architectures: Sequence[Architecture]) -> Float[Tensor, "n d"]:
+        """Describe architectures: one-hot width per block slot, then FLOPs over the teacher's.
+
+        Zeros stand where there is no block. The length is the published one (181 in `paper`);
+        the layout is reconstructed, since the published code does not build it.
+        """
+        widths = torch.from_numpy(self.table(architectures))
+        options = torch.from_numpy(self.options)
+        one_hot = widths.unsqueeze(-1) == options[None, :, None, :]
+        relative = self.flops(architectures) / self.flops([self.largest])
+        return torch.cat(
+            [one_hot.flatten(1).float(), torch.from_numpy(relative).float().unsqueeze(1)], dim=1
+        )
+
+    def flops(
+        self, architectures: Sequence[Architecture], *, num_classes: int = 0
+    ) -> Int64[np.ndarray, " n"]:
+        """Count multiply-adds of one forward pass at the space's image size.
+
+        Convolutions and the classifier count; batch norms, poolings and additions do not.
+        Without `num_classes` the classifier is left out, and the cost is the architecture's alone.
+        """
+        widths = self.table(architectures)
+        side = -(-self.image_size // self.stem_stride)
+        before = widths[:, 0, 0]
+        total = 9 * 3 * before * side**2
+        for stage, stride in enumerate(self.strides):
+            side = -(-side // stride)
+            for slot in range(self.depth):
+                width = widths[:, stage, slot]
+                total = total + 9 * (before * width + width * width) * side**2
+                before = np.where(width > 0, width, before)
+        return total + before * num_classes
+
+    def parameters(
+        self, architectures: Sequence[Architecture], *, num_classes: int
+    ) -> Int64[np.ndarray, " n"]:
+        """Count trainable parameters: convolutions, batch norms and the classifier."""
+        widths = self.table(architectures)
+        before = widths[:, 0, 0]
+        total = 9 * 3 * before + 2 * before
+        for stage in range(self.num_stages):
+            for slot in range(self.depth):
+                width = widths[:, stage, slot]
+                total = total + 9 * (before * width + width * width) + 4 * width
+                before = np.where(width > 0, width, before)
+        return total + (before + 1) * num_classes
+
+    def within(
+        self, architectures: Sequence[Architecture], budget: Budget, *, num_classes: int
+    ) -> list[Architecture]:
+        """Keep those that the budget allows, in the same order."""
+        kept = np.ones(len(architectures), dtype=bool)
+        if budget.max_flops is not None:
+            kept &= self.flops(architectures, num_classes=num_classes) <= budget.max_flops
+        if budget.max_parameters is not None:
+            kept &= (
+                self.parameters(architectures, num_classes=num_classes) <= budget.max_parameters
+            )
+        return [a for a, keep in zip(architectures, kept.tolist(), strict=True) if keep]
+
+    def check_budget(self, budget: Budget, *, num_classes: int) -> None:
+        """Raise unless the cheapest member fits.
+
+        Raises:
+            InfeasibleBudget: states what the cheapest student costs.
+        """
+        if not self.within([self.smallest], budget, num_classes=num_classes):
+            flops = int(self.flops([self.smallest], num_classes=num_classes)[0])
+            parameters = int(self.parameters([self.smallest], num_classes=num_classes)[0])
+            raise InfeasibleBudget(
+                f"the budget must allow the cheapest student of space {self.name!r}, "
+                f"{self.smallest} with {flops:,} FLOPs and {parameters:,} parameters, "
+                f"but got max_flops={budget.max_flops} and max_parameters={budget.max_parameters}"
+            )
+
+
+def paper() -> Space:
+    """The published space: 64 px images, ResNets of at most 42 weighted layers."""
+    return Space(
+        name="paper",
+        stage_widths=(32, 64, 128, 256),
+        depth=5,
+        multipliers=tuple(step / 16 for step in range(8, 17)),
+        strides=(1, 2, 2, 2),
+        stem_stride=1,
+        image_size=64,
+        noise_size=64,
+    )
+
+
+def small() -> Space:
+    """A space whose students a CPU core labels in seconds: 32 px images, a stem of stride 2."""
+    return Space(
+        name="small",
+        stage_widths=(16, 32, 64, 128),
+        depth=3,
+        multipliers=tuple(step / 16 for step in range(8, 17)),
+        strides=(1, 2, 2, 2),
+        stem_stride=2,
+        image_size=32,
+        noise_size=64,
+    )
+
+
+def micro() -> Space:
+    """A space for tests and the quickstart: 8 px images, a student in about a second."""
+    return Space(
+        name="micro",
+        stage_widths=(8, 16, 32),
+        depth=2,
+        multipliers=(0.5, 0.625, 0.75, 0.875, 1.0),
+        strides=(1, 2, 2),
+        stem_stride=1,
+        image_size=8,
+        noise_size=16,
+    )
+
+
+SPACES = {"paper": paper, "small": small, "micro": micro}
+
+
+def by_name(name: str) -> Space:
+    """Look a space up.
+
+    Raises:
+        UnknownName: lists the spaces there are.
+    """
+    if name not in SPACES:
+        raise UnknownName(f"a space must be one of {sorted(SPACES)}, but got {name!r}")
+    return SPACES[name]()
