@@ -157,7 +157,8 @@ class Space:
         violation = self._violation(architecture)
         if violation is not None:
             raise InvalidArchitecture(
-                f"{violation} in a member of space {self.name!r}, but got {str(architecture)[:200]}"
+                f"{violation} in a member of space {self.name!r}, "
+                f"but got {str(architecture)[:200]}"
             )
 
     def _violation(self, architecture: Architecture) -> str | None:
@@ -312,7 +313,7 @@ class Space:
                 width = widths[:, stage, slot]
                 total = total + 9 * (before * width + width * width) * side**2
                 before = np.where(width > 0, width, before)
-        return total + before * num_classes
+        return np.asarray(total + before * num_classes)
 
     def parameters(
         self, architectures: Sequence[Architecture], *, num_classes: int
@@ -326,7 +327,7 @@ class Space:
                 width = widths[:, stage, slot]
                 total = total + 9 * (before * width + width * width) + 4 * width
                 before = np.where(width > 0, width, before)
-        return total + (before + 1) * num_classes
+        return np.asarray(total + (before + 1) * num_classes)
 
     def within(
         self, architectures: Sequence[Architecture], budget: Budget, *, num_classes: int

@@ -1,0 +1,246 @@
+"""Search a space for the students of one teacher that score best within a budget.
+
+Two algorithms, random and regularised evolution, over any `Scorer`. A generator of generations,
+so that a caller can show progress or stop. Knows nothing of training, files or requests.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from dass.baselines import Scorer
+from dass.errors import InvalidConfig
+from dass.predictor import Ensemble
+from dass.record import StudentRecord, episode
+from dass.space import Architecture, Budget, Space
+from dass.teacher import Teacher
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchConfig:
+    """How a space is searched."""
+
+    algorithm: Literal["evolution", "random"] = "evolution"
+    """Regularised evolution (Real et al., AAAI 2019), or independent draws."""
+    candidates: int = 2000
+    """Distinct architectures scored; >= 1. A space with fewer in the budget is exhausted."""
+    top: int = 5
+    """Predictions returned; >= 1."""
+    generation: int = 100
+    """Architectures scored at once; >= 1."""
+    population: int = 200
+    """Members that evolution remembers, the oldest leaving first; >= 2."""
+    sample: int = 20
+    """Members that a parent is the best of; >= 1."""
+    mutation_rate: float = 0.1
+    """Probability of changing each depth and each width; in (0, 1]."""
+    crossover_rate: float = 0.3
+    """Probability that a child has two parents; in [0, 1]."""
+    seed: int = 0
+    """Equal seeds, equal answers."""
+
+    def __post_init__(self) -> None:
+        rules = {
+            "candidates >= 1": self.candidates >= 1,
+            "top >= 1": self.top >= 1,
+            "generation >= 1": self.generation >= 1,
+            "population >= 2": self.population >= 2,
+            "sample >= 1": self.sample >= 1,
+            "0 < mutation_rate <= 1": 0 < self.mutation_rate <= 1,
+            "0 <= crossover_rate <= 1": 0 <= self.crossover_rate <= 1,
+        }
+        for rule, holds in rules.items():
+            if not holds:
+                raise InvalidConfig(f"`{rule}` must hold for a search, but got {self}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What is foretold of one student."""
+
+    architecture: Architecture
+    accuracy: float
+    """Predicted accuracy after distillation, a fraction; a baseline's bare score otherwise."""
+    uncertainty: float | None
+    """Standard deviation over an ensemble, a fraction; `None` where the scorer has no opinion."""
+    flops: int
+    """Multiply-adds of one forward pass at the space's image size."""
+    parameters: int
+    """Trainable parameters."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Generation:
+    """The state of a search after some candidates; the last one is the answer."""
+
+    scored: int
+    """Distinct candidates scored so far."""
+    top: tuple[Prediction, ...]
+    """The best so far, best first."""
+    pareto: tuple[Prediction, ...]
+    """Those that no candidate beats in both FLOPs and prediction, cheapest first."""
+
+
+def search(
+    scorer: Scorer,
+    teacher: Teacher,
+    budget: Budget,
+    *,
+    config: SearchConfig,
+    support: Sequence[StudentRecord] = (),
+) -> Iterator[Generation]:
+    """Score candidates within the budget, generation by generation.
+
+    Args:
+        scorer: the predictor, or a baseline.
+        teacher: whose students are sought.
+        budget: what a student may cost.
+        config: how.
+        support: measured students of this teacher for the predictor to adapt on as well.
+
+    Raises:
+        InfeasibleBudget: not even the cheapest student fits; says what that one costs.
+    """
+    space = teacher.network.space
+    classes = teacher.network.num_classes
+    space.check_budget(budget, num_classes=classes)
+    generator = torch.Generator().manual_seed(config.seed)
+    found: dict[Architecture, Prediction] = {}
+    population: deque[Prediction] = deque(maxlen=config.population)
+    while len(found) < config.candidates:
+        wanted = min(config.generation, config.candidates - len(found))
+        fresh = _propose(space, budget, population, found, wanted, config, generator, classes)
+        if not fresh:
+            break
+        predictions = predict(scorer, teacher, fresh, support=support)
+        found |= {p.architecture: p for p in predictions}
+        population.extend(predictions)
+        yield _summary(found, config.top)
+
+
+def predict(
+    scorer: Scorer,
+    teacher: Teacher,
+    architectures: Sequence[Architecture],
+    *,
+    support: Sequence[StudentRecord] = (),
+) -> list[Prediction]:
+    """Score architectures in the given order."""
+    spread = None
+    if isinstance(scorer, Ensemble):
+        task = episode(teacher, architectures, [0.0] * len(architectures), support=support)
+        scores, spread = scorer.predict(task)
+    else:
+        scores = scorer.score(teacher, architectures)
+    space, classes = teacher.network.space, teacher.network.num_classes
+    spreads = [None] * len(architectures) if spread is None else spread.tolist()
+    columns = zip(
+        architectures,
+        scores.tolist(),
+        spreads,
+        space.flops(architectures, num_classes=classes).tolist(),
+        space.parameters(architectures, num_classes=classes).tolist(),
+        strict=True,
+    )
+    return [
+        Prediction(architecture=a, accuracy=s, uncertainty=u, flops=f, parameters=p)
+        for a, s, u, f, p in columns
+    ]
+
+
+def run(
+    scorer: Scorer,
+    teacher: Teacher,
+    budget: Budget,
+    *,
+    config: SearchConfig,
+    support: Sequence[StudentRecord] = (),
+) -> Generation:
+    """Search to the end and return the answer; same arguments and errors as `search`."""
+    *_, last = search(scorer, teacher, budget, config=config, support=support)
+    return last
+
+
+def _propose(
+    space: Space,
+    budget: Budget,
+    population: Sequence[Prediction],
+    found: dict[Architecture, Prediction],
+    wanted: int,
+    config: SearchConfig,
+    generator: torch.Generator,
+    classes: int,
+) -> list[Architecture]:
+    """Return new members of the budget; fewer than wanted only when none turn up any more."""
+    fresh: dict[Architecture, None] = {}
+    evolve = config.algorithm == "evolution" and len(population) >= min(
+        config.population, config.candidates // 4
+    )
+    for attempt in range(50):
+        # After some barren rounds of evolution, fresh draws bring the diversity back.
+        if evolve and attempt < 40:
+            drawn = [_child(space, population, config, generator) for _ in range(wanted)]
+        else:
+            drawn = _draw(space, budget, 10 * wanted, generator, classes)
+        for architecture in space.within(drawn, budget, num_classes=classes):
+            if architecture not in found and len(fresh) < wanted:
+                fresh[architecture] = None
+        if len(fresh) == wanted:
+            break
+    return list(fresh)
+
+
+def _draw(
+    space: Space, budget: Budget, number: int, generator: torch.Generator, classes: int
+) -> list[Architecture]:
+    """Draw members; where the budget is tight, walk down from them to cheaper ones."""
+    drawn = space.sample(number, generator=generator)
+    if len(space.within(drawn, budget, num_classes=classes)) * 20 >= number:
+        return drawn
+    walks = [space.smallest]
+    for _ in range(number):
+        start = walks[int(torch.randint(len(walks), (), generator=generator))]
+        step = space.mutate(start, generator=generator)
+        if space.within([step], budget, num_classes=classes):
+            walks.append(step)
+    return walks
+
+
+def _child(
+    space: Space,
+    population: Sequence[Prediction],
+    config: SearchConfig,
+    generator: torch.Generator,
+) -> Architecture:
+    """Mutate the best of a few random members, or a cross between two such."""
+
+    def parent() -> Architecture:
+        picks = torch.randint(len(population), (config.sample,), generator=generator).tolist()
+        best: Prediction = max((population[i] for i in picks), key=lambda p: p.accuracy)
+        return best.architecture
+
+    child = parent()
+    if float(torch.rand((), generator=generator)) < config.crossover_rate:
+        child = space.crossover(child, parent(), generator=generator)
+    return space.mutate(child, rate=config.mutation_rate, generator=generator)
+
+
+def _summary(found: dict[Architecture, Prediction], top: int) -> Generation:
+    best_first = sorted(found.values(), key=lambda p: (-p.accuracy, p.flops, str(p.architecture)))
+    return Generation(
+        scored=len(found), top=tuple(best_first[:top]), pareto=tuple(pareto(best_first))
+    )
+
+
+def pareto(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Keep those that no cheaper or equally cheap one matches, cheapest first."""
+    front: list[Prediction] = []
+    for p in sorted(predictions, key=lambda p: (p.flops, -p.accuracy, str(p.architecture))):
+        if not front or p.accuracy > front[-1].accuracy:
+            front.append(p)
+    return front
