@@ -1,0 +1,49 @@
+"""What jobs print: their config first, tables, where the result is and what to run next."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import tyro
+
+from cluster.storage import StorageError
+from dass.errors import DassError
+
+C = TypeVar("C")
+
+
+def run(main: Callable[[C], None], recipes: Mapping[str, tuple[str, C]], name: str) -> None:
+    """Parse the command line and run a job; an error meant for the user is one line, exit 2."""
+    config = tyro.extras.overridable_config_cli(dict(recipes), prog=f"python -m jobs.{name}")
+    try:
+        main(config)
+    except (DassError, StorageError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def announce(config: Any) -> None:
+    """Print a job's whole config as JSON."""
+    print(json.dumps(dataclasses.asdict(config), indent=2, default=str), flush=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay text out in columns, the first to the left and the others to the right."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (head, ["-" * width for width in widths], *rows)
+    ]
+    return "\n".join(lines)
+
+
+def finish(where: str, *, next_line: str) -> None:
+    """Say where the result is and what to run next."""
+    print(f"\nresult: {where}\nnext:   {next_line}", flush=True)

@@ -1,0 +1,208 @@
+"""What a store holds, and under which keys. The one home of these names.
+
+    tasks/TASK.json                  a task and its role
+    teachers/TEACHER/                an artifact
+    records/KEY.parquet              one measured student each, and nothing else
+    predictors/NAME/                 an artifact
+    students/KEY/                    a trained student: an artifact and `model.onnx`
+    searches/NAME.json               a ranking
+    checkpoints/KEY.safetensors      a training under way; deleted when it ends
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from cluster.storage import MissingKey, Store
+from dass import artifacts
+from dass.errors import CorruptArtifact, UnknownName
+from dass.predictor import Ensemble
+from dass.record import StudentRecord, from_parquet, to_parquet
+from dass.search import Generation, Prediction
+from dass.task import Role, TaskConfig
+from dass.teacher import Teacher
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Typed access to a store; a value, as the store is."""
+
+    store: Store
+
+    # --- tasks -----------------------------------------------------------------------------
+
+    def put_task(self, task: TaskConfig, role: Role) -> None:
+        """Publish a task, replacing its role if it had another."""
+        text = json.dumps({"role": role} | task.to_dict(), indent=2)
+        self.store.write(f"tasks/{task.name}.json", text.encode())
+
+    def tasks(self) -> dict[str, tuple[TaskConfig, Role]]:
+        """Return every task and its role, by name."""
+        found = {}
+        for key in self.store.list("tasks"):
+            fields = json.loads(self.store.read(key))
+            role = fields.pop("role")
+            if role not in get_args(Role):
+                raise CorruptArtifact(
+                    f"the role in {self.store.url(key)} must be one of {get_args(Role)}, "
+                    f"but is {role!r}"
+                )
+            task = TaskConfig.from_dict(fields)
+            found[task.name] = task, role
+        return found
+
+    # --- teachers --------------------------------------------------------------------------
+
+    def has_teacher(self, name: str) -> bool:
+        """Tell whether the teacher is published."""
+        return self.store.exists(f"teachers/{name}/{artifacts.MANIFEST}")
+
+    def put_teacher(self, teacher: Teacher, facts: Mapping[str, Any]) -> str:
+        """Publish a teacher; return where."""
+        return self._put(f"teachers/{teacher.name}", artifacts.pack_teacher(teacher, facts))
+
+    def teacher(self, name: str) -> Teacher:
+        """Read a teacher.
+
+        Raises:
+            UnknownName: lists the teachers there are.
+            CorruptArtifact: its files are broken.
+        """
+        return artifacts.unpack_teacher(self._get("teachers", name), where=f"teacher {name}")
+
+    def teachers(self) -> list[str]:
+        """Return the names of all teachers."""
+        return self._names("teachers")
+
+    # --- records ---------------------------------------------------------------------------
+
+    def put_record(self, record: StudentRecord) -> str:
+        """Publish a record; return where."""
+        key = f"records/{record.key}.parquet"
+        self.store.write(key, to_parquet([record]))
+        return self.store.url(key)
+
+    def record_keys(self) -> set[str]:
+        """Return the keys of all records, without reading them."""
+        return {
+            key.removeprefix("records/").removesuffix(".parquet")
+            for key in self.store.list("records")
+        }
+
+    def record(self, key: str) -> StudentRecord:
+        """Read one record."""
+        (record,) = from_parquet(self.store.read(f"records/{key}.parquet"))
+        return record
+
+    def records(self) -> list[StudentRecord]:
+        """Read all records, each once, in the order of their keys."""
+        found = {r.key: r for k in self.store.list("records") for r in from_parquet(self.store.read(k))}
+        return [found[key] for key in sorted(found)]
+
+    # --- predictors ------------------------------------------------------------------------
+
+    def has_predictor(self, name: str) -> bool:
+        """Tell whether the predictor is published."""
+        return self.store.exists(f"predictors/{name}/{artifacts.MANIFEST}")
+
+    def put_predictor(self, name: str, ensemble: Ensemble, card: Mapping[str, Any]) -> str:
+        """Publish a predictor and its card; return where."""
+        return self._put(f"predictors/{name}", artifacts.pack_ensemble(ensemble, card))
+
+    def predictor(
+        self, name: str, *, space: str | None = None, recipe: str | None = None
+    ) -> tuple[Ensemble, dict[str, Any]]:
+        """Read a predictor and its card, made for this space and recipe if they are given.
+
+        Raises:
+            UnknownName: lists the predictors there are.
+            CorruptArtifact: its files are broken, or made for another space or recipe.
+        """
+        files = self._get("predictors", name)
+        return artifacts.unpack_ensemble(
+            files, space=space, recipe=recipe, where=f"predictor {name}"
+        )
+
+    # --- answers ---------------------------------------------------------------------------
+
+    def put_student(self, key: str, files: Mapping[str, bytes]) -> str:
+        """Publish a trained student; return where."""
+        return self._put(f"students/{key}", files)
+
+    def has_student(self, key: str) -> bool:
+        """Tell whether the trained student is published."""
+        return self.store.exists(f"students/{key}/{artifacts.MANIFEST}")
+
+    def put_search(self, name: str, answer: Generation, facts: Mapping[str, Any]) -> str:
+        """Publish a ranking; return where."""
+        key = f"searches/{name}.json"
+        text = {
+            **facts,
+            "scored": answer.scored,
+            "top": [_plain(p) for p in answer.top],
+            "pareto": [_plain(p) for p in answer.pareto],
+        }
+        self.store.write(key, json.dumps(text, indent=2).encode())
+        return self.store.url(key)
+
+    # --- trainings under way ---------------------------------------------------------------
+
+    def put_checkpoint(self, key: str, state: Mapping[str, Tensor]) -> None:
+        """Publish where a training stands, replacing where it stood."""
+        tensors = {name: t.detach().cpu().contiguous() for name, t in state.items()}
+        self.store.write(f"checkpoints/{key}.safetensors", save_tensors(tensors))
+
+    def checkpoint(self, key: str) -> dict[str, Tensor] | None:
+        """Return where a training stood, or `None` if it is to start afresh."""
+        try:
+            data = self.store.read(f"checkpoints/{key}.safetensors")
+        except MissingKey:
+            return None
+        return artifacts.tensors(data, where=f"checkpoint {key}")
+
+    def drop_checkpoint(self, key: str) -> None:
+        """Forget a training that ended."""
+        self.store.delete(f"checkpoints/{key}.safetensors")
+
+    # --- artifacts -------------------------------------------------------------------------
+
+    def _put(self, prefix: str, files: Mapping[str, bytes]) -> str:
+        self.store.write_all(prefix, files, artifacts.MANIFEST)
+        return self.store.url(prefix)
+
+    def _get(self, kind: str, name: str) -> dict[str, bytes]:
+        try:
+            return {
+                file: self.store.read(f"{kind}/{name}/{file}")
+                for file in (artifacts.MANIFEST, artifacts.WEIGHTS)
+            }
+        except MissingKey as error:
+            raise UnknownName(
+                f"one of the {kind} in {self.store.root} must be named, {_listed(self._names(kind))}"
+                f", but got {name!r}"
+            ) from error
+
+    def _names(self, kind: str) -> list[str]:
+        suffix = f"/{artifacts.MANIFEST}"
+        return [
+            key.removeprefix(f"{kind}/").removesuffix(suffix)
+            for key in self.store.list(kind)
+            if key.endswith(suffix)
+        ]
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    if not known:
+        return "of which there are none yet"
+    return ", ".join(known[:8]) + (f" (and {len(known) - 8} more)" if len(known) > 8 else "")
+
+
+def _plain(prediction: Prediction) -> dict[str, Any]:
+    return asdict(prediction) | {"architecture": str(prediction.architecture)}
