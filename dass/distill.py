@@ -294,7 +294,7 @@ def train(
     Raises:
         DivergedTraining: the loss of a pass is not finite.
     """
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)
     parameters = dict(network.named_parameters())
     optimizer = torch.optim.SGD(
         parameters.values(),

@@ -344,9 +344,7 @@ def student_jobs(config: BuildConfig, plans: Sequence[StudentPlan]) -> Iterator[
         identity = plan.identity
         if identity.key not in done:
             label = f"{plan.architecture} of {plan.teacher} (seed {plan.seed})"
-            yield Job(
-                key=identity.key, group=plan.teacher, cost=cost, payload=plan, label=label
-            )
+            yield Job(key=identity.key, group=plan.teacher, cost=cost, payload=plan, label=label)
 
 
 def build(config: BuildConfig) -> None:
@@ -385,7 +383,9 @@ def main(config: BuildConfig) -> None:
     records = [r for r in Library(store).records() if r.space == config.space]
     tasks = len({record.task for record in records})
     seconds = sum(record.seconds for record in records)
-    print(f"\n{len(records)} records of {tasks} tasks, {seconds / 3600:.2f} core-hours of students")
+    print(
+        f"\n{len(records)} records of {tasks} tasks, {seconds / 3600:.2f} core-hours of students"
+    )
     console.finish(
         store.url("records"),
         next_line=f"python -m jobs.train {config.space} --store {config.store}",

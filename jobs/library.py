@@ -1,12 +1,12 @@
 """What a store holds, and under which keys. The one home of these names.
 
-    tasks/TASK.json                  a task and its role
-    teachers/TEACHER/                an artifact
-    records/KEY.parquet              one measured student each, and nothing else
-    predictors/NAME/                 an artifact
-    students/KEY/                    a trained student: an artifact and `model.onnx`
-    searches/NAME.json               a ranking
-    checkpoints/KEY.safetensors      a training under way; deleted when it ends
+tasks/TASK.json                  a task and its role
+teachers/TEACHER/                an artifact
+records/KEY.parquet              one measured student each, and nothing else
+predictors/NAME/                 an artifact
+students/KEY/                    a trained student: an artifact and `model.onnx`
+searches/NAME.json               a ranking
+checkpoints/KEY.safetensors      a training under way; deleted when it ends
 """
 
 from __future__ import annotations
@@ -102,7 +102,9 @@ class Library:
 
     def records(self) -> list[StudentRecord]:
         """Read all records, each once, in the order of their keys."""
-        found = {r.key: r for k in self.store.list("records") for r in from_parquet(self.store.read(k))}
+        found = {
+            r.key: r for k in self.store.list("records") for r in from_parquet(self.store.read(k))
+        }
         return [found[key] for key in sorted(found)]
 
     # --- predictors ------------------------------------------------------------------------

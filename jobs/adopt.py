@@ -1,0 +1,86 @@
+"""Take a user's own teacher into a store: a state dict of a space's largest member.
+
+python -m jobs.adopt small --weights teacher.safetensors --source npz:images.npz
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.storage import Store
+from dass.artifacts import adopt
+from dass.distill import accuracy
+from dass.errors import InvalidConfig
+from dass.space import by_name
+from dass.task import load_task
+from dass.teacher import Teacher
+from jobs import console
+from jobs.build import SplitPlan
+from jobs.library import Library
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdoptConfig:
+    """Which weights, and the images they were trained on."""
+
+    store: str
+    """Where the teacher goes: a folder, or s3://bucket/prefix."""
+    space: str
+    """Search space whose largest member it is."""
+    weights: str = ""
+    """A safetensors file with the parameter names of `dass.network.ResNet`."""
+    source: str = "digits"
+    """Images: digits, a torchvision dataset's name, folder:PATH or npz:PATH."""
+    split: SplitPlan = field(default_factory=SplitPlan)
+    """Which of them, divided how; hold out validation images it was not trained on."""
+    data_root: str = "data"
+    """Where torchvision datasets are downloaded to."""
+
+
+def take(config: AdoptConfig) -> Teacher:
+    """Check the weights, measure their accuracy, publish the teacher.
+
+    Raises:
+        CorruptArtifact: states the expected names and shapes that are not met.
+    """
+    path = Path(config.weights)
+    if not path.is_file():
+        raise InvalidConfig(f"`weights` must be a safetensors file, but got {config.weights!r}")
+    space = by_name(config.space)
+    (task_config,) = config.split.configs(config.source)
+    task = load_task(task_config, image_size=space.image_size, data_root=config.data_root)
+    data = path.read_bytes()
+    network = adopt(data, space=space, num_classes=task.num_classes, where=str(path))
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    teacher = Teacher(
+        name=f"{space.name}.{task.name}.own-{digest}.0",
+        network=network,
+        accuracy=accuracy(network, task.validation),
+        test_accuracy=accuracy(network, task.test),
+        task=task_config,
+    )
+    library = Library(Store(config.store))
+    library.put_task(task_config, config.split.role)
+    library.put_teacher(teacher, {"recipe": "own", "weights_sha256": digest})
+    return teacher
+
+
+def main(config: AdoptConfig) -> None:
+    """Adopt a teacher and say how good it is."""
+    console.announce(config)
+    teacher = take(config)
+    print(f"\nvalidation accuracy {100 * teacher.accuracy:.1f} %")
+    console.finish(
+        Store(config.store).url(f"teachers/{teacher.name}"),
+        next_line=f"python -m jobs.search {config.space} --store {config.store} "
+        f"--teacher {teacher.name}",
+    )
+
+
+if __name__ == "__main__":
+    from jobs import recipes
+    from jobs.adopt import main as imported_main
+
+    console.run(imported_main, recipes.ADOPT, "adopt")

@@ -1,0 +1,111 @@
+"""Distil one student for real, and export it: safetensors, ONNX and its record.
+
+python -m jobs.distill micro --teacher NAME --architecture 8_14_32
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from cluster.storage import Store
+from dass.artifacts import pack_student
+from dass.distill import Recipe
+from dass.errors import InvalidConfig
+from dass.export import to_onnx
+from dass.record import StudentRecord
+from dass.space import Architecture
+from jobs import console
+from jobs.build import StudentPlan, Worker
+from jobs.library import Library
+
+ONNX = "model.onnx"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistillConfig:
+    """Which student of which teacher."""
+
+    store: str
+    """Where the teacher is and the student goes: a folder, or s3://bucket/prefix."""
+    teacher: str = ""
+    """Name of a teacher in the store."""
+    architecture: str = ""
+    """The student, as `jobs.search` prints it."""
+    recipe: Recipe = field(default_factory=Recipe)
+    """How it is distilled; predictions hold for the recipe that the predictor was trained on."""
+    seed: int = 0
+    """Of order, augmentation and views."""
+    device: str = "cpu"
+    """cpu or cuda."""
+    data_root: str = "data"
+    """Where torchvision datasets are."""
+
+
+def plan_for(config: DistillConfig) -> StudentPlan:
+    """Return the training that the config asks for.
+
+    Raises:
+        InvalidArchitecture: the architecture does not parse or is no member of the space.
+        InvalidConfig: the teacher has no images to distil on.
+    """
+    teacher = Library(Store(config.store)).teacher(config.teacher)
+    architecture = Architecture.parse(config.architecture)
+    teacher.network.space.check(architecture)
+    if teacher.task is None:
+        raise InvalidConfig(
+            f"teacher {teacher.name} must have a task to distil on, but came without images; "
+            "adopt it with `python -m jobs.adopt --source ...`"
+        )
+    return StudentPlan(
+        teacher=teacher.name,
+        task=teacher.task,
+        space=teacher.network.space.name,
+        architecture=architecture,
+        recipe=config.recipe,
+        seed=config.seed,
+    )
+
+
+def distil(config: DistillConfig) -> tuple[StudentRecord, str]:
+    """Distil and publish, unless the store has it already; return record and place."""
+    library = Library(Store(config.store))
+    plan = plan_for(config)
+    key = plan.identity.key
+    if library.has_student(key):
+        return library.record(key), library.store.url(f"students/{key}")
+    worker = Worker(library.store, config.device, config.data_root)
+    network, record = worker.distil(plan)
+    network.cpu()
+    files = {ONNX: to_onnx(network), **pack_student(network, asdict(record))}
+    return record, library.put_student(key, files)
+
+
+def main(config: DistillConfig) -> None:
+    """Distil one student and say how good it is."""
+    console.announce(config)
+    record, where = distil(config)
+    teacher = Library(Store(config.store)).teacher(config.teacher)
+    rows = [
+        [
+            "student",
+            f"{100 * record.validation_accuracy:.1f} %",
+            f"{100 * record.test_accuracy:.1f} %",
+        ],
+        [
+            "teacher",
+            f"{100 * teacher.accuracy:.1f} %",
+            f"{100 * (teacher.test_accuracy or 0):.1f} %",
+        ],
+    ]
+    print("\n" + console.table(["", "validation", "test"], rows))
+    console.finish(
+        where,
+        next_line=f"onnxruntime loads {ONNX}; dass.artifacts.unpack_student reads the rest",
+    )
+
+
+if __name__ == "__main__":
+    from jobs import recipes
+    from jobs.distill import main as imported_main
+
+    console.run(imported_main, recipes.DISTILL, "distill")

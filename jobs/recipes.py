@@ -1,0 +1,164 @@
+"""Whole configs as functions: `micro` for tests and the quickstart, `small` for a CPU, `paper`.
+
+Every number of `paper` is the published one; the others say what they were chosen for.
+"""
+
+from __future__ import annotations
+
+from dass.distill import Recipe, published_teacher
+from dass.meta import MetaConfig
+from dass.search import SearchConfig
+from jobs.adopt import AdoptConfig
+from jobs.build import BuildConfig, SplitPlan
+from jobs.distill import DistillConfig
+from jobs.quickstart import QuickstartConfig
+from jobs.search import SearchJobConfig
+from jobs.train import TrainConfig
+
+
+def micro_teacher() -> Recipe:
+    """Teachers of 8 px digits: some hundred images, two seconds."""
+    return Recipe(
+        epochs=25, batch_size=16, warmup_epochs=1, padding=1, label_smoothing=0.1, hard_weight=1.0
+    )
+
+
+def micro_student() -> Recipe:
+    """Students of 8 px digits: about a second each; too short to saturate."""
+    return Recipe(epochs=5, batch_size=16, padding=1, teacher_logits="views")
+
+
+def small_teacher() -> Recipe:
+    """Teachers of 32 px images: about a minute a thousand images."""
+    return Recipe(epochs=30, warmup_epochs=2, padding=4, label_smoothing=0.1, hard_weight=1.0)
+
+
+def small_student() -> Recipe:
+    """Students of 32 px images: 3 to 15 core-seconds a thousand images, 8 in the mean."""
+    return Recipe(epochs=8, learning_rate=0.02, padding=4, teacher_logits="views")
+
+
+def paper_student() -> Recipe:
+    """The published recipe."""
+    return Recipe()
+
+
+# --- build ---------------------------------------------------------------------------------
+
+
+def micro_build() -> BuildConfig:
+    """Digits split by class: 0–4 to learn from, 5–7 to select on, 7–9 unseen; few images each."""
+    few = {"train_per_class": 12, "validation_per_class": 60, "flip": False}
+    return BuildConfig(
+        store="runs/micro",
+        space="micro",
+        source="digits",
+        splits=(
+            SplitPlan(role="train", tasks=6, classes=4, only=("0", "1", "2", "3", "4"), **few),
+            SplitPlan(role="validation", only=("5", "6", "7"), **few),
+            SplitPlan(role="unseen", only=("7", "8", "9"), **few),
+        ),
+        teacher=micro_teacher(),
+        student=micro_student(),
+    )
+
+
+def small_build() -> BuildConfig:
+    """One task of all classes of a source of 32 px images, 100 training images a class."""
+    return BuildConfig(
+        store="runs/small",
+        space="small",
+        source="digits",
+        splits=(SplitPlan(train_per_class=100),),
+        teacher=small_teacher(),
+        student=small_student(),
+    )
+
+
+def paper_build() -> BuildConfig:
+    """Published space and recipes; 50 students of each of eight class splits; wants a GPU."""
+    return BuildConfig(
+        store="runs/paper",
+        space="paper",
+        source="cifar100",
+        splits=(
+            SplitPlan(role="train", tasks=8, classes=10),
+            SplitPlan(role="validation", tasks=2, classes=10),
+        ),
+        own=26,
+        teacher=published_teacher(),
+        student=paper_student(),
+        device="cuda",
+        workers=1,
+    )
+
+
+# --- the other jobs ------------------------------------------------------------------------
+
+
+def micro_train() -> TrainConfig:
+    """A predictor of a tenth of the published size, in half a minute."""
+    return TrainConfig(
+        store="runs/micro",
+        space="micro",
+        scale="relative",
+        hidden=32,
+        features=64,
+        meta=MetaConfig(episodes=200, queries=24, listwise_weight=1.0),
+    )
+
+
+def small_train() -> TrainConfig:
+    """The published predictor and meta-training on `small` records."""
+    return TrainConfig(store="runs/small", space="small")
+
+
+def paper_train() -> TrainConfig:
+    """The published predictor and meta-training: one member, percent, squared error."""
+    return TrainConfig(store="runs/paper", space="paper", members=1)
+
+
+def search(space: str) -> SearchJobConfig:
+    """Two thousand candidates within half of the teacher's FLOPs."""
+    return SearchJobConfig(store=f"runs/{space}", max_flops_share=0.5)
+
+
+def quickstart() -> QuickstartConfig:
+    """The `micro` jobs in one store of their own."""
+    from dataclasses import replace
+
+    store = "runs/quickstart"
+    return QuickstartConfig(
+        build=replace(micro_build(), store=store),
+        train=replace(micro_train(), store=store),
+        search=SearchJobConfig(
+            store=store, max_flops_share=0.5, search=SearchConfig(candidates=1000)
+        ),
+        distill=DistillConfig(store=store, recipe=micro_student()),
+    )
+
+
+BUILD = {
+    "micro": ("8 px digits: minutes on a laptop", micro_build()),
+    "small": ("32 px images: seconds a student on a CPU core", small_build()),
+    "paper": ("the published space and recipes: a GPU", paper_build()),
+}
+TRAIN = {
+    "micro": ("a small predictor in half a minute", micro_train()),
+    "small": ("the published predictor on small records", small_train()),
+    "paper": ("the published predictor and meta-training", paper_train()),
+}
+SEARCH = {
+    space: (f"students of a teacher in space {space}", search(space))
+    for space in ("micro", "small", "paper")
+}
+DISTILL = {
+    "micro": ("8 px", DistillConfig(store="runs/micro", recipe=micro_student())),
+    "small": ("32 px", DistillConfig(store="runs/small", recipe=small_student())),
+    "paper": ("64 px", DistillConfig(store="runs/paper", recipe=paper_student(), device="cuda")),
+}
+ADOPT = {
+    space: (f"a teacher for space {space}", AdoptConfig(store=f"runs/{space}", space=space))
+    for space in ("micro", "small", "paper")
+}
+QUICKSTART = {"micro": ("the whole story on embedded digits", quickstart())}

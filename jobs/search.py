@@ -1,0 +1,147 @@
+"""Search for a teacher's best students within a budget, without training any.
+
+python -m jobs.search micro --teacher NAME --max-flops-share 0.5
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+
+from tqdm import tqdm
+
+from cluster.storage import Store
+from dass.errors import InvalidConfig
+from dass.search import Generation, Prediction, SearchConfig, search
+from dass.space import Budget
+from dass.teacher import Teacher
+from jobs import console
+from jobs.library import Library
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchJobConfig:
+    """Whose students, how cheap, and how to look for them."""
+
+    store: str
+    """Where predictor and teacher are and the ranking goes: a folder, or s3://bucket/prefix."""
+    teacher: str = ""
+    """Name of a teacher in the store (`jobs.build` or `jobs.adopt` put it there)."""
+    predictor: str = "predictor"
+    """Name of the predictor in the store."""
+    max_flops: int | None = None
+    """Most multiply-adds of one forward pass."""
+    max_flops_share: float | None = None
+    """The same as a share of the teacher's, in (0, 1]."""
+    max_parameters: int | None = None
+    """Most trainable parameters."""
+    measured: bool = False
+    """Adapt on the teacher's measured students in the store as well, if there are any."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """Algorithm, candidates, seed."""
+    device: str = "cpu"
+    """cpu or cuda."""
+
+    def __post_init__(self) -> None:
+        if self.max_flops is not None and self.max_flops_share is not None:
+            raise InvalidConfig(
+                "`max_flops` and `max_flops_share` must not both be given, but got "
+                f"{self.max_flops} and {self.max_flops_share}"
+            )
+        if self.max_flops_share is not None and not 0 < self.max_flops_share <= 1:
+            raise InvalidConfig(
+                f"`0 < max_flops_share <= 1` must hold, but got {self.max_flops_share}"
+            )
+
+
+def budget_for(config: SearchJobConfig, teacher: Teacher) -> Budget:
+    """Return the budget in absolute numbers."""
+    flops = config.max_flops
+    if config.max_flops_share is not None:
+        space = teacher.network.space
+        whole = space.flops([space.largest], num_classes=teacher.network.num_classes)
+        flops = int(whole[0] * config.max_flops_share)
+    return Budget(max_flops=flops, max_parameters=config.max_parameters)
+
+
+def find(config: SearchJobConfig) -> tuple[Generation, float]:
+    """Search and publish the ranking; return it and the seconds it took."""
+    library = Library(Store(config.store))
+    teacher = library.teacher(config.teacher)
+    ensemble, _ = library.predictor(config.predictor, space=teacher.network.space.name)
+    teacher.network.to(config.device)
+    for member in ensemble.members:
+        member.to(config.device)
+    recipe = ensemble.config.recipe
+    support = [
+        record
+        for record in (library.records() if config.measured else ())
+        if record.teacher == teacher.name and record.recipe == recipe
+    ]
+    budget = budget_for(config, teacher)
+    started, answer = time.perf_counter(), None
+    with tqdm(total=config.search.candidates, desc="searching", unit="candidate") as bar:
+        for answer in search(ensemble, teacher, budget, config=config.search, support=support):
+            bar.update(answer.scored - bar.n)
+    assert answer is not None, "a feasible budget has at least one candidate"
+    seconds = time.perf_counter() - started
+    facts = {
+        "teacher": teacher.name,
+        "space": teacher.network.space.name,
+        "recipe": recipe,
+        "budget": asdict(budget),
+        "search": asdict(config.search),
+        "support": len(support),
+        "seconds": seconds,
+    }
+    library.put_search(search_name(config, budget), answer, facts)
+    return answer, seconds
+
+
+def search_name(config: SearchJobConfig, budget: Budget) -> str:
+    """Name a ranking by what was asked, so that asking again replaces it."""
+    limits = f"{budget.max_flops or 'any'}flops-{budget.max_parameters or 'any'}parameters"
+    seed = config.search.seed
+    return f"{config.teacher}/{config.predictor}-{config.search.algorithm}-{limits}-s{seed}"
+
+
+def rows(predictions: tuple[Prediction, ...]) -> list[list[str]]:
+    """Lay predictions out for `console.table`."""
+    return [
+        [
+            str(p.architecture),
+            f"{100 * p.accuracy:.1f} %",
+            "" if p.uncertainty is None else f"± {100 * p.uncertainty:.1f}",
+            f"{p.flops / 1e6:.2f} M",
+            f"{p.parameters:,}",
+        ]
+        for p in predictions
+    ]
+
+
+HEAD = ["architecture", "predicted", "spread", "FLOPs", "parameters"]
+
+
+def main(config: SearchJobConfig) -> None:
+    """Search, show the best and the Pareto front."""
+    console.announce(config)
+    answer, seconds = find(config)
+    print(f"\n{answer.scored} candidates in {seconds:.1f} s; the best, after distillation:")
+    print(console.table(HEAD, rows(answer.top)))
+    print("\nPareto front:")
+    print(console.table(HEAD, rows(answer.pareto)))
+    library = Library(Store(config.store))
+    teacher = library.teacher(config.teacher)
+    name = search_name(config, budget_for(config, teacher))
+    console.finish(
+        library.store.url(f"searches/{name}.json"),
+        next_line=f"python -m jobs.distill {teacher.network.space.name} --store {config.store} "
+        f"--teacher {config.teacher} --architecture {answer.top[0].architecture}",
+    )
+
+
+if __name__ == "__main__":
+    from jobs import recipes
+    from jobs.search import main as imported_main
+
+    console.run(imported_main, recipes.SEARCH, "search")

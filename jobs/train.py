@@ -1,0 +1,232 @@
+"""Meta-train a predictor on a store's records and publish it with its card.
+
+    python -m jobs.train micro --store runs/micro
+
+Reads validation accuracies only; test accuracies change no weight and no choice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from cluster.storage import Store
+from dass.baselines import ByDepth, ByFlops, ByParameters, MeanRank, Scorer, SizeRegression
+from dass.errors import InvalidConfig, InvalidData
+from dass.meta import MetaConfig, fit, rank_correlation, typical_spread
+from dass.metrics import spearman
+from dass.predictor import Ensemble, Predictor, PredictorConfig, Scale
+from dass.record import Episode, StudentRecord, episode
+from dass.space import Architecture, Space, by_name
+from dass.task import Role
+from dass.teacher import Teacher
+from jobs import console
+from jobs.library import Library
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """Which records to learn from, and how."""
+
+    store: str
+    """Where records and teachers are and the predictor goes: a folder, or s3://bucket/prefix."""
+    space: str
+    """Search space of the records: micro, small or paper."""
+    name: str = "predictor"
+    """Name to publish it under; an existing one of that name is replaced."""
+    recipe: str | None = None
+    """Name of the student recipe to learn; `None` if the store's records have only one."""
+    members: int = 3
+    """Predictors in the ensemble, differing in seed; >= 1."""
+    scale: Scale = "percent"
+    """Unit of the targets: percent (as published), fraction, or relative to the teacher."""
+    hidden: int = 128
+    """Channels after the predictor's first convolution."""
+    features: int = 256
+    """Channels after its second."""
+    meta: MetaConfig = field(default_factory=MetaConfig)
+    """Meta-training."""
+    device: str = "cpu"
+    """cpu or cuda."""
+
+    def __post_init__(self) -> None:
+        by_name(self.space)
+        if self.members < 1:
+            raise InvalidConfig(f"`members >= 1` must hold, but got {self.members}")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A teacher, its students, and what they reached on the validation part."""
+
+    teacher: Teacher
+    records: Sequence[StudentRecord]
+    """One per architecture: accuracies are means over seeds."""
+    episode: Episode
+
+
+def gather(
+    library: Library, *, space: str, recipe: str | None, device: str
+) -> tuple[str, Mapping[Role, list[Measured]]]:
+    """Read the records of one space and recipe, by the role of their task.
+
+    Returns:
+        The recipe's name, and the teachers of each role with at least two students.
+
+    Raises:
+        InvalidData: there are no such records, or there are several recipes to choose from.
+    """
+    records = [record for record in library.records() if record.space == space]
+    known = sorted({record.recipe for record in records})
+    if recipe is None:
+        if len(known) != 1:
+            raise InvalidData(
+                f"`recipe` must be one of the recipes of {library.store.root}, {known}, if it has "
+                f"not exactly one for space {space!r}; build records or name one"
+            )
+        recipe = known[0]
+    groups: dict[str, list[StudentRecord]] = defaultdict(list)
+    for record in records:
+        if record.recipe == recipe:
+            groups[record.teacher].append(record)
+    roles = {name: role for name, (_, role) in library.tasks().items()}
+    found: dict[Role, list[Measured]] = {"train": [], "validation": [], "unseen": []}
+    for name in tqdm(sorted(groups), desc="embedding", unit="teacher"):
+        group = mean_over_seeds(groups[name])
+        role = roles.get(group[0].task)
+        if role is not None and len(group) > 1:
+            teacher = library.teacher(name)
+            teacher.network.to(device)
+            found[role].append(_measured(teacher, group))
+    return recipe, found
+
+
+def mean_over_seeds(records: Sequence[StudentRecord]) -> list[StudentRecord]:
+    """Merge the trainings of each architecture into one record of mean accuracies."""
+    groups: dict[str, list[StudentRecord]] = defaultdict(list)
+    for record in records:
+        groups[record.architecture].append(record)
+    return [
+        replace(
+            group[0],
+            validation_accuracy=float(np.mean([r.validation_accuracy for r in group])),
+            test_accuracy=float(np.mean([r.test_accuracy for r in group])),
+        )
+        for _, group in sorted(groups.items())
+    ]
+
+
+def _measured(teacher: Teacher, records: Sequence[StudentRecord]) -> Measured:
+    architectures = [Architecture.parse(record.architecture) for record in records]
+    accuracies = [record.validation_accuracy for record in records]
+    return Measured(teacher, records, episode(teacher, architectures, accuracies))
+
+
+def train_member(
+    config: TrainConfig, recipe: str, data: Mapping[Role, Sequence[Measured]], *, seed: int
+) -> tuple[Predictor, float]:
+    """Meta-train one predictor; return it and its mean Spearman on the validation tasks."""
+    episodes, validation = ([m.episode for m in data[role]] for role in ("train", "validation"))
+    if not episodes or not validation:
+        raise InvalidData(
+            "the store must have records of tasks to train on and of tasks to validate on, but "
+            f"has {len(episodes)} and {len(validation)} such teachers; label some with jobs.build "
+            "and `--splits.0.role`"
+        )
+    shape = PredictorConfig(
+        space=config.space,
+        recipe=recipe,
+        hidden=config.hidden,
+        features=config.features,
+        scale=config.scale,
+        spread=max(1e-4, typical_spread(episodes)),
+    )
+    predictor = Predictor(shape, generator=torch.Generator().manual_seed(seed)).to(config.device)
+    meta = replace(config.meta, seed=seed)
+    with tqdm(total=meta.episodes, desc=f"meta-training {seed}", unit="episode") as bar:
+        for step in fit(predictor, episodes, validation, config=meta):
+            bar.update()
+            if step.validation is not None:
+                bar.set_postfix(loss=f"{step.loss:.3g}", best=f"{step.best:.3f}")
+    return predictor, rank_correlation(predictor, validation)
+
+
+def validation_table(
+    space: Space, data: Mapping[Role, Sequence[Measured]], ensemble: Ensemble
+) -> dict[str, float]:
+    """Return each scorer's mean Spearman over the validation teachers."""
+    known = [record for measured in data["train"] for record in measured.records]
+    scorers: dict[str, Scorer] = {
+        "predictor": ensemble,
+        "parameters": ByParameters(),
+        "FLOPs": ByFlops(),
+        "depth": ByDepth(),
+        "size regression": SizeRegression(space, known),
+        "mean rank": MeanRank(space, known),
+    }
+    return {
+        name: float(np.mean([_correlation(scorer, m) for m in data["validation"]]))
+        for name, scorer in scorers.items()
+    }
+
+
+def _correlation(scorer: Scorer, measured: Measured) -> float:
+    architectures = [Architecture.parse(r.architecture) for r in measured.records]
+    scores = scorer.score(measured.teacher, architectures).double().cpu().numpy()
+    return spearman(scores, np.array([r.validation_accuracy for r in measured.records]))
+
+
+def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
+    """Gather, meta-train every member, publish; return the ensemble and its card."""
+    started = time.perf_counter()
+    library = Library(Store(config.store))
+    recipe, data = gather(library, space=config.space, recipe=config.recipe, device=config.device)
+    trained = [
+        train_member(config, recipe, data, seed=config.meta.seed + i)
+        for i in range(config.members)
+    ]
+    ensemble = Ensemble(tuple(predictor for predictor, _ in trained))
+    card = {
+        "space": config.space,
+        "recipe": recipe,
+        "train_teachers": [m.teacher.name for m in data["train"]],
+        "validation_teachers": [m.teacher.name for m in data["validation"]],
+        "train_students": sum(len(m.records) for m in data["train"]),
+        "members_validation_spearman": [value for _, value in trained],
+        "validation_spearman": validation_table(by_name(config.space), data, ensemble),
+        "meta": asdict(config.meta),
+        "seconds": time.perf_counter() - started,
+    }
+    library.put_predictor(config.name, ensemble, card)
+    return ensemble, card
+
+
+def main(config: TrainConfig) -> None:
+    """Train, then compare with the baselines on the validation tasks."""
+    console.announce(config)
+    _, card = train_predictor(config)
+    rows = [[name, f"{value:+.3f}"] for name, value in card["validation_spearman"].items()]
+    print("\nmean Spearman over the validation teachers (the predictor was selected on them)")
+    print(console.table(["scorer", "Spearman"], rows))
+    store = Store(config.store)
+    unseen = [name for name, (_, role) in Library(store).tasks().items() if role == "unseen"]
+    names = [t for t in Library(store).teachers() if any(f".{u}." in t for u in unseen)]
+    console.finish(
+        store.url(f"predictors/{config.name}"),
+        next_line=f"python -m jobs.search {config.space} --store {config.store} "
+        f"--teacher {names[0] if names else 'NAME'}",
+    )
+
+
+if __name__ == "__main__":
+    from jobs import recipes
+    from jobs.train import main as imported_main
+
+    console.run(imported_main, recipes.TRAIN, "train")
