@@ -214,7 +214,7 @@ def fit(
         loss = query_loss(predictor, _batch(episodes, config, generator), config)
         if not torch.isfinite(loss):
             raise DivergedTraining(
-                f"the meta-training loss must stay finite, but got {float(loss)} in episode "
+                f"the meta-training loss must stay finite, but got {loss.item()} in episode "
                 f"{number}; lower `learning_rate` (now {config.learning_rate})"
             )
         optimizer.zero_grad()
@@ -225,7 +225,7 @@ def fit(
             value = rank_correlation(predictor, validation)
             if best is None or value > best:
                 best, kept = value, copy.deepcopy(predictor.state_dict())
-        yield Step(number=number, loss=float(loss), validation=value, best=best)
+        yield Step(number=number, loss=loss.item(), validation=value, best=best)
     predictor.load_state_dict(kept)
 
 

@@ -216,7 +216,7 @@ class Worker:
         if isinstance(plan, TeacherPlan):
             self._teach(plan)
         else:
-            self._distil(plan)
+            self.distil(plan)
 
     def _teach(self, plan: TeacherPlan) -> None:
         task = _task(plan.task, plan.space, self.device, self.data_root)
@@ -242,9 +242,6 @@ class Worker:
         }
         Library(self.store).put_teacher(teacher, facts)
         Library(self.store).drop_checkpoint(plan.name)
-
-    def _distil(self, plan: StudentPlan) -> None:
-        self.distil(plan)
 
     def distil(self, plan: StudentPlan) -> tuple[ResNet, StudentRecord]:
         """Distil one student and publish its record; return both."""

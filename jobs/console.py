@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import tyro
+from tqdm import tqdm
 
 from cluster.storage import StorageError
 from dass.errors import DassError
@@ -29,6 +30,14 @@ def run(main: Callable[[C], None], recipes: Mapping[str, tuple[str, C]], name: s
 def announce(config: Any) -> None:
     """Print a job's whole config as JSON."""
     print(json.dumps(dataclasses.asdict(config), indent=2, default=str), flush=True)
+
+
+def bar(*, total: int, title: str, unit: str) -> tqdm[Any]:
+    """Return a progress bar: alive on a terminal, a line every ten seconds in a log."""
+    live = sys.stderr.isatty()
+    return tqdm(
+        total=total, desc=title, unit=f" {unit}", mininterval=0.1 if live else 10.0, ascii=not live
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -185,9 +185,9 @@ class Library:
                 for file in (artifacts.MANIFEST, artifacts.WEIGHTS)
             }
         except MissingKey as error:
+            known = _listed(self._names(kind))
             raise UnknownName(
-                f"one of the {kind} in {self.store.root} must be named, {_listed(self._names(kind))}"
-                f", but got {name!r}"
+                f"one of the {kind} in {self.store.root} must be named, {known}, but got {name!r}"
             ) from error
 
     def _names(self, kind: str) -> list[str]:

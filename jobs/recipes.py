@@ -5,9 +5,12 @@ Every number of `paper` is the published one; the others say what they were chos
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dass.distill import Recipe, published_teacher
 from dass.meta import MetaConfig
 from dass.search import SearchConfig
+from dass.task import Role
 from jobs.adopt import AdoptConfig
 from jobs.build import BuildConfig, SplitPlan
 from jobs.distill import DistillConfig
@@ -25,7 +28,7 @@ def micro_teacher() -> Recipe:
 
 def micro_student() -> Recipe:
     """Students of 8 px digits: about a second each; too short to saturate."""
-    return Recipe(epochs=5, batch_size=16, padding=1, teacher_logits="views")
+    return Recipe(epochs=8, batch_size=16, padding=1, teacher_logits="views")
 
 
 def small_teacher() -> Recipe:
@@ -47,17 +50,33 @@ def paper_student() -> Recipe:
 
 
 def micro_build() -> BuildConfig:
-    """Digits split by class: 0–4 to learn from, 5–7 to select on, 7–9 unseen; few images each."""
-    few = {"train_per_class": 12, "validation_per_class": 60, "flip": False}
+    """Digits split by class: 0–3 to learn from, 4–6 to select on, 7–9 unseen; few images each."""
+
+    def few(role: Role, classes: str, images: int) -> SplitPlan:
+        return SplitPlan(
+            role=role,
+            only=tuple(classes),
+            train_per_class=images,
+            validation_per_class=60,
+            flip=False,
+        )
+
     return BuildConfig(
         store="runs/micro",
         space="micro",
         source="digits",
         splits=(
-            SplitPlan(role="train", tasks=6, classes=4, only=("0", "1", "2", "3", "4"), **few),
-            SplitPlan(role="validation", only=("5", "6", "7"), **few),
-            SplitPlan(role="unseen", only=("7", "8", "9"), **few),
+            few("train", "012", 16),
+            few("train", "013", 16),
+            few("train", "023", 16),
+            few("train", "123", 16),
+            few("train", "0123", 12),
+            few("train", "0123", 24),
+            few("validation", "456", 16),
+            few("validation", "456", 24),
+            few("unseen", "789", 16),
         ),
+        seeds=2,
         teacher=micro_teacher(),
         student=micro_student(),
     )
@@ -125,8 +144,6 @@ def search(space: str) -> SearchJobConfig:
 
 def quickstart() -> QuickstartConfig:
     """The `micro` jobs in one store of their own."""
-    from dataclasses import replace
-
     store = "runs/quickstart"
     return QuickstartConfig(
         build=replace(micro_build(), store=store),

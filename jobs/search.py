@@ -8,8 +8,6 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass, field
 
-from tqdm import tqdm
-
 from cluster.storage import Store
 from dass.errors import InvalidConfig
 from dass.search import Generation, Prediction, SearchConfig, search
@@ -80,7 +78,7 @@ def find(config: SearchJobConfig) -> tuple[Generation, float]:
     ]
     budget = budget_for(config, teacher)
     started, answer = time.perf_counter(), None
-    with tqdm(total=config.search.candidates, desc="searching", unit="candidate") as bar:
+    with console.bar(total=config.search.candidates, title="searching", unit="candidates") as bar:
         for answer in search(ensemble, teacher, budget, config=config.search, support=support):
             bar.update(answer.scored - bar.n)
     assert answer is not None, "a feasible budget has at least one candidate"

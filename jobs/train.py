@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from cluster.storage import Store
 from dass.baselines import ByDepth, ByFlops, ByParameters, MeanRank, Scorer, SizeRegression
@@ -98,13 +97,15 @@ def gather(
             groups[record.teacher].append(record)
     roles = {name: role for name, (_, role) in library.tasks().items()}
     found: dict[Role, list[Measured]] = {"train": [], "validation": [], "unseen": []}
-    for name in tqdm(sorted(groups), desc="embedding", unit="teacher"):
-        group = mean_over_seeds(groups[name])
-        role = roles.get(group[0].task)
-        if role is not None and len(group) > 1:
-            teacher = library.teacher(name)
-            teacher.network.to(device)
-            found[role].append(_measured(teacher, group))
+    with console.bar(total=len(groups), title="embedding", unit="teachers") as bar:
+        for name in sorted(groups):
+            group = mean_over_seeds(groups[name])
+            role = roles.get(group[0].task)
+            if role is not None and len(group) > 1:
+                teacher = library.teacher(name)
+                teacher.network.to(device)
+                found[role].append(_measured(teacher, group))
+            bar.update()
     return recipe, found
 
 
@@ -150,11 +151,12 @@ def train_member(
     )
     predictor = Predictor(shape, generator=torch.Generator().manual_seed(seed)).to(config.device)
     meta = replace(config.meta, seed=seed)
-    with tqdm(total=meta.episodes, desc=f"meta-training {seed}", unit="episode") as bar:
+    title = f"meta-training, seed {seed}"
+    with console.bar(total=meta.episodes, title=title, unit="episodes") as bar:
         for step in fit(predictor, episodes, validation, config=meta):
             bar.update()
             if step.validation is not None:
-                bar.set_postfix(loss=f"{step.loss:.3g}", best=f"{step.best:.3f}")
+                bar.set_postfix(loss=f"{step.loss:.3g}", best=f"{step.best:.3f}", refresh=False)
     return predictor, rank_correlation(predictor, validation)
 
 
