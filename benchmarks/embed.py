@@ -1,0 +1,69 @@
+"""Claim: embedding n candidates as one masked pass beats building, remapping and running each.
+
+    python -m benchmarks.embed [--space small] [--candidates 2000] [--device cuda]
+
+Both ways are timed in turn, several times, in one process; the ratio of each pair is what counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import tyro
+
+from benchmarks.timing import compare, seconds
+from dass.embed import embed, noise
+from dass.network import ResNet, initialise
+from dass.remap import student
+from dass.space import Architecture, by_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What to measure."""
+
+    space: tuple[str, ...] = ("small", "paper")
+    """Search spaces, one row each."""
+    candidates: int = 1000
+    """Candidates of one masked pass in `small`; a tenth of it in `paper`."""
+    naive: int = 60
+    """Candidates built one after another, for the same figure per candidate."""
+    repeats: int = 5
+    """Pairs of timings."""
+    device: str = "cpu"
+    """cpu or cuda."""
+
+
+@torch.no_grad()
+def one_by_one(teacher: ResNet, architectures: list[Architecture]) -> torch.Tensor:
+    """Build, remap and run each candidate."""
+    image = noise(teacher.space).to(teacher.conv1.weight.device)
+    return torch.cat([student(teacher, a).stages(image)[-1] for a in architectures])
+
+
+def main(config: Config) -> None:
+    """Print a row per space."""
+    torch.set_num_threads(1)
+    for name in config.space:
+        space = by_name(name)
+        generator = torch.Generator().manual_seed(0)
+        teacher = ResNet(space, space.largest, num_classes=10)
+        initialise(teacher, generator=generator)
+        teacher.to(config.device).eval()
+        number = config.candidates if name != "paper" else config.candidates // 10
+        drawn = space.sample(number, generator=generator)
+        few = drawn[: config.naive if name != "paper" else config.naive // 3]
+        error = (embed(teacher, few) - one_by_one(teacher, few)).abs().max()
+        assert error <= 1e-5 * embed(teacher, few).abs().max(), "the two ways must agree"
+        compare(
+            f"embed, {name}, {config.device}",
+            "candidates/s",
+            ours=lambda: len(drawn) / seconds(lambda: embed(teacher, drawn), config.device),
+            published=lambda: len(few) / seconds(lambda: one_by_one(teacher, few), config.device),
+            repeats=config.repeats,
+        )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

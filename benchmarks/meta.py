@@ -1,0 +1,139 @@
+"""Claim: meta-training all tasks of a step at once beats one task after another.
+
+    python -m benchmarks.meta [--space small] [--device cuda]
+
+The published way keeps a module per network, clones its parameters for each task in turn, takes
+the inner step by hand and runs ordinary convolutions with the adapted ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+import tyro
+from torch import Tensor
+
+from benchmarks.timing import compare, seconds
+from dass.meta import MetaConfig, query_loss, stack
+from dass.predictor import Predictor, PredictorConfig
+from dass.record import Episode
+from dass.space import by_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What to measure."""
+
+    space: tuple[str, ...] = ("small", "paper")
+    """Search spaces, one row each."""
+    tasks: int = 8
+    """Teachers per step."""
+    queries: int = 50
+    """Students per teacher."""
+    episodes: int = 3
+    """Steps per timing."""
+    repeats: int = 5
+    """Pairs of timings."""
+    device: str = "cpu"
+    """cpu or cuda."""
+
+
+def _encode(weights: dict[str, Tensor], prefix: str, maps: Tensor) -> Tensor:
+    for name in ("conv1", "conv2"):
+        maps = F.relu(F.conv2d(maps, weights[f"{prefix}.{name}.weight"], stride=2, padding=1))
+    return maps.mean((2, 3))
+
+
+def _predict(weights: dict[str, Tensor], teacher: Tensor, maps: Tensor, codes: Tensor) -> Tensor:
+    joined = torch.cat(
+        [
+            _encode(weights, "student_encoder", maps),
+            F.linear(codes, weights["code_encoder.weight"], weights["code_encoder.bias"]),
+            # The published code runs the teacher's map once per student.
+            _encode(weights, "teacher_encoder", teacher.expand(len(maps), -1, -1, -1)),
+        ],
+        dim=1,
+    )
+    hidden = torch.tanh(F.linear(joined, weights["head1.weight"], weights["head1.bias"]))
+    return F.linear(hidden, weights["head2.weight"], weights["head2.bias"])[:, 0]
+
+
+def one_by_one(predictor: Predictor, episodes: list[Episode]) -> Tensor:
+    """Return the mean query loss, one task after another."""
+    steps = dict(predictor.step_sizes.named_parameters())
+    losses = []
+    for e in episodes:
+        weights = {n: p.clone() for n, p in predictor.network.named_parameters()}
+        teacher = e.teacher_map[None]
+        support = _predict(weights, teacher, e.support_maps, e.support_codes)
+        inner = F.mse_loss(support, 100 * e.support_accuracies)
+        gradients = torch.autograd.grad(inner, list(weights.values()), create_graph=True)
+        adapted = {
+            n: p - steps[n] * g for (n, p), g in zip(weights.items(), gradients, strict=True)
+        }
+        predicted = _predict(adapted, teacher, e.maps, e.codes)
+        losses.append(F.mse_loss(predicted, 100 * e.accuracies))
+    return torch.stack(losses).mean()
+
+
+def make(config: Config, name: str) -> list[Episode]:
+    """Draw episodes of the right shapes; speed does not depend on their content."""
+    space, generator = by_name(name), torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator).to(config.device)
+
+    return [
+        Episode(
+            teacher_map=draw(*space.map_shape),
+            maps=draw(config.queries, *space.map_shape),
+            codes=draw(config.queries, space.code_length),
+            accuracies=draw(config.queries),
+            support_maps=draw(1, *space.map_shape),
+            support_codes=draw(1, space.code_length),
+            support_accuracies=draw(1),
+        )
+        for _ in range(config.tasks)
+    ]
+
+
+def main(config: Config) -> None:
+    """Print episodes per second, both ways."""
+    torch.set_num_threads(1)
+    for name in config.space:
+        shape = PredictorConfig(space=name, recipe="benchmark")
+        predictor = Predictor(shape, generator=torch.Generator().manual_seed(0))
+        predictor.to(config.device)
+        episodes = make(config, name)
+        meta = MetaConfig(tasks=config.tasks, queries=config.queries)
+        batch = stack(episodes)
+        optimizer = torch.optim.Adam(predictor.parameters(), lr=0.0)
+        difference = query_loss(predictor, batch, meta) - one_by_one(predictor, episodes)
+        assert difference.abs() <= 1e-4 * query_loss(predictor, batch, meta), "the two must agree"
+
+        def step(loss: Tensor) -> None:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+        def ours() -> None:
+            for _ in range(config.episodes):
+                step(query_loss(predictor, stack(episodes), meta))
+
+        def theirs() -> None:
+            for _ in range(config.episodes):
+                step(one_by_one(predictor, episodes))
+
+        compare(
+            f"meta-train, {name}, {config.device}",
+            "episodes/s",
+            ours=lambda: config.episodes / seconds(ours, config.device),
+            published=lambda: config.episodes / seconds(theirs, config.device),
+            repeats=config.repeats,
+        )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

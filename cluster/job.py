@@ -1,0 +1,108 @@
+"""The nouns of a fleet: a job, the lease a worker has on it, what became of it, how a run ended.
+
+Plain values that pickle. Knows nothing of who decides (`queue.py`) or works (`fleet.py`).
+"""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One piece of work that one worker finishes alone."""
+
+    key: str
+    """Its identity; unique in a queue."""
+    group: str
+    """Jobs of one group share what is costly to load; a worker stays with its group."""
+    cost: float
+    """Expected effort in any unit (FLOPs, say); finite and >= 0. Longest first."""
+    payload: Any = None
+    """What the work needs; must pickle."""
+    label: str = ""
+    """Its name for people, in logs, bars and failures; the key if empty."""
+
+    def __post_init__(self) -> None:
+        if not self.key or not math.isfinite(self.cost) or self.cost < 0:
+            raise ValueError(
+                "a job needs a key that is not empty and a finite cost >= 0, but got "
+                f"key={self.key!r}, cost={self.cost}"
+            )
+
+    @property
+    def name(self) -> str:
+        """The label, or the key where there is none."""
+        return self.label or self.key
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """A job given up."""
+
+    key: str
+    label: str
+    error: str
+    """Type and text of the last error."""
+    attempts: int
+    """How often it was tried; tries ended by others' faults are not counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """One worker's right to one job until a deadline."""
+
+    job: Job
+    token: int
+    """Names this lease, so that a late worker cannot speak for its successor."""
+    worker: str
+    started: float
+    """When it was given, in seconds of the caller's clock."""
+    deadline: float
+    """When the worker is taken for dead, in seconds of the caller's clock."""
+
+
+class Idle(Enum):
+    """Why there is no job for a worker."""
+
+    WAIT = "wait"
+    """The others are busy, and their jobs may come back."""
+    FINISHED = "finished"
+    """Every job is done or failed."""
+
+
+class Verdict(Enum):
+    """What became of a lease."""
+
+    DONE = "done"
+    RETRY = "retry"
+    """Failed by its own fault, and goes back to the queue."""
+    LOST = "lost"
+    """Ended by another's fault, and goes back to the queue."""
+    FAILED = "failed"
+    """Given up."""
+    STALE = "stale"
+    """Spoken for already; ignored."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One line of the journal: what became of one lease. Replayed, it rebuilds a queue."""
+
+    key: str
+    verdict: Verdict
+    error: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a run of jobs ended."""
+
+    done: int
+    """Jobs done in this run."""
+    failed: tuple[Failure, ...]
+    """Jobs given up, in the order they were."""
+    seconds: float
+    """Wall-clock seconds of the run."""

@@ -1,0 +1,56 @@
+"""Small fixtures that many tests share: the micro space, a task of digits, a teacher of it.
+
+They live as long as the run. Whoever changes a network copies it first.
+"""
+
+import pytest
+import torch
+
+from dass.distill import Live, Recipe, accuracy, train
+from dass.network import ResNet, initialise
+from dass.space import micro
+from dass.task import TaskConfig, load_task
+from dass.teacher import Teacher
+
+
+def pytest_configure():
+    """Compute on one thread: sums then have one order, and the networks are tiny anyway."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def micro_space():
+    """The space of 8 px images."""
+    return micro()
+
+
+@pytest.fixture(scope="session")
+def digits(micro_space):
+    """A task of the micro space: three classes of digits, 16 images each to train on."""
+    config = TaskConfig(
+        source="digits",
+        only=("7", "8", "9"),
+        train_per_class=16,
+        validation_per_class=60,
+        flip=False,
+    )
+    return load_task(config, image_size=micro_space.image_size)
+
+
+@pytest.fixture(scope="session")
+def teacher(micro_space, digits):
+    """A teacher of the digits, five short epochs old, in eval mode."""
+    recipe = Recipe(
+        epochs=5, batch_size=8, warmup_epochs=1, padding=1, label_smoothing=0.1, hard_weight=1.0
+    )
+    network = ResNet(micro_space, micro_space.largest, num_classes=digits.num_classes)
+    initialise(network, generator=torch.Generator().manual_seed(0))
+    feed = Live(digits.train, padding=recipe.padding, flip=digits.flip)
+    *_, last = train(network, feed, digits.validation, recipe=recipe, seed=0)
+    return Teacher(
+        name="digits-teacher",
+        network=network.eval(),
+        accuracy=last.accuracy,
+        test_accuracy=accuracy(network, digits.test),
+        task=digits.config,
+    )
