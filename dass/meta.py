@@ -206,7 +206,10 @@ def fit(
             f"students at least, but one has {shortest}; label more or lower `extra_support`"
         )
     optimizer = torch.optim.AdamW(
-        predictor.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        predictor.parameters(),
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        fused=True,
     )
     generator = torch.Generator().manual_seed(config.seed)
     best, kept = None, copy.deepcopy(predictor.state_dict())
