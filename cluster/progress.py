@@ -45,7 +45,7 @@ class Progress:
         return self.seconds * (1 - min(1.0, self.share)) / self.share
 
     def line(self, unit: str = "items") -> str:
-        """Return one line for people: `12/100 students, 1 failed, 480 students/h, 0:11:00 left`."""
+        """Return one line: `12/100 students, 2 running, 480 students/h, 0:11:00 left`."""
         left = "?" if self.left_s is None else _clock(self.left_s)
         failed = f", {self.failed} failed" if self.failed else ""
         return (

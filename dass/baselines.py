@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from dass.space import Architecture, Space
 from dass.teacher import Teacher
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """Anything that orders a teacher's students: the higher, the better after distillation."""
 

@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -116,6 +116,7 @@ class Epoch:
 Batch = tuple[Float[Tensor, "n 3 s s"], Int64[Tensor, " n"], Float[Tensor, "n k"] | None]
 
 
+@runtime_checkable
 class Feed(Protocol):
     """Where training batches come from."""
 

@@ -82,7 +82,7 @@ class _Folded:
 
     def convolve(
         self, conv: nn.Conv2d, norm: nn.BatchNorm2d, x: Float[Tensor, "r c h w"], *, width: int
-    ) -> Float[Tensor, "r {width} h2 w2"]:
+    ) -> Float[Tensor, "r c2 h2 w2"]:
         """Compute the first `width` output channels from the input channels that are there."""
         if conv not in self._cache:
             assert norm.running_mean is not None and norm.running_var is not None
@@ -110,7 +110,7 @@ class _Folded:
 
 def _pass(
     folded: _Folded, stem: Float[Tensor, "1 c h w"], architectures: Sequence[Architecture]
-) -> Float[Tensor, "n c h w"]:
+) -> Float[Tensor, "n c2 h2 w2"]:
     """Run one chunk; `rows[i]` is the row of `states` that candidate i stands at."""
     space = folded.network.space
     firsts = sorted({a.widths[0][0] for a in architectures})
