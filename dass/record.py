@@ -44,7 +44,9 @@ class Identity:
     @property
     def key(self) -> str:
         """Name of the record in a store."""
-        text = "\n".join(f"{name}={value}" for name, value in asdict(self).items())
+        # Of these fields only: a record is found under the identity it was planned with.
+        names = [field.name for field in fields(Identity)]
+        text = "\n".join(f"{name}={getattr(self, name)}" for name in names)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
