@@ -167,14 +167,14 @@ if __name__ == "__main__":
     from pathlib import Path
     from jobs.build import build
     from tests.test_jobs import tiny
-    build(replace(tiny(Path(sys.argv[1])), workers=2))
+    build(replace(tiny(Path(sys.argv[1])), workers=int(sys.argv[2])))
 """
 )
 
 
-def start(script, store):
+def start(script, store, *, workers):
     return subprocess.Popen(
-        [sys.executable, str(script), str(store)],
+        [sys.executable, str(script), str(store), str(workers)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -186,7 +186,7 @@ def start(script, store):
 def test_a_build_without_ray_that_is_killed_resumes_to_the_same_records(built, tmp_path):
     script, store = tmp_path / "run.py", tmp_path / "store"
     script.write_text(TINY)
-    process = start(script, store)
+    process = start(script, store, workers=2)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if len(list((store / "records").glob("*.parquet"))) >= 3:
@@ -195,7 +195,7 @@ def test_a_build_without_ray_that_is_killed_resumes_to_the_same_records(built, t
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     before = set((store / "records").glob("*.parquet"))
-    again = start(script, store)
+    again = start(script, store, workers=1)
     output, _ = again.communicate(timeout=240)
     assert again.returncode == 0, output
     after = set((store / "records").glob("*.parquet"))
