@@ -99,7 +99,7 @@ def test_recipes_have_one_name_only_if_they_are_the_same():
     assert Recipe(hard_weight=1.0).name.startswith("label")
 
 
-@pytest.mark.parametrize("bad", [{"epochs": 0}, {"temperature": 0}, {"hard_weight": 2}])
+@pytest.mark.parametrize("bad", [{"epochs": 0}, {"temperature": 0.0}, {"hard_weight": 2.0}])
 def test_a_bad_recipe_names_the_rule(bad):
     with pytest.raises(InvalidConfig, match=next(iter(bad))):
         Recipe(**bad)

@@ -1,6 +1,7 @@
 """Spaces: what is a member, how members are drawn, what they cost."""
 
 import pickle
+from itertools import pairwise
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def test_what_is_no_architecture_is_refused(text):
 def test_whatever_is_drawn_is_a_member(space):
     generator = torch.Generator().manual_seed(1)
     members = space.sample(60, generator=generator)
-    for first, second in zip(members, members[1:], strict=False):
+    for first, second in pairwise(members):
         assert space.contains(first)
         child = space.mutate(first, generator=generator)
         assert child != first
