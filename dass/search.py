@@ -181,9 +181,9 @@ def _propose(
     evolve = config.algorithm == "evolution" and len(population) >= min(
         config.population, config.candidates // 4
     )
-    for attempt in range(50):
+    for attempt in range(12):
         # After some barren rounds of evolution, fresh draws bring the diversity back.
-        if evolve and attempt < 40:
+        if evolve and attempt < 8:
             drawn = [_child(space, population, config, generator) for _ in range(wanted)]
         else:
             drawn = _draw(space, budget, 10 * wanted, generator, classes)
@@ -198,17 +198,16 @@ def _propose(
 def _draw(
     space: Space, budget: Budget, number: int, generator: torch.Generator, classes: int
 ) -> list[Architecture]:
-    """Draw members; where the budget is tight, walk down from them to cheaper ones."""
+    """Draw members; where the budget is tight, walk up from the cheapest one."""
     drawn = space.sample(number, generator=generator)
     if len(space.within(drawn, budget, num_classes=classes)) * 20 >= number:
         return drawn
-    walks = [space.smallest]
-    for _ in range(number):
-        start = walks[int(torch.randint(len(walks), (), generator=generator))]
-        step = space.mutate(start, generator=generator)
-        if space.within([step], budget, num_classes=classes):
-            walks.append(step)
-    return walks
+    reached = [space.smallest]
+    for _ in range(4):
+        starts = torch.randint(len(reached), (number // 4,), generator=generator).tolist()
+        steps = [space.mutate(reached[i], generator=generator) for i in starts]
+        reached += space.within(steps, budget, num_classes=classes)
+    return reached
 
 
 def _child(

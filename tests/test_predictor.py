@@ -135,11 +135,11 @@ def test_support_and_queries_are_disjoint():
 
 def trained(seed=0):
     config = MetaConfig(
-        episodes=60, learning_rate=5e-3, validate_every=10, extra_support=2, seed=seed
+        episodes=120, learning_rate=5e-3, validate_every=20, extra_support=2, seed=seed
     )
     predictor = made(replace(SMALL, scale="relative", spread=0.1, initial_step=0.01))
     before = {n: t.clone() for n, t in predictor.state_dict().items()}
-    steps = list(fit(predictor, episodes(6), episodes(2, seed=9), config=config))
+    steps = list(fit(predictor, episodes(16), episodes(2, seed=9), config=config))
     return predictor, steps, before
 
 
