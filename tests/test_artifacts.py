@@ -116,5 +116,5 @@ def test_an_own_state_dict_is_adopted_or_told_the_expected_names(teacher):
     state = {n: t.contiguous() for n, t in whole.items() if "num_batches" not in n}
     network = artifacts.adopt(save(state), space=space, num_classes=3, where="w")
     assert network.fc.weight.equal(teacher.network.fc.weight)
-    with pytest.raises(CorruptArtifact, match="conv1.weight is missing"):
+    with pytest.raises(CorruptArtifact, match=r"conv1\.weight is missing"):
         artifacts.adopt(save({"x": torch.zeros(1)}), space=space, num_classes=3, where="w")

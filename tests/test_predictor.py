@@ -38,7 +38,7 @@ def episodes(number, *, students=12, support=1, seed=0):
             accuracies=0.5 + 0.4 * codes[:, -1],
             support_maps=maps[:support],
             support_codes=codes[:support],
-            support_accuracies=torch.rand(support, generator=generator),
+            support_accuracies=0.5 + 0.4 * codes[:support, -1],
         )
 
     return [one() for _ in range(number)]
