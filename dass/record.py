@@ -80,7 +80,7 @@ def to_frame(records: Iterable[StudentRecord]) -> pd.DataFrame:
 
 
 def from_frame(frame: pd.DataFrame) -> list[StudentRecord]:
-    """Read records out of a table, each key once.
+    """Read records out of a table, each identity once; a `key` column is not needed.
 
     Raises:
         CorruptArtifact: a column is missing.
@@ -89,7 +89,7 @@ def from_frame(frame: pd.DataFrame) -> list[StudentRecord]:
     missing = sorted(set(names) - set(frame.columns))
     if missing:
         raise CorruptArtifact(f"a table of records must have the columns {missing}, but has not")
-    unique = frame.drop_duplicates("key") if "key" in frame else frame
+    unique = frame.drop_duplicates([field.name for field in fields(Identity)])
     rows = zip(*(unique[name].tolist() for name in names), strict=True)
     return [StudentRecord(**dict(zip(names, row, strict=True))) for row in rows]
 
@@ -109,7 +109,7 @@ def from_parquet(data: bytes) -> list[StudentRecord]:
     """
     try:
         frame = pd.read_parquet(io.BytesIO(data))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise CorruptArtifact(
             f"a record must be a whole Parquet file, but got: {error}"
         ) from error
