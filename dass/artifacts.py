@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from dass.errors import CorruptArtifact, DassError
+from dass.errors import CorruptArtifact, DassError, InvalidConfig, UnknownName
 from dass.network import ResNet
 from dass.predictor import Ensemble, Predictor, PredictorConfig
 from dass.space import Architecture, Space, by_name
@@ -157,7 +157,7 @@ def unpack_network(files: Files, *, kind: str, where: str) -> tuple[ResNet, dict
         )
     except CorruptArtifact:
         raise
-    except DassError as error:
+    except (DassError, TypeError, RuntimeError) as error:  # torch on absurd `num_classes`
         raise CorruptArtifact(f"{MANIFEST} of {where} must fit its space: {error}") from error
     fill(network, weights, where=where)
     return network.eval(), config
@@ -202,7 +202,7 @@ def unpack_teacher(files: Files, *, where: str = "teacher") -> Teacher:
         )
     except CorruptArtifact:
         raise
-    except (DassError, TypeError, ValueError) as error:
+    except (DassError, AttributeError, TypeError, ValueError) as error:
         raise CorruptArtifact(f"{MANIFEST} of {where} is unusable: {error}") from error
 
 
@@ -252,24 +252,40 @@ def unpack_ensemble(
         CorruptArtifact: the files are broken, or made for another space or recipe.
     """
     config, weights = unpack(files, kind="predictor", where=where)
-    known = {field.name for field in fields(PredictorConfig)}
     members: list[Predictor] = []
+    unread = set(weights)
     for index, member in enumerate(_need(config, "members", list, where)):
-        if not isinstance(member, dict) or set(member) != known:
-            raise CorruptArtifact(f"members of {where} must have the settings {sorted(known)}")
         try:
-            shape = PredictorConfig(**member)
-        except (DassError, TypeError) as error:
+            shape = PredictorConfig(**_settings(member, where))
+            predictor = Predictor(shape, generator=torch.Generator())
+        except (InvalidConfig, UnknownName, RuntimeError) as error:  # torch on absurd sizes
             raise CorruptArtifact(f"member {index} of {where} is unusable: {error}") from error
-        predictor = Predictor(shape, generator=torch.Generator())
         prefix = f"{index}."
         own = {n.removeprefix(prefix): t for n, t in weights.items() if n.startswith(prefix)}
         fill(predictor, own, where=f"member {index} of {where}")
+        unread -= {prefix + name for name in own}
         members.append(predictor.eval())
-    if not members:
-        raise CorruptArtifact(f"{where} must have at least one member, but has none")
+    if not members or unread:
+        raise CorruptArtifact(
+            f"{where} must have members, at least one, and weights of theirs only, but has "
+            f"{len(members)} members and {sorted(unread)[:6]} besides"
+        )
     _check_purpose(members, space=space, recipe=recipe, where=where)
     return Ensemble(tuple(members)), config.get("card", {})
+
+
+def _settings(member: object, where: str) -> dict[str, Any]:
+    """Check that a member has every setting, each of the type its default has."""
+    types = {n: type(v) for n, v in asdict(PredictorConfig(space="micro", recipe="")).items()}
+    if not isinstance(member, dict) or set(member) != set(types):
+        raise CorruptArtifact(f"members of {where} must have the settings {sorted(types)}")
+    for name, kind in types.items():
+        if type(member[name]) is not kind and not (kind is float and type(member[name]) is int):
+            raise CorruptArtifact(
+                f"`{name}` of a member of {where} must be a {kind.__name__}, "
+                f"but got {member[name]!r}"
+            )
+    return member
 
 
 def _check_purpose(

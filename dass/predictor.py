@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -66,8 +66,14 @@ class PredictorConfig:
     def __post_init__(self) -> None:
         by_name(self.space)
         for name in ("hidden", "features", "code_features", "head", "initial_step", "spread"):
-            if getattr(self, name) <= 0:
-                raise InvalidConfig(f"`{name} > 0` must hold, but got {getattr(self, name)}")
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InvalidConfig(
+                    f"`{name} > 0` must hold and be finite, but got {getattr(self, name)}"
+                )
+        if self.scale not in get_args(Scale):
+            raise InvalidConfig(
+                f"`scale` must be one of {get_args(Scale)}, but got {self.scale!r}"
+            )
 
 
 class Network(nn.Module):
