@@ -19,7 +19,7 @@ from typing import Any, get_args
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from cluster.storage import MissingKey, Store
+from cluster.storage import InvalidKey, MissingKey, Store
 from dass import artifacts
 from dass.errors import CorruptArtifact, UnknownName
 from dass.predictor import Ensemble
@@ -184,7 +184,7 @@ class Library:
                 file: self.store.read(f"{kind}/{name}/{file}")
                 for file in (artifacts.MANIFEST, artifacts.WEIGHTS)
             }
-        except MissingKey as error:
+        except (MissingKey, InvalidKey) as error:
             known = _listed(self._names(kind))
             raise UnknownName(
                 f"one of the {kind} in {self.store.root} must be named, {known}, but got {name!r}"
