@@ -127,7 +127,9 @@ def draw(
 def listwise_loss(
     predicted: Float[Tensor, "t n"], measured: Float[Tensor, "t n"], mask: Bool[Tensor, "t n"]
 ) -> Float[Tensor, ""]:
-    """Return ListMLE: the negative log-likelihood of the measured order, mean over students.
+    """Return ListMLE: the negative log-likelihood of the measured order, per student.
+
+    Mean over each task's students, then over tasks: every task counts the same.
 
     Source: Xia et al., "Listwise approach to learning to rank", ICML 2008.
     """
@@ -135,7 +137,8 @@ def listwise_loss(
     order = measured.masked_fill(~mask, lowest).argsort(dim=1, descending=True, stable=True)
     scores = predicted.masked_fill(~mask, lowest).gather(1, order)
     rest = scores.flip(1).logcumsumexp(1).flip(1)
-    return (rest - scores)[mask.gather(1, order)].mean()
+    terms = (rest - scores).masked_fill(~mask.gather(1, order), 0.0)
+    return (terms.sum(1) / mask.sum(1)).mean()
 
 
 def query_loss(predictor: Predictor, batch: Batch, config: MetaConfig) -> Float[Tensor, ""]:
@@ -157,6 +160,25 @@ def query_loss(predictor: Predictor, batch: Batch, config: MetaConfig) -> Float[
         listwise = listwise_loss(predicted, targets, batch.mask)
         loss = loss + config.listwise_weight * listwise
     return loss
+
+
+def accumulate(
+    predictor: Predictor, episodes: Sequence[Episode], config: MetaConfig
+) -> Float[Tensor, ""]:
+    """Add the gradient of `query_loss` to every parameter's `grad`; return the loss.
+
+    On a CPU task by task: one task's adapted weights stay in the processor's cache, where eight
+    tasks' at once do not (measured in `small`: 160 against 240 ms a step). On an accelerator all
+    at once.
+    """
+    size = len(episodes) if episodes[0].maps.is_cuda else 1
+    total = episodes[0].maps.new_zeros(())
+    for start in range(0, len(episodes), size):
+        part = episodes[start : start + size]
+        loss = query_loss(predictor, stack(part), config) * (len(part) / len(episodes))
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.detach()
+    return total
 
 
 def rank_correlation(predictor: Predictor, episodes: Sequence[Episode]) -> float:
@@ -214,14 +236,13 @@ def fit(
     generator = torch.Generator().manual_seed(config.seed)
     best, kept = None, copy.deepcopy(predictor.state_dict())
     for number in range(1, config.episodes + 1):
-        loss = query_loss(predictor, _batch(episodes, config, generator), config)
+        optimizer.zero_grad()
+        loss = accumulate(predictor, _drawn(episodes, config, generator), config)
         if not torch.isfinite(loss):
             raise DivergedTraining(
                 f"the meta-training loss must stay finite, but got {loss.item()} in episode "
                 f"{number}; lower `learning_rate` (now {config.learning_rate})"
             )
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         value = None
         if number % config.validate_every == 0 or number == config.episodes:
@@ -232,12 +253,12 @@ def fit(
     predictor.load_state_dict(kept)
 
 
-def _batch(episodes: Sequence[Episode], config: MetaConfig, generator: torch.Generator) -> Batch:
+def _drawn(
+    episodes: Sequence[Episode], config: MetaConfig, generator: torch.Generator
+) -> list[Episode]:
     order = torch.randperm(len(episodes), generator=generator)[: config.tasks].tolist()
     extra = int(torch.randint(config.extra_support + 1, (), generator=generator))
-    return stack(
-        [
-            draw(episodes[i], queries=config.queries, extra_support=extra, generator=generator)
-            for i in order
-        ]
-    )
+    return [
+        draw(episodes[i], queries=config.queries, extra_support=extra, generator=generator)
+        for i in order
+    ]

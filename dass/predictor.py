@@ -110,7 +110,8 @@ def _multiply(
 ) -> Float[Tensor, "t rows o"]:
     """Multiply each task's rows by its own weights; weights shared by all tasks have t = 1."""
     flat = weight.flatten(2).transpose(1, 2)
-    return x @ flat[0] if len(flat) == 1 else torch.bmm(x, flat)
+    # squeeze, not [0]: the gradient of an index fills and copies a whole weight
+    return x @ flat.squeeze(0) if len(flat) == 1 else torch.bmm(x, flat)
 
 
 def _encode(
