@@ -261,15 +261,23 @@ class Space:
 
     def _spread(self, generator: torch.Generator) -> list[Architecture]:
         """Draw members whose stages lean, each member to its own degree, to small or large."""
-        candidates = []
-        for lean in torch.linspace(0, 1, 4000).tolist():
-            stages = []
-            for options in self.options.tolist():
-                draws = torch.rand(self.depth + 1, generator=generator)
-                draws = (draws + 2 * lean - 0.5).clamp(0, 0.999) if lean else draws * 0.5
-                depth = 1 + int(draws[-1] * self.depth)
-                stages.append(tuple(options[int(u * len(options))] for u in draws[:depth]))
-            candidates.append(self._with_full_end(stages))
+        number = 4000
+        lean = torch.linspace(0, 1, number)[:, None, None]
+        shape = (number, self.num_stages, self.depth + 1)
+        draws = torch.rand(shape, generator=generator) + 2 * lean - 0.5
+        draws = draws.clamp(0, 0.999)
+        depths = 1 + (draws[..., -1] * self.depth).long()
+        picks = (draws[..., :-1] * len(self.multipliers)).long()
+        options = self.options.tolist()
+        candidates = [
+            self._with_full_end(
+                [tuple(options[i][k] for k in row[:d]) for i, (row, d) in enumerate(stages)]
+            )
+            for stages in (
+                list(zip(rows, ds, strict=True))
+                for rows, ds in zip(picks.tolist(), depths.tolist(), strict=True)
+            )
+        ]
         order = torch.randperm(len(candidates), generator=generator).tolist()
         return [candidates[i] for i in order]
 
