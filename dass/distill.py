@@ -396,6 +396,7 @@ def _restore(network: nn.Module, optimizer: torch.optim.SGD, state: Mapping[str,
     )
     for name, parameter in network.named_parameters():
         if f"momentum.{name}" in state:
-            momentum = state[f"momentum.{name}"].to(parameter.device).clone()
-            optimizer.state[parameter]["momentum_buffer"] = momentum
+            # In the parameter's own layout: the fused step walks both in memory order.
+            momentum = torch.empty_like(parameter).copy_(state[f"momentum.{name}"])
+            optimizer.state[parameter]["momentum_buffer"] = momentum.detach()
     return int(state["epoch"])
