@@ -120,9 +120,10 @@ def _encode(
     n, h, w = maps.shape[1], *maps.shape[3:]
     hidden = F.relu(_multiply(_patches(maps), weights[f"{prefix}.conv1.weight"]))
     h, w = -(-h // 2), -(-w // 2)
-    hidden = hidden.view(len(hidden), n, h, w, -1).permute(0, 1, 4, 2, 3)
+    # All sizes are named: with no student at all, -1 would be ambiguous.
+    hidden = hidden.view(len(hidden), n, h, w, hidden.shape[-1]).permute(0, 1, 4, 2, 3)
     out = F.relu(_multiply(_patches(hidden), weights[f"{prefix}.conv2.weight"]))
-    return out.view(len(out), n, -1, out.shape[-1]).mean(2)
+    return out.view(len(out), n, -(-h // 2) * -(-w // 2), out.shape[-1]).mean(2)
 
 
 def _linear(weights: Weights, name: str, x: Float[Tensor, "t n i"]) -> Float[Tensor, "t n o"]:

@@ -44,6 +44,9 @@ class ScorerContract:
     def test_it_tells_some_architectures_apart(self, scorer, teacher, members):
         assert len(scorer.score(teacher, members).unique()) > 1
 
+    def test_it_takes_no_architecture_at_all(self, scorer, teacher):
+        assert scorer.score(teacher, []).shape == (0,)
+
     def test_it_leaves_the_teacher_as_it_was(self, scorer, teacher, members):
         before = copy.deepcopy(teacher.network.state_dict())
         scorer.score(teacher, members)
