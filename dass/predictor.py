@@ -265,7 +265,11 @@ class Ensemble:
     def predict(self, task: Episode) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
         """Return predicted accuracies and, with two members and more, their standard deviation."""
         each = torch.stack([member.accuracies(task) for member in self.members])
-        return each.mean(0), each.std(0) if len(each) > 1 else None
+        mean = each.mean(0)
+        if len(each) == 1:
+            return mean, None
+        # By hand: `std` warns where there is no student to have a spread.
+        return mean, ((each - mean).square().sum(0) / (len(each) - 1)).sqrt()
 
     def score(
         self, teacher: Teacher, architectures: Sequence[Architecture]
