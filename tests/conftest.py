@@ -6,8 +6,11 @@ They live as long as the run. Whoever changes a network copies it first.
 import pytest
 import torch
 
-from dass.distill import Live, Recipe, accuracy, train
+from dass.answers import accuracy
+from dass.distill import train
+from dass.feed import Live
 from dass.network import ResNet, initialise
+from dass.recipe import Recipe
 from dass.space import micro
 from dass.task import TaskConfig, load_task
 from dass.teacher import Teacher

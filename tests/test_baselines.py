@@ -9,6 +9,7 @@ import torch
 
 from dass.baselines import ByDepth, ByFlops, ByParameters, MeanRank, SizeRegression
 from dass.errors import InvalidData
+from dass.pool import stratified
 from dass.predictor import Ensemble, Predictor, PredictorConfig
 from dass.record import StudentRecord
 from dass.remap import student
@@ -16,7 +17,7 @@ from dass.space import Architecture, by_name
 from tests.contracts import ScorerContract
 
 SPACE = by_name("micro")
-POOL = SPACE.pool(14, seed=0)
+POOL = stratified(SPACE, 14, seed=0)
 TASKS = ("a", "b", "c")
 
 

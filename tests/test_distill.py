@@ -6,10 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dass.distill import Live, Recipe, Views, accuracy, feed, kd_loss, learning_rate, train
+from dass.answers import accuracy
+from dass.distill import kd_loss, train
 from dass.errors import DivergedTraining, InvalidConfig
 from dass.export import run_onnx, to_onnx
+from dass.feed import Live, Views, feed
 from dass.network import ResNet, initialise
+from dass.recipe import Recipe, learning_rate
 from dass.remap import student
 from dass.task import Split
 

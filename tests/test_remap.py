@@ -1,19 +1,21 @@
-"""Remapping against naive loops, and the embedding against remap-then-forward."""
+"""Remap: which blocks and channels are inherited, against loops over single channels."""
+
+from itertools import pairwise
 
 import pytest
 import torch
 
-from dass import embed as embed_module
-from dass.embed import embed, noise
 from dass.errors import InvalidArchitecture
-from dass.network import ResNet, fit_channels, initialise
+from dass.network import ResNet, initialise
 from dass.remap import chosen, remap, student
 from dass.space import Architecture, by_name
 
+POLICIES = ("first", "last", "uniform")
+
 
 @pytest.fixture(scope="module", params=["micro", "small"])
-def trained(request):
-    """A largest member whose batch norms are far from their defaults."""
+def whole(request):
+    """A largest member in which no two weights, means or variances are alike."""
     space = by_name(request.param)
     network = ResNet(space, space.largest, num_classes=5)
     generator = torch.Generator().manual_seed(0)
@@ -21,87 +23,166 @@ def trained(request):
     for name, tensor in network.state_dict().items():
         if "bn" in name and tensor.is_floating_point():
             tensor.uniform_(0.5, 1.5, generator=generator)
+        elif "num_batches" in name:
+            tensor.fill_(41)
     return network.eval()
 
 
-def members(space):
-    drawn = space.sample(12, generator=torch.Generator().manual_seed(2))
-    return [*drawn, space.smallest, space.largest, drawn[0]]
+def members(space, number):
+    drawn = space.sample(number, generator=torch.Generator().manual_seed(2))
+    return [*drawn, space.smallest, space.largest]
+
+
+# which ones
 
 
 def test_each_policy_inherits_what_it_says():
     assert chosen(2, 5, "first") == [0, 1]
     assert chosen(2, 5, "last") == [3, 4]
+    assert chosen(1, 5, "last") == [4]
+    assert chosen(1, 5, "uniform") == [0]
     assert chosen(2, 5, "uniform") == [0, 4]
     assert chosen(3, 5, "uniform") == [0, 2, 4]
-    for kept in range(1, 17):
-        assert len(set(chosen(kept, 16, "uniform"))) == kept
+    assert chosen(4, 7, "uniform") == [0, 2, 4, 6]
 
 
-@pytest.mark.parametrize("policy", ["first", "last", "uniform"])
-def test_remap_of_the_teacher_is_identity(trained, policy):
-    state = remap(trained.state_dict(), trained.space, trained.space.largest, policy=policy)
-    assert set(state) == set(trained.state_dict())
-    for name, tensor in trained.state_dict().items():
-        assert state[name].equal(tensor)
-        assert state[name].data_ptr() != tensor.data_ptr()
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_is_inherited_ascends_and_exists(policy):
+    for available in range(1, 41):
+        assert chosen(available, available, policy) == list(range(available))
+        for kept in range(1, available + 1):
+            indices = chosen(kept, available, policy)
+            assert len(indices) == kept
+            assert indices == sorted(set(indices))
+            assert indices[0] >= 0 and indices[-1] < available
 
 
-@pytest.mark.parametrize("policy", ["first", "last", "uniform"])
-def test_remap_copies_what_a_naive_loop_copies(trained, policy):
-    space, whole = trained.space, trained.state_dict()
-    for architecture in members(space)[:3]:
-        state = remap(whole, space, architecture, policy=policy)
-        before = chosen(architecture.widths[0][0], space.stage_widths[0], policy)
-        for s, stage in enumerate(architecture.widths):
-            for b, source in enumerate(chosen(len(stage), space.depth, policy)):
-                after = chosen(stage[b], space.stage_widths[s], policy)
-                ours = state[f"layer{s + 1}.{b}.conv1.weight"]
-                theirs = whole[f"layer{s + 1}.{source}.conv1.weight"]
-                for i, row in enumerate(after):
-                    for j, column in enumerate(before):
-                        assert ours[i, j].equal(theirs[row, column])
-                mean = state[f"layer{s + 1}.{b}.bn2.running_mean"]
-                full = whole[f"layer{s + 1}.{source}.bn2.running_mean"]
-                assert mean.tolist() == [float(full[row]) for row in after]
-                before = after
+def test_uniform_keeps_both_ends_and_even_gaps():
+    for available in range(2, 41):
+        for kept in range(2, available + 1):
+            indices = chosen(kept, available, "uniform")
+            assert (indices[0], indices[-1]) == (0, available - 1)
+            gaps = [b - a for a, b in pairwise(indices)]
+            # Rounding moves each end of a gap by a half at most.
+            assert max(gaps) - min(gaps) <= 2
 
 
-def test_names_of_a_student_are_names_of_its_teacher(trained):
-    for architecture in members(trained.space):
-        assert set(student(trained, architecture).state_dict()) <= set(trained.state_dict())
+# the copy
 
 
-def test_a_shortcut_pads_with_zeros_and_crops_from_the_end():
-    x = torch.arange(24.0).view(1, 3, 2, 4)
-    assert fit_channels(x, 2).equal(x[:, :2])
-    wide = fit_channels(x, 5)
-    assert wide[:, :3].equal(x) and not wide[:, 3:].any()
+@pytest.mark.parametrize("policy", POLICIES)
+def test_remap_of_the_teacher_is_identity(whole, policy):
+    state = remap(whole.state_dict(), whole.space, whole.space.largest, policy=policy)
+    assert list(sorted(state)) == sorted(whole.state_dict())
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(state[name], tensor), name
+
+
+def naive_choice(kept, available, policy):
+    if policy == "first":
+        return [i for i in range(available) if i < kept]
+    if policy == "last":
+        return [i for i in range(available) if available - i <= kept]
+    if kept == 1:
+        return [0]
+    return [round(i * (available - 1) / (kept - 1)) for i in range(kept)]
+
+
+def naive_remap(whole, space, architecture, policy):
+    """Copy one channel of one block at a time."""
+    state = {"fc.weight": whole["fc.weight"], "fc.bias": whole["fc.bias"]}
+
+    def copy(to, of, inputs, outputs):
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            norm = whole[f"{of.replace('conv', 'bn')}.{part}"]
+            values = torch.stack([norm[row] for row in outputs])
+            state[f"{to.replace('conv', 'bn')}.{part}"] = values
+        tracked = "num_batches_tracked"
+        state[f"{to.replace('conv', 'bn')}.{tracked}"] = whole[
+            f"{of.replace('conv', 'bn')}.{tracked}"
+        ]
+        weight = torch.empty(len(outputs), len(inputs), 3, 3)
+        for i, row in enumerate(outputs):
+            for j, column in enumerate(inputs):
+                weight[i, j] = whole[f"{of}.weight"][row, column]
+        state[f"{to}.weight"] = weight
+
+    before = naive_choice(architecture.widths[0][0], space.stage_widths[0], policy)
+    copy("conv1", "conv1", [0, 1, 2], before)
+    for s, stage in enumerate(architecture.widths):
+        blocks = naive_choice(len(stage), space.depth, policy)
+        for b, width in enumerate(stage):
+            to, of = f"layer{s + 1}.{b}", f"layer{s + 1}.{blocks[b]}"
+            after = naive_choice(width, space.stage_widths[s], policy)
+            copy(f"{to}.conv1", f"{of}.conv1", before, after)
+            copy(f"{to}.conv2", f"{of}.conv2", after, after)
+            before = after
+    return state
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_remap_copies_what_a_naive_loop_copies(whole, policy):
+    space = whole.space
+    for architecture in members(space, 4 if space.name == "micro" else 1)[:-1]:
+        state = remap(whole.state_dict(), space, architecture, policy=policy)
+        naive = naive_remap(whole.state_dict(), space, architecture, policy)
+        assert set(state) == set(naive)
+        for name, tensor in naive.items():
+            assert torch.equal(state[name], tensor), name
+
+
+def test_first_is_the_default(whole):
+    architecture = members(whole.space, 1)[0]
+    default = remap(whole.state_dict(), whole.space, architecture)
+    first = remap(whole.state_dict(), whole.space, architecture, policy="first")
+    assert all(torch.equal(default[name], first[name]) for name in first)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_student_shares_no_memory_with_its_teacher(whole, policy):
+    kept = {name: tensor.clone() for name, tensor in whole.state_dict().items()}
+    for architecture in members(whole.space, 2):
+        for tensor in remap(kept, whole.space, architecture, policy=policy).values():
+            tensor.fill_(9)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, kept[name]), name
+
+
+def test_a_stranger_is_not_remapped(whole):
+    with pytest.raises(InvalidArchitecture, match="stages"):
+        remap(whole.state_dict(), whole.space, Architecture(((8,),)))
+
+
+# the network
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_student_network_holds_the_remapped_weights(whole, policy):
+    for architecture in members(whole.space, 3):
+        network = student(whole, architecture, policy=policy)
+        assert network.architecture == architecture
+        assert set(network.state_dict()) <= set(whole.state_dict())
+        state = remap(whole.state_dict(), whole.space, architecture, policy=policy)
+        for name, tensor in network.state_dict().items():
+            assert torch.equal(tensor, state[name]), name
+
+
+def test_the_student_network_is_in_its_teachers_mode_and_trains_alone(micro_space, teacher):
+    teacher.network.zero_grad()
+    kept = {name: tensor.clone() for name, tensor in teacher.network.state_dict().items()}
+    network = student(teacher.network, micro_space.smallest)
+    assert not network.training
+    assert all(p.requires_grad and p.grad is None for p in network.parameters())
+    network.train()(torch.randn(4, 3, 8, 8)).square().sum().backward()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter -= parameter.grad
+    assert all(p.grad is None for p in teacher.network.parameters())
+    for name, tensor in teacher.network.state_dict().items():
+        assert torch.equal(tensor, kept[name]), name
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("chunk_bytes", [1, 300_000, 12 * 2**20])
-def test_embedding_is_remap_then_forward(trained, monkeypatch, chunk_bytes):
-    monkeypatch.setattr(embed_module, "CHUNK_BYTES", chunk_bytes)
-    architectures = members(trained.space)
-    image = noise(trained.space)
-    naive = torch.cat([student(trained, a).stages(image)[-1] for a in architectures])
-    ours = embed(trained, architectures)
-    assert ours.shape[1:] == trained.space.map_shape
-    assert float((ours - naive).abs().max()) <= 1e-5 * float(naive.abs().max())
-
-
-def test_an_embedding_leaves_the_teacher_as_it_was_and_ignores_its_mode(trained):
-    state = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
-    expected = embed(trained, members(trained.space)[:3])
-    trained.train()
-    assert embed(trained, members(trained.space)[:3]).equal(expected)
-    assert trained.training
-    trained.eval()
-    assert all(tensor.equal(state[name]) for name, tensor in trained.state_dict().items())
-
-
-def test_no_architectures_have_no_embeddings_and_strangers_are_refused(trained):
-    assert embed(trained, []).shape == (0, *trained.space.map_shape)
-    with pytest.raises(InvalidArchitecture):
-        embed(trained, [Architecture(((1,),))])
+def test_the_student_of_the_largest_architecture_computes_what_its_teacher_does(whole):
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(student(whole, whole.space.largest)(x), whole(x))

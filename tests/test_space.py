@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dass import errors
 from dass.errors import InfeasibleBudget, InvalidArchitecture, InvalidConfig, UnknownName
 from dass.network import ResNet
+from dass.pool import stratified
 from dass.space import SPACES, Architecture, Budget, Space, by_name
 
 EVERY = [by_name(name) for name in SPACES]
@@ -126,13 +127,13 @@ def test_depths_and_widths_are_drawn_uniformly():
 def test_draws_depend_on_their_generator_only():
     space = by_name("micro")
     torch.manual_seed(1)
-    first, pool = draws(space, 20), space.pool(9, seed=5)
+    first, pool = draws(space, 20), stratified(space, 9, seed=5)
     state = torch.random.get_rng_state()
     assert draws(space, 20) == first != draws(space, 20, seed=1)
     assert torch.equal(torch.random.get_rng_state(), state)
     torch.manual_seed(2)
     assert draws(space, 20) == first
-    assert space.pool(9, seed=5) == pool != space.pool(9, seed=6)
+    assert stratified(space, 9, seed=5) == pool != stratified(space, 9, seed=6)
 
 
 def test_a_low_rate_changes_little_and_a_high_one_much():
@@ -355,10 +356,10 @@ def test_an_impossible_budget_is_answered_with_the_cheapest_student(space):
 
 @pytest.mark.parametrize("space", EVERY, ids=lambda s: s.name)
 def test_a_pool_is_distinct_steady_and_stratified(space):
-    pool = space.pool(64, seed=3)
+    pool = stratified(space, 64, seed=3)
     assert len(set(pool)) == 64 and all(map(space.contains, pool))
     assert all(a.widths[-1][-1] == space.stage_widths[-1] for a in pool)
-    assert space.pool(13, seed=3) == pool[:13]
+    assert stratified(space, 13, seed=3) == pool[:13]
     low, high = space.flops([space.smallest, space.largest])
     bands = [min(7, int(8 * (f - low) / (high - low))) for f in space.flops(pool)]
     for start in range(0, 64, 8):
@@ -368,7 +369,7 @@ def test_a_pool_is_distinct_steady_and_stratified(space):
 
 def test_a_pool_too_large_says_how_many_there_are(micro_space):
     with pytest.raises(InvalidConfig, match=r"can hold \d+ architectures at most, but 5401"):
-        micro_space.pool(5401, seed=0)
+        stratified(micro_space, 5401, seed=0)
 
 
 # names and errors
