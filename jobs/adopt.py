@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.storage import Store
+from dass.answers import accuracy
 from dass.artifacts import adopt
-from dass.distill import accuracy
 from dass.errors import InvalidConfig
 from dass.space import by_name
 from dass.task import load_task

@@ -21,9 +21,13 @@ from cluster.fleet import Outcome, run_inline
 from cluster.progress import ProgressBar
 from cluster.queue import Job
 from cluster.storage import Store
-from dass.distill import Feed, Recipe, accuracy, feed, train
+from dass.answers import accuracy
+from dass.distill import train
 from dass.errors import DassError, InvalidConfig
+from dass.feed import Feed, feed
 from dass.network import ResNet, initialise
+from dass.pool import stratified
+from dass.recipe import Recipe
 from dass.record import Identity, StudentRecord
 from dass.remap import student
 from dass.space import Architecture, by_name
@@ -178,7 +182,7 @@ def plan_teachers(config: BuildConfig) -> list[tuple[TeacherPlan, Role]]:
 def plan_students(config: BuildConfig, teachers: Sequence[TeacherPlan]) -> list[StudentPlan]:
     """Expand the config into students, always in the same order, no identity twice."""
     space = by_name(config.space)
-    pool = space.pool(config.pool, seed=config.seed)
+    pool = stratified(space, config.pool, seed=config.seed)
     plans = {}
     for teacher in teachers:
         # A task's own draws depend on the task, so that tasks differ and order does not matter.

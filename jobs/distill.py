@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 
 from cluster.storage import Store
 from dass.artifacts import pack_student
-from dass.distill import Recipe
 from dass.errors import InvalidConfig
 from dass.export import to_onnx
+from dass.recipe import Recipe
 from dass.record import StudentRecord
 from dass.space import Architecture
 from jobs import console

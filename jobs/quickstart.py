@@ -28,7 +28,7 @@ from jobs.search import SearchJobConfig, budget_for, find
 from jobs.train import TrainConfig, mean_over_seeds, train_predictor
 
 NOTE = (
-    "Plumbing, not evidence: 8-pixel digits, a handful of tasks, two short trainings per student. "
+    "Plumbing, not evidence: 8-pixel digits, a handful of tasks, one short training per student. "
     "It shows that every part runs; what the predictor is worth is measured elsewhere."
 )
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dass.distill import Recipe, published_teacher
 from dass.meta import MetaConfig
+from dass.recipe import Recipe, published_teacher
 from dass.search import SearchConfig
 from dass.task import Role
 from jobs.adopt import AdoptConfig
@@ -76,7 +76,7 @@ def micro_build() -> BuildConfig:
             few("validation", "456", 24),
             few("unseen", "789", 16),
         ),
-        seeds=2,
+        own=4,
         teacher=micro_teacher(),
         student=micro_student(),
     )
