@@ -17,8 +17,11 @@ import tyro
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.timing import compare, seconds
-from dass.distill import Recipe, feed, kd_loss, train
+from dass.distill import kd_loss, train
+from dass.feed import feed
 from dass.network import ResNet, initialise
+from dass.pool import stratified
+from dass.recipe import Recipe
 from dass.remap import student
 from dass.space import Architecture, by_name
 from dass.task import Split
@@ -125,7 +128,7 @@ def main(config: Config) -> None:
     share = made / config.students_per_task * config.epochs / 8
     nothing = Split(images.images[:1], images.labels[:1])  # evaluation is not what is measured
     count = config.images // recipe.batch_size * recipe.batch_size * config.epochs
-    drawn = space.pool(config.repeats + 1, seed=0)
+    drawn = stratified(space, config.repeats + 1, seed=0)
     ours_turn, published_turn = iter([*drawn]), iter([*drawn])
 
     def ours(architecture: Architecture) -> float:

@@ -16,8 +16,11 @@ from pathlib import Path
 import torch
 import tyro
 
-from dass.distill import accuracy, feed, train
+from dass.answers import accuracy
+from dass.distill import train
+from dass.feed import feed
 from dass.network import ResNet, initialise
+from dass.pool import stratified
 from dass.remap import student
 from dass.space import by_name
 from dass.task import TaskConfig, load_task
@@ -57,7 +60,7 @@ def main(config: Config) -> None:
         recipe = replace(small_student(), teacher_logits=kind)
         feeds[kind] = recipe, feed(task.train, recipe, teacher=network, flip=task.flip)
     rows = []
-    for architecture in space.pool(config.students, seed=0):
+    for architecture in stratified(space, config.students, seed=0):
         row: dict[str, object] = {"architecture": str(architecture)}
         for kind, (recipe, source) in feeds.items():
             for seed in (0, 1):

@@ -4,95 +4,28 @@ Both are one loop and one `Recipe`; a teacher's has no soft part. The loop is a 
 `Epoch` values: the caller reports, checkpoints, prunes or stops. This file knows nothing of
 files, clusters or records.
 
-Dimension letters: n images, v views, k classes, s pixels.
+Dimension letters: n images, k classes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from dass.data import augment, normalise
-from dass.errors import DivergedTraining, InvalidConfig
+from dass.answers import accuracy
+from dass.errors import DivergedTraining
+from dass.feed import Feed
 from dass.network import ResNet
-from dass.remap import Policy
+from dass.recipe import Recipe, learning_rate
 from dass.task import Split
-
-EVALUATION_BATCH = 500
-"""Images per forward pass when nothing is trained."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
-    """How a network is trained. The defaults are the published ones for students."""
-
-    epochs: int = 50
-    """Passes over the training images; >= 1."""
-    batch_size: int = 64
-    """Images per step; >= 2, since batch norm needs two."""
-    learning_rate: float = 0.05
-    """Peak step size of SGD with Nesterov momentum; > 0. It follows a cosine to 0, per step."""
-    warmup_epochs: int = 0
-    """Epochs over which the learning rate rises linearly first; >= 0."""
-    momentum: float = 0.9
-    """Nesterov momentum in [0, 1)."""
-    weight_decay: float = 3e-5
-    """L2 penalty of every parameter; >= 0."""
-    padding: int = 8
-    """Zero pixels added on each side before the random crop; >= 0."""
-    label_smoothing: float = 0.0
-    """Share of a label's weight that is spread over all classes, in [0, 1)."""
-    hard_weight: float = 0.5
-    """Weight α of the label loss in [0, 1]; the rest is the teacher's. At 1 none is asked."""
-    temperature: float = 6.0
-    """Softmax temperature T of both networks in the teacher's part; > 0."""
-    remap: Policy = "first"
-    """Which of the teacher's blocks and channels a student starts from."""
-    teacher_logits: Literal["live", "views"] = "live"
-    """`live` asks the teacher on every step, as published; `views` asks it once per augmented
-    view and shares the answers among all students of the task."""
-    views: int = 8
-    """Augmented copies per image under `views`; >= 1."""
-
-    def __post_init__(self) -> None:
-        rules = {
-            "epochs >= 1": self.epochs >= 1,
-            "batch_size >= 2": self.batch_size >= 2,
-            "learning_rate > 0": self.learning_rate > 0,
-            "0 <= warmup_epochs < epochs": 0 <= self.warmup_epochs < self.epochs,
-            "0 <= momentum < 1": 0 <= self.momentum < 1,
-            "weight_decay >= 0": self.weight_decay >= 0,
-            "padding >= 0": self.padding >= 0,
-            "0 <= label_smoothing < 1": 0 <= self.label_smoothing < 1,
-            "0 <= hard_weight <= 1": 0 <= self.hard_weight <= 1,
-            "temperature > 0": self.temperature > 0,
-            "views >= 1": self.views >= 1,
-        }
-        for rule, holds in rules.items():
-            if not holds:
-                raise InvalidConfig(f"`{rule}` must hold for a training recipe, but got {self}")
-
-    @property
-    def name(self) -> str:
-        """Identity of the recipe: equal settings, equal name."""
-        kind = "label" if self.hard_weight == 1 else "kd"
-        text = json.dumps(asdict(self), sort_keys=True)
-        return f"{kind}{self.epochs}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def published_teacher() -> Recipe:
-    """The published way to train a teacher."""
-    return Recipe(epochs=180, label_smoothing=0.1, hard_weight=1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,139 +44,6 @@ class Epoch:
     """Wall time of the pass, evaluation included."""
     state: dict[str, Tensor]
     """Everything needed to go on from here, as flat tensors; valid until the next pass starts."""
-
-
-Batch = tuple[Float[Tensor, "n 3 s s"], Int64[Tensor, " n"], Float[Tensor, "n k"] | None]
-
-
-@runtime_checkable
-class Feed(Protocol):
-    """Where training batches come from."""
-
-    def steps(self, size: int) -> int:
-        """Count the batches of one pass."""
-        ...
-
-    def batches(self, size: int, *, generator: torch.Generator) -> Iterator[Batch]:
-        """Yield normalised images, labels and teacher logits of one pass, shuffled."""
-        ...
-
-
-def _steps(number: int, size: int) -> int:
-    return max(1, number // size)
-
-
-def _orders(number: int, size: int, generator: torch.Generator) -> Iterator[Int64[Tensor, " b"]]:
-    """Cut a fresh permutation into full batches; a last partial one waits for the next pass."""
-    order = torch.randperm(number, generator=generator)
-    for step in range(_steps(number, size)):
-        yield order[step * size : (step + 1) * size]
-
-
-class Live:
-    """Augments on the fly and, if there is a teacher, asks it on every step."""
-
-    def __init__(
-        self, images: Split, *, teacher: ResNet | None = None, padding: int, flip: bool
-    ) -> None:
-        self._images, self._teacher = images, teacher
-        self._padding, self._flip = padding, flip
-        if teacher is not None:
-            teacher.eval()
-
-    def steps(self, size: int) -> int:
-        """Count the batches of one pass."""
-        return _steps(len(self._images), size)
-
-    def batches(self, size: int, *, generator: torch.Generator) -> Iterator[Batch]:
-        """Yield batches of freshly augmented images."""
-        for rows in _orders(len(self._images), size, generator):
-            rows = rows.to(self._images.labels.device)
-            drawn = augment(
-                self._images.images[rows],
-                padding=self._padding,
-                flip=self._flip,
-                generator=generator,
-            )
-            x = normalise(drawn)
-            with torch.no_grad():
-                logits = None if self._teacher is None else self._teacher(x)
-            yield x, self._images.labels[rows], logits
-
-
-class Views:
-    """Draws from augmented copies made once, with the teacher's answers beside them.
-
-    One instance serves all students of a teacher: they differ in order and choice of views only.
-    """
-
-    def __init__(
-        self, images: Split, *, teacher: ResNet, padding: int, flip: bool, views: int, seed: int
-    ) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        self._images: UInt8[Tensor, "v n 3 s s"] = torch.stack(
-            [
-                augment(images.images, padding=padding, flip=flip, generator=generator)
-                for _ in range(views)
-            ]
-        )
-        self._labels = images.labels
-        logits = [predict_logits(teacher, view) for view in self._images]
-        self._logits: Float[Tensor, "v n k"] = torch.stack(logits)
-
-    def steps(self, size: int) -> int:
-        """Count the batches of one pass."""
-        return _steps(len(self._labels), size)
-
-    def batches(self, size: int, *, generator: torch.Generator) -> Iterator[Batch]:
-        """Yield batches with a random view of each image."""
-        views, number = self._images.shape[:2]
-        view = torch.randint(views, (number,), generator=generator)
-        for rows in _orders(number, size, generator):
-            rows, drawn = (i.to(self._labels.device) for i in (rows, view[rows]))
-            x = normalise(self._images[drawn, rows])
-            yield x, self._labels[rows], self._logits[drawn, rows]
-
-
-def feed(
-    images: Split, recipe: Recipe, *, teacher: ResNet | None, flip: bool, seed: int = 0
-) -> Live | Views:
-    """Make the feed that a recipe asks for.
-
-    Args:
-        images: the training part.
-        recipe: decides between live and precomputed teacher logits.
-        teacher: needed unless the recipe learns from labels alone.
-        flip: whether the task's images may be mirrored.
-        seed: of the precomputed views, shared by all students of a teacher.
-    """
-    if recipe.hard_weight == 1:
-        return Live(images, padding=recipe.padding, flip=flip)
-    if teacher is None:
-        raise InvalidConfig(
-            "a recipe with `hard_weight < 1` must be given a teacher, but got none"
-        )
-    if recipe.teacher_logits == "live":
-        return Live(images, teacher=teacher, padding=recipe.padding, flip=flip)
-    return Views(
-        images, teacher=teacher, padding=recipe.padding, flip=flip, views=recipe.views, seed=seed
-    )
-
-
-@torch.no_grad()
-def predict_logits(network: ResNet, images: UInt8[Tensor, "n 3 s s"]) -> Float[Tensor, "n k"]:
-    """Return the network's logits for all images, in eval mode; its mode is restored."""
-    training = network.training
-    network.eval()
-    logits = [network(normalise(part)) for part in torch.split(images, EVALUATION_BATCH)]
-    network.train(training)
-    return torch.cat(logits)
-
-
-def accuracy(network: ResNet, images: Split) -> float:
-    """Return the fraction of images classified correctly; every image counts."""
-    guesses = predict_logits(network, images.images).argmax(1)
-    return int((guesses == images.labels).sum()) / len(images)
 
 
 def kd_loss(
@@ -365,14 +165,6 @@ def _loss(
         temperature=recipe.temperature,
         hard_weight=recipe.hard_weight,
     )
-
-
-def learning_rate(recipe: Recipe, epoch: float) -> float:
-    """Return the step size after `epoch` passes: a linear warm-up, then a cosine to 0."""
-    if epoch < recipe.warmup_epochs:
-        return recipe.learning_rate * max(epoch, 0.05) / recipe.warmup_epochs
-    progress = (epoch - recipe.warmup_epochs) / (recipe.epochs - recipe.warmup_epochs)
-    return recipe.learning_rate * (1 + math.cos(math.pi * progress)) / 2
 
 
 def _mix(seed: int, number: int) -> int:

@@ -201,7 +201,7 @@ class Space:
                 self._mutate_stage(index, stage, rate=rate, generator=generator)
                 for index, stage in enumerate(parent.widths)
             ]
-            child = self._with_full_end(stages)
+            child = self.with_full_end(stages)
             if child != parent:
                 return child
 
@@ -225,61 +225,12 @@ class Space:
         """Take each stage whole from one of two parents, at random."""
         coins = torch.randint(2, (self.num_stages,), generator=generator).tolist()
         parents = (first, second)
-        return self._with_full_end([parents[coin].widths[i] for i, coin in enumerate(coins)])
+        return self.with_full_end([parents[coin].widths[i] for i, coin in enumerate(coins)])
 
-    def _with_full_end(self, stages: Sequence[tuple[int, ...]]) -> Architecture:
+    def with_full_end(self, stages: Sequence[tuple[int, ...]]) -> Architecture:
+        """Join stages, the last block of all widened to what the classifier needs."""
         end = (*stages[-1][:-1], self.stage_widths[-1])
         return Architecture((*stages[:-1], end))
-
-    def pool(self, number: int, *, seed: int, strata: int = 8) -> list[Architecture]:
-        """Draw distinct members stratified by FLOPs, in a fixed shuffled order.
-
-        The FLOPs axis from the smallest to the largest member is cut into `strata` bands of
-        equal width, and the bands are filled in turn as far as they have members; a plain
-        `sample` would leave both ends all but empty. Any prefix of the pool is stratified too,
-        and the pool of a larger number starts with the pool of a smaller one.
-        """
-        generator = torch.Generator().manual_seed(seed)
-        low, high = self.flops([self.smallest, self.largest])
-        bands: list[list[Architecture]] = [[] for _ in range(strata)]
-        candidates = dict.fromkeys(self._spread(generator))
-        costs = self.flops(list(candidates))
-        positions = np.minimum((costs - low) * strata // (high - low), strata - 1)
-        for architecture, position in zip(candidates, positions.tolist(), strict=True):
-            bands[position].append(architecture)
-        pool: list[Architecture] = []
-        while len(pool) < number:
-            drawn = [band.pop() for band in bands if band]
-            if not drawn:
-                raise InvalidConfig(
-                    f"a pool of space {self.name!r} can hold {len(pool)} architectures at most, "
-                    f"but {number} were asked for"
-                )
-            order = torch.randperm(len(drawn), generator=generator).tolist()
-            pool += [drawn[i] for i in order]
-        return pool[:number]
-
-    def _spread(self, generator: torch.Generator) -> list[Architecture]:
-        """Draw members whose stages lean, each member to its own degree, to small or large."""
-        number = 4000
-        lean = torch.linspace(0, 1, number)[:, None, None]
-        shape = (number, self.num_stages, self.depth + 1)
-        draws = torch.rand(shape, generator=generator) + 2 * lean - 0.5
-        draws = draws.clamp(0, 0.999)
-        depths = 1 + (draws[..., -1] * self.depth).long()
-        picks = (draws[..., :-1] * len(self.multipliers)).long()
-        options = self.options.tolist()
-        candidates = [
-            self._with_full_end(
-                [tuple(options[i][k] for k in row[:d]) for i, (row, d) in enumerate(stages)]
-            )
-            for stages in (
-                list(zip(rows, ds, strict=True))
-                for rows, ds in zip(picks.tolist(), depths.tolist(), strict=True)
-            )
-        ]
-        order = torch.randperm(len(candidates), generator=generator).tolist()
-        return [candidates[i] for i in order]
 
     # --- what members look like and cost ---------------------------------------------------
 
