@@ -32,7 +32,7 @@ type: install
 	$(BIN)/mypy
 
 test-fast: install  ## the default suite: no Ray
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 bench: install  ## every claim of speed as a ratio
 	for claim in embed distill meta; do $(BIN)/python -m benchmarks.$$claim || exit 1; done
