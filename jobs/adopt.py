@@ -17,8 +17,8 @@ from dass.space import by_name
 from dass.task import load_task
 from dass.teacher import Teacher
 from jobs import console
-from jobs.build import SplitPlan
 from jobs.library import Library
+from jobs.plan import SplitPlan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,8 +15,9 @@ from dass.recipe import Recipe
 from dass.record import StudentRecord
 from dass.space import Architecture
 from jobs import console
-from jobs.build import StudentPlan, Worker
 from jobs.library import Library
+from jobs.plan import StudentPlan
+from jobs.worker import Worker
 
 ONNX = "model.onnx"
 

@@ -21,9 +21,10 @@ from dass.search import Prediction, predict
 from dass.space import Architecture, Budget, by_name
 from dass.teacher import Teacher
 from jobs import console
-from jobs.build import BuildConfig, build, plan_teachers
+from jobs.build import build
 from jobs.distill import DistillConfig, distil
 from jobs.library import Library
+from jobs.plan import BuildConfig, plan_teachers
 from jobs.search import SearchJobConfig, budget_for, find
 from jobs.train import TrainConfig, mean_over_seeds, train_predictor
 

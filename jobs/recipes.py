@@ -12,8 +12,8 @@ from dass.recipe import Recipe, published_teacher
 from dass.search import SearchConfig
 from dass.task import Role
 from jobs.adopt import AdoptConfig
-from jobs.build import BuildConfig, SplitPlan
 from jobs.distill import DistillConfig
+from jobs.plan import BuildConfig, SplitPlan
 from jobs.quickstart import QuickstartConfig
 from jobs.search import SearchJobConfig
 from jobs.train import TrainConfig

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 
-import jobs.build
+import jobs.worker
 from cluster.storage import Store
 from dass.errors import (
     CorruptArtifact,
@@ -32,11 +32,13 @@ from dass.search import SearchConfig, predict
 from dass.task import Split, load_task
 from jobs import recipes
 from jobs.adopt import AdoptConfig, take
-from jobs.build import SplitPlan, StudentPlan, Worker, build, plan_students, plan_teachers
+from jobs.build import build
 from jobs.distill import DistillConfig, distil
 from jobs.library import Library
+from jobs.plan import SplitPlan, StudentPlan, plan_students, plan_teachers
 from jobs.search import SearchJobConfig, find
 from jobs.train import gather, mean_over_seeds, train_predictor
+from jobs.worker import Worker
 
 JOBS = ("adopt", "build", "distill", "quickstart", "search", "train")
 
@@ -158,7 +160,7 @@ def test_a_second_run_trains_nothing(built, monkeypatch, capsys):
     def refuse(*_, **__):
         raise AssertionError("nothing is left to train")
 
-    monkeypatch.setattr(jobs.build, "train", refuse)
+    monkeypatch.setattr(jobs.worker, "train", refuse)
     build(built)
     students = len(planned(built))
     assert f"students: {students} planned, {students} in the store" in capsys.readouterr().out
@@ -273,7 +275,7 @@ def first_student(config):
 
 def stop_after(epochs, seen):
     """Return `train`, cut off after some epochs; `seen` gets the state it started from."""
-    real = jobs.build.train
+    real = jobs.worker.train
 
     def cut(*arguments, state, **settings):
         seen.append(state)
@@ -293,12 +295,12 @@ def test_a_student_stopped_in_training_goes_on_from_its_checkpoint(built, monkey
     library.store.delete(f"records/{record.key}.parquet")
     seen = []
     with monkeypatch.context() as patch:
-        patch.setattr(jobs.build, "CHECKPOINT_EVERY_S", -1.0)
-        patch.setattr(jobs.build, "train", stop_after(2, seen))
+        patch.setattr(jobs.worker, "CHECKPOINT_EVERY_S", -1.0)
+        patch.setattr(jobs.worker, "train", stop_after(2, seen))
         with pytest.raises(KeyboardInterrupt):
             worker.distil(plan)
     assert int(library.checkpoint(record.key)["epoch"]) == 2
-    monkeypatch.setattr(jobs.build, "train", stop_after(9, seen))
+    monkeypatch.setattr(jobs.worker, "train", stop_after(9, seen))
     network, again = worker.distil(plan)
     library.store.delete(f"records/{record.key}.parquet")
     assert seen[0] is None and int(seen[1]["epoch"]) == 2
@@ -311,7 +313,7 @@ def test_a_student_stopped_after_its_last_checkpoint_is_only_measured(built, mon
     plan = replace(first_student(built), seed=78)
     library = Library(Store(built.store))
     worker = Worker(library.store, "cpu", built.data_root)
-    monkeypatch.setattr(jobs.build, "CHECKPOINT_EVERY_S", -1.0)
+    monkeypatch.setattr(jobs.worker, "CHECKPOINT_EVERY_S", -1.0)
     with monkeypatch.context() as patch:
         patch.setattr(Library, "drop_checkpoint", lambda *_: None)
         _, record = worker.distil(plan)
@@ -335,9 +337,9 @@ def test_changing_test_labels_changes_no_weight_and_no_prediction(
         return replace(task, test=Split(task.test.images, labels))
 
     swapped = tiny(tmp_path)
-    caches = jobs.build._task, jobs.build._classroom
+    caches = jobs.worker._task, jobs.worker._classroom
     with monkeypatch.context() as patch:
-        patch.setattr(jobs.build, "load_task", wrong)
+        patch.setattr(jobs.worker, "load_task", wrong)
         for cache in caches:
             cache.cache_clear()
         build(swapped)

@@ -1,0 +1,183 @@
+"""What a build is to publish: teachers and students, expanded from one config, in one order.
+
+Pure: knows nothing of stores, of workers, or of what is done already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import product
+
+import torch
+
+from dass.errors import InvalidConfig
+from dass.pool import stratified
+from dass.recipe import Recipe
+from dass.record import Identity
+from dass.space import Architecture, by_name
+from dass.task import Role, TaskConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SplitPlan:
+    """A group of tasks made from the classes of one source."""
+
+    source: str = ""
+    """Images of this group; empty for the source of the build."""
+    role: Role = "train"
+    """What meta-training may do with them."""
+    tasks: int = 1
+    """How many; each with its own draw of classes."""
+    classes: int | None = None
+    """Classes per task; `None` takes all candidates."""
+    only: tuple[str, ...] = ()
+    """Candidate classes; empty for all of the source."""
+    exclude: tuple[str, ...] = ()
+    """Classes that are no candidates."""
+    train_per_class: int | None = None
+    """Training images of each class at most."""
+    validation_per_class: int | None = None
+    """Validation images of each class, exactly; `None` takes a fifth of the train part."""
+    test_per_class: int | None = None
+    """Test images of each class at most."""
+    pooled: bool = False
+    """Divide the source's train and test parts anew."""
+    flip: bool = True
+    """Whether images may be mirrored: not signs, nor characters."""
+
+    def __post_init__(self) -> None:
+        if self.tasks < 1 or (self.tasks > 1 and self.classes is None):
+            raise InvalidConfig(
+                "`tasks >= 1` must hold, and several tasks need `classes` to differ in, "
+                f"but got {self.tasks} tasks of {self.classes or 'all'} classes"
+            )
+
+    def configs(self, source: str) -> list[TaskConfig]:
+        """Return the tasks, of `source` if the group names none of its own."""
+        shared = asdict(self) | {"source": self.source or source}
+        del shared["role"], shared["tasks"]
+        return [TaskConfig(class_seed=i, **shared) for i in range(self.tasks)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildConfig:
+    """Which students of which teachers to label, and how."""
+
+    store: str
+    """Where results go: a folder, or a URL such as s3://bucket/prefix."""
+    space: str
+    """Search space: micro, small or paper."""
+    source: str
+    """Images: digits, a torchvision dataset's name, folder:PATH or npz:PATH."""
+    splits: tuple[SplitPlan, ...]
+    """Tasks made from the source."""
+    pool: int = 24
+    """Students that every task labels, stratified by FLOPs; >= 0."""
+    own: int = 8
+    """Further students of each task's own; >= 0."""
+    seeds: int = 1
+    """Trainings of each student, differing in order and augmentation; >= 1."""
+    teachers: int = 1
+    """Teachers of each task, differing in initial weights; >= 1."""
+    teacher: Recipe = field(default_factory=Recipe)
+    """How teachers are trained."""
+    student: Recipe = field(default_factory=Recipe)
+    """How students are distilled: part of every record's identity."""
+    seed: int = 0
+    """Of the pool and the own draws."""
+    workers: int = 2
+    """Single-threaded processes on this machine; 1 runs in this one."""
+    retries: int = 1
+    """Further attempts of a training that fails."""
+    device: str = "cpu"
+    """cpu or cuda."""
+    data_root: str = "data"
+    """Where torchvision datasets are downloaded to."""
+
+    def __post_init__(self) -> None:
+        by_name(self.space)
+        if min(self.pool, self.own) < 0 or min(self.seeds, self.teachers, self.workers) < 1:
+            raise InvalidConfig(
+                "`pool` and `own` must be >= 0, and `seeds`, `teachers` and `workers` >= 1, but "
+                f"got {self.pool}, {self.own}, {self.seeds}, {self.teachers}, {self.workers}"
+            )
+        if self.teacher.hard_weight != 1:
+            raise InvalidConfig(
+                "teachers learn from labels alone: `teacher.hard_weight == 1` must hold, "
+                f"but got {self.teacher.hard_weight}"
+            )
+
+
+# --- the plan ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TeacherPlan:
+    """One teacher to train."""
+
+    task: TaskConfig
+    space: str
+    recipe: Recipe
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Identity of the teacher."""
+        return f"{self.space}.{self.task.name}.{self.recipe.name}.{self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudentPlan:
+    """One student to distil."""
+
+    teacher: str
+    task: TaskConfig
+    space: str
+    architecture: Architecture
+    recipe: Recipe
+    seed: int
+
+    @property
+    def identity(self) -> Identity:
+        """Identity of the record it will become."""
+        return Identity(
+            space=self.space,
+            task=self.task.name,
+            teacher=self.teacher,
+            architecture=str(self.architecture),
+            recipe=self.recipe.name,
+            seed=self.seed,
+        )
+
+
+def plan_teachers(config: BuildConfig) -> list[tuple[TeacherPlan, Role]]:
+    """Expand the config into teachers, always in the same order."""
+    return [
+        (TeacherPlan(task=task, space=config.space, recipe=config.teacher, seed=seed), split.role)
+        for split in config.splits
+        for task in split.configs(config.source)
+        for seed in range(config.teachers)
+    ]
+
+
+def plan_students(config: BuildConfig, teachers: Sequence[TeacherPlan]) -> list[StudentPlan]:
+    """Expand the config into students, always in the same order, no identity twice."""
+    space = by_name(config.space)
+    pool = stratified(space, config.pool, seed=config.seed)
+    plans = {}
+    for teacher in teachers:
+        # A task's own draws depend on the task, so that tasks differ and order does not matter.
+        seed = int(teacher.task.name.rsplit("-", 1)[1], 16) + config.seed
+        own = space.sample(config.own, generator=torch.Generator().manual_seed(seed))
+        for architecture, run in product([*pool, *own], range(config.seeds)):
+            plan = StudentPlan(
+                teacher=teacher.name,
+                task=teacher.task,
+                space=config.space,
+                architecture=architecture,
+                recipe=config.student,
+                seed=run,
+            )
+            plans[plan.identity.key] = plan
+    return list(plans.values())
