@@ -13,11 +13,11 @@ from cluster.storage import Store
 from dass.answers import accuracy
 from dass.artifacts import adopt
 from dass.errors import InvalidConfig
+from dass.library import Library
 from dass.space import by_name
 from dass.task import load_task
 from dass.teacher import Teacher
 from jobs import console
-from jobs.library import Library
 from jobs.plan import SplitPlan
 
 

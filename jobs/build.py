@@ -15,9 +15,9 @@ from cluster.job import Job
 from cluster.progress import ProgressBar
 from cluster.storage import Store
 from dass.errors import DassError
+from dass.library import Library
 from dass.space import by_name
 from jobs import console
-from jobs.library import Library
 from jobs.plan import BuildConfig, StudentPlan, TeacherPlan, plan_students, plan_teachers
 from jobs.worker import Worker
 

@@ -11,11 +11,11 @@ from cluster.storage import Store
 from dass.artifacts import pack_student
 from dass.errors import InvalidConfig
 from dass.export import to_onnx
+from dass.library import Library
 from dass.recipe import Recipe
 from dass.record import StudentRecord
 from dass.space import Architecture
 from jobs import console
-from jobs.library import Library
 from jobs.plan import StudentPlan
 from jobs.worker import Worker
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from cluster.storage import Store
+from dass.library import Library
 from dass.record import StudentRecord
 from dass.report import Series, page, scatter
 from dass.search import Prediction, predict
@@ -23,7 +24,6 @@ from dass.teacher import Teacher
 from jobs import console
 from jobs.build import build
 from jobs.distill import DistillConfig, distil
-from jobs.library import Library
 from jobs.plan import BuildConfig, plan_teachers
 from jobs.search import SearchJobConfig, budget_for, find
 from jobs.train import TrainConfig, mean_over_seeds, train_predictor

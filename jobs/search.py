@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, field
 
 from cluster.storage import Store
 from dass.errors import InvalidConfig
+from dass.library import Library
 from dass.search import Generation, Prediction, SearchConfig, search
 from dass.space import Budget
 from dass.teacher import Teacher
 from jobs import console
-from jobs.library import Library
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,7 @@ import torch
 from cluster.storage import Store
 from dass.baselines import ByDepth, ByFlops, ByParameters, MeanRank, Scorer, SizeRegression
 from dass.errors import InvalidConfig, InvalidData
+from dass.library import Library
 from dass.meta import MetaConfig, fit, rank_correlation, typical_spread
 from dass.metrics import spearman
 from dass.predictor import Ensemble, Predictor, PredictorConfig, Scale
@@ -27,7 +28,6 @@ from dass.space import Architecture, Space, by_name
 from dass.task import Role
 from dass.teacher import Teacher
 from jobs import console
-from jobs.library import Library
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,7 @@ from cluster.storage import Store
 from dass.answers import accuracy
 from dass.distill import train
 from dass.feed import Feed, feed
+from dass.library import Library
 from dass.network import ResNet, initialise
 from dass.recipe import Recipe
 from dass.record import StudentRecord
@@ -26,7 +27,6 @@ from dass.remap import student
 from dass.space import by_name
 from dass.task import Task, TaskConfig, load_task
 from dass.teacher import Teacher
-from jobs.library import Library
 from jobs.plan import StudentPlan, TeacherPlan
 
 CHECKPOINT_EVERY_S = 60.0

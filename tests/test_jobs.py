@@ -26,6 +26,7 @@ from dass.errors import (
     InvalidData,
     UnknownName,
 )
+from dass.library import Library
 from dass.meta import MetaConfig
 from dass.record import from_frame
 from dass.search import SearchConfig, predict
@@ -34,7 +35,6 @@ from jobs import recipes
 from jobs.adopt import AdoptConfig, take
 from jobs.build import build
 from jobs.distill import DistillConfig, distil
-from jobs.library import Library
 from jobs.plan import SplitPlan, StudentPlan, plan_students, plan_teachers
 from jobs.search import SearchJobConfig, find
 from jobs.train import gather, mean_over_seeds, train_predictor

@@ -1,5 +1,7 @@
 """What a store holds, and under which keys. The one home of these names.
 
+A store is anything that keeps bytes under keys; which one is not known here.
+
 tasks/TASK.json                  a task and its role
 teachers/TEACHER/                an artifact
 records/KEY.parquet              one measured student each, and nothing else
@@ -14,12 +16,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Protocol, get_args, runtime_checkable
 
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from cluster.storage import InvalidKey, MissingKey, Store
 from dass import artifacts
 from dass.errors import CorruptArtifact, UnknownName
 from dass.predictor import Ensemble
@@ -29,11 +30,53 @@ from dass.task import Role, TaskConfig
 from dass.teacher import Teacher
 
 
+@runtime_checkable
+class Shelf(Protocol):
+    """What the library needs of a store. Keys are relative POSIX paths.
+
+    `read` raises a `LookupError` where there is nothing, and every method a `ValueError` for a
+    key that cannot be one. What is written is seen whole or not at all.
+    """
+
+    @property
+    def root(self) -> str:
+        """Folder or URL, for people."""
+        ...
+
+    def url(self, key: str) -> str:
+        """Return where a key is, for people and for pandas."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Tell whether something is published under a key."""
+        ...
+
+    def read(self, key: str) -> bytes:
+        """Return what is published under a key."""
+        ...
+
+    def write(self, key: str, data: bytes) -> None:
+        """Publish bytes under a key."""
+        ...
+
+    def write_all(self, prefix: str, files: Mapping[str, bytes], manifest: str) -> None:
+        """Publish files below a prefix, the manifest last."""
+        ...
+
+    def list(self, prefix: str = "") -> list[str]:
+        """Return all keys below a prefix, sorted."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove what is under a key, if anything is."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """Typed access to a store; a value, as the store is."""
 
-    store: Store
+    store: Shelf
 
     # --- tasks -----------------------------------------------------------------------------
 
@@ -164,7 +207,7 @@ class Library:
         """Return where a training stood, or `None` if it is to start afresh."""
         try:
             data = self.store.read(f"checkpoints/{key}.safetensors")
-        except MissingKey:
+        except LookupError:
             return None
         return artifacts.tensors(data, where=f"checkpoint {key}")
 
@@ -184,7 +227,7 @@ class Library:
                 file: self.store.read(f"{kind}/{name}/{file}")
                 for file in (artifacts.MANIFEST, artifacts.WEIGHTS)
             }
-        except (MissingKey, InvalidKey) as error:
+        except (LookupError, ValueError) as error:
             known = _listed(self._names(kind))
             raise UnknownName(
                 f"one of the {kind} in {self.store.root} must be named, {known}, but got {name!r}"
