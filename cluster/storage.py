@@ -53,6 +53,10 @@ class StorageError(Exception):
     """The store could not do what was asked, after every retry that could have helped."""
 
 
+class StoreUnavailable(StorageError):
+    """The store does not answer, however often it is asked; later it may."""
+
+
 class InvalidKey(StorageError, ValueError):
     """A key or root is not of the form every store can hold."""
 
@@ -151,8 +155,9 @@ class Store:
                     "not; list the store, or run the job that publishes it"
                 ) from error
             except Exception as error:
-                if attempt == self.attempts or not is_transient(error):
-                    raise StorageError(
+                transient = is_transient(error)
+                if attempt == self.attempts or not transient:
+                    raise (StoreUnavailable if transient else StorageError)(
                         f"the store {self.root} must {action}, but after {attempt} of "
                         f"{self.attempts} tries it says {type(error).__name__}: {error}; check "
                         "the address, the credentials and the room left, then run the same line "
