@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
+from typing import Literal
 
 import torch
 
@@ -60,6 +61,9 @@ class SplitPlan:
         return [TaskConfig(class_seed=i, **shared) for i in range(self.tasks)]
 
 
+Engine = Literal["auto", "inline", "ray"]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuildConfig:
     """Which students of which teachers to label, and how."""
@@ -86,8 +90,17 @@ class BuildConfig:
     """How students are distilled: part of every record's identity."""
     seed: int = 0
     """Of the pool and the own draws."""
+    engine: Engine = "auto"
+    """Who works: `inline`, processes of this machine; `ray`, the cluster, or a private one on this
+    machine; `auto`, the cluster where this runs on one, else this machine."""
     workers: int = 2
-    """Single-threaded processes on this machine; 1 runs in this one."""
+    """Of `inline`: single-threaded processes; 1 runs in this one."""
+    cpus_per_worker: float = 1.0
+    """Of `ray`: cores that a student takes; every node gets as many workers as it has room for."""
+    workers_per_gpu: int = 4
+    """Of `ray` on an accelerator: students that share one; >= 1."""
+    teacher_workers: int = 1
+    """Of `ray`: workers that train one teacher together (DDP); with 1 teachers are jobs too."""
     retries: int = 1
     """Further attempts of a training that fails."""
     device: str = "cpu"
@@ -97,6 +110,12 @@ class BuildConfig:
 
     def __post_init__(self) -> None:
         by_name(self.space)
+        if self.cpus_per_worker <= 0 or min(self.workers_per_gpu, self.teacher_workers) < 1:
+            raise InvalidConfig(
+                "`cpus_per_worker > 0`, `workers_per_gpu >= 1` and `teacher_workers >= 1` must "
+                f"hold, but got {self.cpus_per_worker}, {self.workers_per_gpu} and "
+                f"{self.teacher_workers}"
+            )
         if min(self.pool, self.own) < 0 or min(self.seeds, self.teachers, self.workers) < 1:
             raise InvalidConfig(
                 "`pool` and `own` must be >= 0, and `seeds`, `teachers` and `workers` >= 1, but "

@@ -12,6 +12,7 @@ from dass.recipe import Recipe, published_teacher
 from dass.search import SearchConfig
 from dass.task import Role
 from jobs.adopt import AdoptConfig
+from jobs.compact import CompactConfig
 from jobs.distill import DistillConfig
 from jobs.plan import BuildConfig, SplitPlan
 from jobs.quickstart import QuickstartConfig
@@ -146,7 +147,7 @@ def quickstart() -> QuickstartConfig:
     """The `micro` jobs in one store of their own."""
     store = "runs/quickstart"
     return QuickstartConfig(
-        build=replace(micro_build(), store=store),
+        build=replace(micro_build(), store=store, engine="ray"),
         train=replace(micro_train(), store=store),
         search=SearchJobConfig(
             store=store, max_flops_share=0.5, search=SearchConfig(candidates=1000)
@@ -179,3 +180,7 @@ ADOPT = {
     for space in ("micro", "small", "paper")
 }
 QUICKSTART = {"micro": ("the whole story on embedded digits", quickstart())}
+COMPACT = {
+    space: (f"the store runs/{space}", CompactConfig(store=f"runs/{space}"))
+    for space in ("micro", "small", "paper")
+}

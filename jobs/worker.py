@@ -41,17 +41,20 @@ class Worker:
     device: str
     data_root: str
 
-    def __call__(self, job: Job) -> None:
-        """Train the teacher or distil the student of a job."""
+    def __call__(self, job: Job) -> dict[str, float]:
+        """Train the teacher or distil the student of a job; return the images trained on."""
         if self.device == "cpu":
             torch.set_num_threads(1)  # two such processes beat one of two threads by far
-        plan = job.payload
+        plan, before = job.payload, _seen.images
         if isinstance(plan, TeacherPlan):
-            self._teach(plan)
-        else:
+            self.teach(plan)
+        # A worker that was thought dead may have published after its job went to another.
+        elif not Library(self.store).has_record(plan.identity.key):
             self.distil(plan)
+        return {"images": float(_seen.images - before)}
 
-    def _teach(self, plan: TeacherPlan) -> None:
+    def teach(self, plan: TeacherPlan) -> None:
+        """Train a teacher and publish it."""
         task = _task(plan.task, plan.space, self.device, self.data_root)
         space = by_name(plan.space)
         network = ResNet(space, space.largest, num_classes=task.num_classes)
@@ -112,11 +115,22 @@ class Worker:
             network, source, task.validation, recipe=recipe, seed=seed, state=state
         ):
             value = epoch.accuracy
+            _seen.images += epoch.images
             if time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
                 library.put_checkpoint(key, epoch.state)
                 saved_at = time.monotonic()
         # No epoch runs if the stop came between the last checkpoint and the result.
         return accuracy(network, task.validation) if value is None else value
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What this process has trained on so far."""
+
+    images: int = 0
+
+
+_seen = _Seen()
 
 
 @lru_cache(maxsize=2)
