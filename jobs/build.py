@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from cluster.fleet import Outcome, Placement, run_inline, run_on_ray
+from cluster.fleet import Outcome, Placement, Show, run_inline, run_on_ray
 from cluster.job import Job
 from cluster.progress import Progress, ProgressBar
 from cluster.session import connect
