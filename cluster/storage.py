@@ -142,6 +142,17 @@ class Store:
         _checked(key)
         self._retried(f"delete {key}", lambda: self._backend().delete(key))
 
+    def arrow(self, key: str) -> tuple[Any, str]:
+        """Return a key as pyarrow's file system and path, for what writes files of its own."""
+        from pyarrow import fs
+
+        if "://" not in self.root:
+            return fs.LocalFileSystem(), self.url(key)
+        import fsspec
+
+        files, path = fsspec.core.url_to_fs(self.url(key), use_listings_cache=False)
+        return fs.PyFileSystem(fs.FSSpecHandler(files)), path
+
     def _backend(self) -> "_Backend":
         return _connect(self.root, os.getpid())
 

@@ -10,20 +10,24 @@ runs on a Ray cluster (`ray job submit`), the cluster works; else processes of t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from cluster.fleet import Outcome, Placement, Show, run_inline, run_on_ray
 from cluster.job import Job
 from cluster.progress import Progress, ProgressBar
 from cluster.session import connect
 from cluster.storage import Store
+from cluster.train import train_together
 from dass.errors import DassError
 from dass.library import Library
 from dass.space import by_name
 from jobs import console, status
 from jobs.plan import BuildConfig, StudentPlan, TeacherPlan, plan_students, plan_teachers
+from jobs.together import TeacherLesson
 from jobs.worker import Worker
 
 
@@ -44,10 +48,31 @@ def run_jobs(config: BuildConfig, jobs: Sequence[Job], show: Show) -> Outcome:
     if not on_ray(config):
         workers = min(config.workers, max(1, len(jobs)))
         return run_inline(jobs, worker, workers=workers, retries=config.retries, progress=show)
-    with connect():
-        return run_on_ray(
-            jobs, worker, placement=placement(config), retries=config.retries, progress=show
+    return run_on_ray(
+        jobs, worker, placement=placement(config), retries=config.retries, progress=show
+    )
+
+
+def teach_together(config: BuildConfig, teachers: Sequence[Job]) -> list[Job]:
+    """Train teachers one after another, each by several workers, where the config asks for it.
+
+    Returns:
+        What is left for the fleet: nothing, or all of them.
+    """
+    if config.teacher_workers == 1 or not on_ray(config):
+        return list(teachers)
+    worker = Worker(Store(config.store), config.device, config.data_root)
+    gpus = 1.0 if config.device.startswith("cuda") else 0.0
+    for number, job in enumerate(teachers, 1):
+        print(
+            f"teacher {number} of {len(teachers)}, by {config.teacher_workers} workers", flush=True
         )
+        train_together(
+            TeacherLesson(worker, job.payload),
+            workers=config.teacher_workers,
+            placement=Placement(cpus=config.cpus_per_worker, gpus=gpus),
+        )
+    return []
 
 
 def jobs_of(config: BuildConfig) -> tuple[list[Job], list[Job]]:
@@ -118,7 +143,11 @@ def build(config: BuildConfig) -> None:
             bar(progress)
             snap(progress)
 
-        outcome = run_jobs(config, [*teachers, *students], show)
+        with connect() if on_ray(config) else contextlib.nullcontext():
+            left = teach_together(config, teachers)
+            if not left:
+                students = [replace(job, needs="") for job in students]
+            outcome = run_jobs(config, [*left, *students], show)
     status.put_failures(store, outcome.failed, done={job.key for job in (*teachers, *students)})
     if outcome.failed:
         lines = "\n".join(

@@ -18,6 +18,7 @@ from jobs.plan import BuildConfig, SplitPlan
 from jobs.quickstart import QuickstartConfig
 from jobs.search import SearchJobConfig
 from jobs.train import TrainConfig
+from jobs.tune import TuneConfig
 
 
 def micro_teacher() -> Recipe:
@@ -183,4 +184,9 @@ QUICKSTART = {"micro": ("the whole story on embedded digits", quickstart())}
 COMPACT = {
     space: (f"the store runs/{space}", CompactConfig(store=f"runs/{space}"))
     for space in ("micro", "small", "paper")
+}
+TUNE = {
+    "micro": ("a few trials of a small predictor", TuneConfig(train=micro_train(), trials=8)),
+    "small": ("the published predictor on small records", TuneConfig(train=small_train())),
+    "paper": ("the published predictor", TuneConfig(train=paper_train(), trials=64)),
 }

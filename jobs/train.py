@@ -130,10 +130,12 @@ def _measured(teacher: Teacher, records: Sequence[StudentRecord]) -> Measured:
     return Measured(teacher, records, episode(teacher, architectures, accuracies))
 
 
-def train_member(
-    config: TrainConfig, recipe: str, data: Mapping[Role, Sequence[Measured]], *, seed: int
-) -> tuple[Predictor, float]:
-    """Meta-train one predictor; return it and its mean Spearman on the validation tasks."""
+def lessons(data: Mapping[Role, Sequence[Measured]]) -> tuple[list[Episode], list[Episode]]:
+    """Return the episodes to learn from and those to select on.
+
+    Raises:
+        InvalidData: there are none of one sort.
+    """
     episodes, validation = ([m.episode for m in data[role]] for role in ("train", "validation"))
     if not episodes or not validation:
         raise InvalidData(
@@ -141,6 +143,13 @@ def train_member(
             f"has {len(episodes)} and {len(validation)} such teachers; label some with jobs.build "
             "and `--splits.0.role`"
         )
+    return episodes, validation
+
+
+def fresh(
+    config: TrainConfig, recipe: str, episodes: Sequence[Episode], *, seed: int
+) -> Predictor:
+    """Return an untrained predictor, its targets scaled to the episodes."""
     shape = PredictorConfig(
         space=config.space,
         recipe=recipe,
@@ -149,7 +158,15 @@ def train_member(
         scale=config.scale,
         spread=max(1e-4, typical_spread(episodes)),
     )
-    predictor = Predictor(shape, generator=torch.Generator().manual_seed(seed)).to(config.device)
+    return Predictor(shape, generator=torch.Generator().manual_seed(seed)).to(config.device)
+
+
+def train_member(
+    config: TrainConfig, recipe: str, data: Mapping[Role, Sequence[Measured]], *, seed: int
+) -> tuple[Predictor, float]:
+    """Meta-train one predictor; return it and its mean Spearman on the validation tasks."""
+    episodes, validation = lessons(data)
+    predictor = fresh(config, recipe, episodes, seed=seed)
     meta = replace(config.meta, seed=seed)
     title = f"meta-training, seed {seed}"
     with console.bar(total=meta.episodes, title=title, unit="episodes") as bar:

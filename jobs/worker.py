@@ -7,17 +7,17 @@ any time costs little. Knows nothing of queues or of other workers.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cluster.job import Job
 from cluster.storage import Store
 from dass.answers import accuracy
-from dass.distill import train
+from dass.distill import Epoch, train
 from dass.feed import Feed, feed
 from dass.library import Library
 from dass.network import ResNet, initialise
@@ -55,25 +55,42 @@ class Worker:
 
     def teach(self, plan: TeacherPlan) -> None:
         """Train a teacher and publish it."""
+        network, source, task = self.pupil(plan)
+        started = time.perf_counter()
+        value = self.train(plan.name, network, source, task, recipe=plan.recipe, seed=plan.seed)
+        seconds = time.perf_counter() - started
+        self.put_teacher(plan, network, task, value=value, seconds=seconds)
+
+    def pupil(self, plan: TeacherPlan) -> tuple[ResNet, Feed, Task]:
+        """Return the untrained network of a teacher-to-be, its batches and its task."""
         task = _task(plan.task, plan.space, self.device, self.data_root)
         space = by_name(plan.space)
         network = ResNet(space, space.largest, num_classes=task.num_classes)
         initialise(network, generator=torch.Generator().manual_seed(plan.seed))
         network.to(self.device)
-        source = feed(task.train, plan.recipe, teacher=None, flip=task.flip)
-        started = time.perf_counter()
-        value = self.train(plan.name, network, source, task, recipe=plan.recipe, seed=plan.seed)
+        return network, feed(task.train, plan.recipe, teacher=None, flip=task.flip), task
+
+    def put_teacher(
+        self,
+        plan: TeacherPlan,
+        network: ResNet,
+        task: Task,
+        *,
+        value: float | None,
+        seconds: float,
+    ) -> None:
+        """Publish a trained teacher; its validation accuracy is measured where it is not given."""
         teacher = Teacher(
             name=plan.name,
             network=network,
-            accuracy=value,
+            accuracy=accuracy(network, task.validation) if value is None else value,
             test_accuracy=accuracy(network, task.test),
             task=plan.task,
         )
         facts = {
             "recipe": plan.recipe.name,
             "seed": plan.seed,
-            "seconds": time.perf_counter() - started,
+            "seconds": seconds,
             "device": device_name(self.device),
         }
         Library(self.store).put_teacher(teacher, facts)
@@ -108,19 +125,47 @@ class Worker:
         self, key: str, network: ResNet, source: Feed, task: Task, *, recipe: Recipe, seed: int
     ) -> float:
         """Train to the last epoch, going on from a checkpoint; return its validation accuracy."""
-        library = Library(self.store)
-        state: Mapping[str, Tensor] | None = library.checkpoint(key)
-        saved_at, value = time.monotonic(), None
-        for epoch in train(
-            network, source, task.validation, recipe=recipe, seed=seed, state=state
-        ):
+        value = None
+        for epoch in self.epochs(key, network, source, task, recipe=recipe, seed=seed):
             value = epoch.accuracy
-            _seen.images += epoch.images
-            if time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
-                library.put_checkpoint(key, epoch.state)
-                saved_at = time.monotonic()
         # No epoch runs if the stop came between the last checkpoint and the result.
         return accuracy(network, task.validation) if value is None else value
+
+    def epochs(
+        self,
+        key: str,
+        network: ResNet,
+        source: Feed,
+        task: Task,
+        *,
+        recipe: Recipe,
+        seed: int,
+        forward: nn.Module | None = None,
+        every_s: float | None = None,
+    ) -> Iterator[Epoch]:
+        """Train from the last checkpoint on, leaving a checkpoint every now and then.
+
+        Args:
+            forward: see `dass.distill.train`.
+            every_s: seconds between checkpoints; `CHECKPOINT_EVERY_S` where `None`.
+        """
+        library = Library(self.store)
+        state: Mapping[str, Tensor] | None = library.checkpoint(key)
+        saved_at = time.monotonic()
+        for epoch in train(
+            network,
+            source,
+            task.validation,
+            recipe=recipe,
+            seed=seed,
+            state=state,
+            forward=forward,
+        ):
+            _seen.images += epoch.images
+            if time.monotonic() - saved_at > (CHECKPOINT_EVERY_S if every_s is None else every_s):
+                library.put_checkpoint(key, epoch.state)
+                saved_at = time.monotonic()
+            yield epoch
 
 
 @dataclass(slots=True)
