@@ -13,8 +13,10 @@ from dass.search import SearchConfig
 from dass.task import Role
 from jobs import tasks
 from jobs.adopt import AdoptConfig
+from jobs.comparison import EvaluateConfig
 from jobs.distill import DistillConfig
 from jobs.plan import BuildConfig, SplitPlan
+from jobs.publish import PublishConfig
 from jobs.quickstart import QuickstartConfig
 from jobs.search import SearchJobConfig
 from jobs.train import TrainConfig
@@ -185,6 +187,42 @@ def paper_train() -> TrainConfig:
     return TrainConfig(store="runs/paper", space="paper", members=1)
 
 
+def evidence_train() -> TrainConfig:
+    """The shipped predictor: a tenth of the published size, since there are few dozen tasks."""
+    return TrainConfig(
+        store="runs/evidence",
+        space="small",
+        recipe=evidence_student().name,
+        scale="relative",
+        hidden=32,
+        features=64,
+        meta=MetaConfig(episodes=300, queries=24, listwise_weight=1.0),
+    )
+
+
+def reconstructed_train() -> TrainConfig:
+    """DaSS as published: its size, percent, squared error, one member; on our records."""
+    return TrainConfig(
+        store="runs/evidence",
+        space="small",
+        recipe=evidence_student().name,
+        name="reconstructed",
+        members=1,
+        meta=MetaConfig(episodes=300),
+    )
+
+
+def evidence_evaluate() -> EvaluateConfig:
+    """The comparison of docs/protocol.md."""
+    ablations = ("no-teacher", "no-student", "no-adaptation")
+    return EvaluateConfig(
+        store="runs/evidence",
+        space="small",
+        student=evidence_student(),
+        others=("reconstructed", *ablations),
+    )
+
+
 def search(space: str) -> SearchJobConfig:
     """Two thousand candidates within half of the teacher's FLOPs."""
     return SearchJobConfig(store=f"runs/{space}", max_flops_share=0.5)
@@ -214,7 +252,16 @@ TRAIN = {
     "micro": ("a small predictor in half a minute", micro_train()),
     "small": ("the published predictor on small records", small_train()),
     "paper": ("the published predictor and meta-training", paper_train()),
+    "evidence": ("the shipped predictor on the public meta-dataset", evidence_train()),
+    "reconstructed": ("the published predictor on the public meta-dataset", reconstructed_train()),
 }
+PUBLISH = {
+    "evidence": (
+        "records, teachers and predictors into zoo/",
+        PublishConfig(store="runs/evidence", space="small"),
+    )
+}
+EVALUATE = {"evidence": ("the comparison on unseen datasets", evidence_evaluate())}
 SEARCH = {
     space: (f"students of a teacher in space {space}", search(space))
     for space in ("micro", "small", "paper")
