@@ -7,17 +7,17 @@ difference to one worker.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from dass.answers import accuracy
 from dass.feed import Share
 from dass.library import Library
 from jobs.plan import TeacherPlan
-from jobs.worker import Worker
+from jobs.worker import Worker, clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class TeacherLesson:
         if self.worker.device == "cpu":
             torch.set_num_threads(1)
         network, source, task = self.worker.pupil(self.plan)
-        started, value = time.perf_counter(), None
+        started = clock(self.worker.device)
         epochs = self.worker.epochs(
             self.plan.name,
             network,
@@ -44,8 +44,8 @@ class TeacherLesson:
             every_s=0.0 if rank == 0 else float("inf"),
         )
         for epoch in epochs:
-            value = epoch.accuracy
-            yield {"epoch": epoch.number, "accuracy": value, "loss": epoch.loss}
+            yield {"epoch": epoch.number, "accuracy": epoch.accuracy, "loss": epoch.loss}
         if rank == 0 and not Library(self.worker.store).has_teacher(self.plan.name):
-            seconds = time.perf_counter() - started
+            value = accuracy(network, task.validation)
+            seconds = clock(self.worker.device) - started
             self.worker.put_teacher(self.plan, network, task, value=value, seconds=seconds)

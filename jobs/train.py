@@ -50,6 +50,12 @@ class TrainConfig:
     """Channels after the predictor's first convolution."""
     features: int = 256
     """Channels after its second."""
+    use_teacher: bool = True
+    """Whether the predictor sees the teacher's map (else zeros): an ablation."""
+    use_student: bool = True
+    """Whether it sees the student's map: an ablation."""
+    adapt: bool = True
+    """Whether it adapts to the teacher: an ablation."""
     meta: MetaConfig = field(default_factory=MetaConfig)
     """Meta-training."""
     device: str = "cpu"
@@ -156,6 +162,9 @@ def fresh(
         hidden=config.hidden,
         features=config.features,
         scale=config.scale,
+        use_teacher=config.use_teacher,
+        use_student=config.use_student,
+        adapt=config.adapt,
         spread=max(1e-4, typical_spread(episodes)),
     )
     return Predictor(shape, generator=torch.Generator().manual_seed(seed)).to(config.device)
