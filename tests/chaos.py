@@ -243,7 +243,9 @@ def siege(arguments):
     from ray.cluster_utils import Cluster
 
     store = FlakyStore()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True}
+    )
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(arguments.nodes)]
         ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)

@@ -30,7 +30,9 @@ def cluster():
     import ray
     from ray.cluster_utils import Cluster
 
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    found = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True}
+    )
     found.add_node(num_cpus=1)
     found.add_node(num_cpus=1, num_gpus=2)
     ray.init(
