@@ -16,11 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from types import TracebackType
 
-from cluster.job import Job, Reply
+from cluster.job import Job, Reply, Sealed
 from cluster.storage import StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -40,19 +41,8 @@ class FleetError(RuntimeError):
 class Child:
     """A process that runs `work`. Started at once; `ready` tells when it can take a job."""
 
-    def __init__(self, work: Work, variables: Mapping[str, str] | None = None) -> None:
-        """Start it, with further environment variables.
-
-        Raises:
-            FleetError: the work does not pickle.
-        """
-        try:
-            message = pickle.dumps(work)
-        except Exception as error:
-            raise FleetError(
-                "what workers do must be importable by name in another process, but "
-                f"{describe(error)}; define it in a module, not in the script that is run"
-            ) from error
+    def __init__(self, work: bytes, variables: Mapping[str, str] | None = None) -> None:
+        """Start it on work that `sealed` made, with further environment variables."""
         ours, theirs = Pipe()
         self.connection = ours
         self.ready = False
@@ -63,7 +53,7 @@ class Child:
         )
         theirs.close()
         with contextlib.suppress(*_ENDED):  # whoever listens to it will notice
-            ours.send_bytes(message)
+            ours.send_bytes(work)
 
     def give(self, job: Job) -> None:
         """Send a job; a process that died meanwhile is noticed by listening to it.
@@ -140,9 +130,26 @@ class ChildDied(RuntimeError):
     """A process ended without a word; the text says how."""
 
 
+def sealed(work: Work) -> bytes:
+    """Pickle work for children, by the names they will import.
+
+    Raises:
+        FleetError: it has no such name.
+    """
+    try:
+        return pickle.dumps(work)
+    except Exception as error:
+        raise FleetError(
+            "what workers do must be importable by name in another process, but "
+            f"{describe(error)}; define it in a module, not in the script that is run"
+        ) from error
+
+
 def attempt(work: Work, job: Job) -> Reply:
     """Do a job in this process; an exception becomes a reply."""
     try:
+        if isinstance(job.payload, Sealed):
+            job = replace(job, payload=pickle.loads(job.payload.data))
         return Reply(counts=work(job) or {})
     except Exception as error:
         logger.debug("%s raised", job.name, exc_info=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
-from cluster.child import Child, ChildDied, FleetError, Work, attempt, describe
+from cluster.child import Child, ChildDied, FleetError, Work, attempt, describe, sealed
 from cluster.job import Failure, Idle, Job, Lease, Outcome, Reply, Verdict
 from cluster.progress import Progress, ProgressBar
 from cluster.queue import Queue
@@ -163,7 +163,7 @@ class _Crew:
     """Processes that do the jobs, and the parent's side of talking to them."""
 
     def __init__(self, queue: Queue, work: Work, size: int) -> None:
-        self._queue, self._work, self._size = queue, work, size
+        self._queue, self._work, self._size = queue, sealed(work), size
         self._workers: dict[Connection, _Worker] = {}
         self._spawned = self._strikes = 0
 

@@ -42,6 +42,14 @@ class Job:
         return self.label or self.key
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A payload that only its worker's child opens: nobody on the way imports what it is made of."""
+
+    data: bytes
+    """The payload, pickled."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
     """What one attempt at a job came to."""

@@ -1,13 +1,15 @@
 """The queue as an actor, without Ray: jobs that need others, two lives, late words, amounts."""
 
+import pickle
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
-from cluster.child import Child, ChildDied, FleetError, attempt
+from cluster.child import Child, ChildDied, FleetError, attempt, sealed
 from cluster.dispatcher import Dispatcher, Report
-from cluster.job import Idle, Job, Lease, Reply, Verdict
+from cluster.job import Idle, Job, Lease, Reply, Sealed, Verdict
 from cluster.metrics import Meters
 from cluster.progress import Progress
 from cluster.queue import Queue
@@ -195,9 +197,16 @@ def test_a_reply_says_whose_fault_it_was():
     assert own.error.startswith("ValueError") and not own.blameless
 
 
+def test_only_the_one_who_does_a_job_opens_its_payload():
+    job = Job(key="k", group="g", cost=1.0, payload=Sealed(pickle.dumps(5)))
+    assert attempt(echo, job).counts == {"images": 5.0}
+    broken = replace(job, payload=Sealed(b"no pickle"))
+    assert "UnpicklingError" in (attempt(echo, broken).error or "")
+
+
 def test_a_child_does_jobs_and_its_end_is_told():
     beats = []
-    with Child(echo) as child:
+    with Child(sealed(echo)) as child:
         assert child.listen() is None and child.ready
         job = Job(key="k", group="g", cost=1.0, payload=5)
         assert child.attempt(job, beat=lambda: beats.append(1), every_s=5).counts == {"images": 5}
@@ -209,4 +218,4 @@ def test_a_child_does_jobs_and_its_end_is_told():
 
 def test_work_that_only_this_process_knows_is_refused():
     with pytest.raises(FleetError, match="importable by name"):
-        Child(lambda job: None)
+        sealed(lambda job: None)
