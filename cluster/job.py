@@ -44,7 +44,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A payload that only its worker's child opens: nobody on the way imports what it is made of."""
+    """A payload that only its worker's child opens; nobody on the way imports what is in it."""
 
     data: bytes
     """The payload, pickled."""
