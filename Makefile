@@ -5,7 +5,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint type test-fast test-ray test-chaos bench format lock clean
+.PHONY: help install quickstart evidence test lint type test-fast test-ray test-chaos bench format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ install: .venv/installed  ## create .venv with the pinned packages
 
 quickstart: install  ## the whole story on embedded digits, in minutes
 	$(BIN)/python -m jobs.quickstart micro
+
+evidence: install  ## the comparison on unseen datasets, from the shipped files
+	$(BIN)/python -m jobs.evaluate evidence --store zoo
 
 test: lint type test-fast test-ray  ## everything CI runs
 

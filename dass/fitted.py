@@ -74,7 +74,8 @@ class ArchitectureOnly:
         with torch.enable_grad():
             for _ in range(steps):
                 optimizer.zero_grad()
-                (self._forward(codes) - targets / self._unit).square().mean().backward()  # type: ignore[no-untyped-call]
+                loss = (self._forward(codes) - targets / self._unit).square().mean()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
 
     def _forward(self, codes: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:

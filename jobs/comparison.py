@@ -20,8 +20,10 @@ from dass.evidence import METRICS, ceiling, second_half
 from dass.library import Library
 from dass.metrics import spearman
 from dass.pool import stratified
+from dass.predictor import Ensemble
 from dass.recipe import Recipe
 from dass.record import StudentRecord
+from dass.search import predict
 from dass.space import by_name
 from jobs import scoring
 from jobs.scoring import Subject
@@ -111,6 +113,8 @@ def evaluate(config: EvaluateConfig) -> Answer:
         for s in unseen
         if found.get(s.teacher.name, 0) >= LEAST_CEILING and len(s.records) >= LEAST_STUDENTS
     ]
+    judged = scorers.get("DaSS as shipped")
+    covered = coverage(judged, unseen, labelled) if isinstance(judged, Ensemble) else None
     learned = {"DaSS as shipped", "DaSS, wrong teacher", *config.others}
     return Answer(
         tasks=tasks,
@@ -123,6 +127,7 @@ def evaluate(config: EvaluateConfig) -> Answer:
             "train_students": len(known),
             "train_teachers": len({r.teacher for r in known}),
             "unseen_datasets": len(unseen),
+            "coverage": covered,
             "students": {s.teacher.name: len(s.records) for s in first},
         },
     )
@@ -141,6 +146,27 @@ def predictors(
         teachers = [s.teacher for s in subjects]
         read["DaSS, wrong teacher"] = scoring.WithAnother(read["DaSS as shipped"], teachers)
     return read
+
+
+def coverage(
+    ensemble: Ensemble, subjects: Sequence[Subject], records: Sequence[StudentRecord]
+) -> float | None:
+    """Return how often one seed's test accuracy lies in the ensemble's 90 % interval.
+
+    `None` for a predictor alone, which has no interval. The interval is 1.645 standard deviations
+    of the members to each side of their mean: what they disagree on, and no noise of labels.
+    """
+    inside = []
+    for subject in subjects:
+        found = predict(ensemble, subject.teacher, subject.architectures)
+        spread = {str(p.architecture): (p.accuracy, p.uncertainty) for p in found}
+        for record in records:
+            if record.teacher == subject.teacher.name:
+                accuracy, deviation = spread[record.architecture]
+                if deviation is None:
+                    return None
+                inside.append(abs(record.test_accuracy - accuracy) <= 1.645 * deviation)
+    return float(np.mean(inside)) if inside else None
 
 
 def mean_over_teachers(records: Sequence[StudentRecord]) -> list[StudentRecord]:

@@ -79,6 +79,10 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def _percent(share: float | None) -> str:
+    return "no interval" if share is None else f"{100 * share:.0f} %"
+
+
 def text(answer: Answer) -> str:
     """Return the whole result as Markdown."""
     parts = [
@@ -86,7 +90,8 @@ def text(answer: Answer) -> str:
         f"headline; {answer.facts['train_students']} students of {answer.facts['train_teachers']} "
         f"teachers to learn from. Regret in points of test accuracy, mean of three budgets. "
         f"Strongest on validation tasks: {answer.chosen}; p is the exact sign-flip test against "
-        f"the strongest of all.",
+        f"the strongest of all. Coverage of the ensemble's 90 % intervals: "
+        f"{_percent(answer.facts['coverage'])}.",
         markdown(HEAD, summary(answer)),
     ]
     titles = {"pool": "Architectures of the pool", "others": "Architectures seen in no training"}

@@ -13,6 +13,7 @@ from dass.search import SearchConfig
 from dass.task import Role
 from jobs import tasks
 from jobs.adopt import AdoptConfig
+from jobs.closed_loop import ClosedLoopConfig
 from jobs.compact import CompactConfig
 from jobs.comparison import EvaluateConfig
 from jobs.distill import DistillConfig
@@ -256,6 +257,12 @@ TRAIN = {
     "paper": ("the published predictor and meta-training", paper_train()),
     "evidence": ("the shipped predictor on the public meta-dataset", evidence_train()),
     "reconstructed": ("the published predictor on the public meta-dataset", reconstructed_train()),
+}
+CLOSED_LOOP = {
+    "evidence": (
+        "search, distil and compare on the unseen tasks",
+        ClosedLoopConfig(build=evidence_build()),
+    )
 }
 PUBLISH = {
     "evidence": (

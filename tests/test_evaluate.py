@@ -12,8 +12,19 @@ from dass.errors import InvalidData
 from dass.library import Library
 from dass.meta import MetaConfig
 from dass.metrics import spearman
+from dass.search import SearchConfig
+from dass.space import by_name
 from jobs import comparison, recipes, scoring
 from jobs.build import build
+from jobs.closed_loop import (
+    CHOICES,
+    FIRST_SEED,
+    ClosedLoopConfig,
+    choose,
+    close,
+    compare,
+    unseen_teachers,
+)
 from jobs.comparison import EvaluateConfig, evaluate, mean_over_teachers
 from jobs.evaluate import publish, text
 from jobs.plan import LabelPlan, SplitPlan, plan_students, plan_teachers
@@ -159,3 +170,35 @@ def test_the_report_is_written_in_three_forms(asked, answer):
 def test_without_unseen_records_the_error_says_what_to_do(asked, tmp_path):
     with pytest.raises(InvalidData, match=r"label some with jobs\.build"):
         evaluate(replace(asked, store=str(tmp_path)))
+
+
+def test_a_closed_loop_trains_every_choice_with_seeds_of_its_own(config):
+    asked = ClosedLoopConfig(
+        build=config, seeds=1, search=SearchConfig(candidates=30, generation=30)
+    )
+    head, rows = close(asked)
+    assert head[1:4] == list(CHOICES) and len(rows) == 4
+    own = [r for r in Library(Store(config.store)).records() if r.seed >= FIRST_SEED]
+    budgets = {r.architecture: r.flops for r in own}
+    space = by_name("micro")
+    whole = int(space.flops([space.largest], num_classes=3)[0])
+    assert own and all(flops <= 0.7 * whole for flops in budgets.values())
+    assert close(asked) == (head, rows), "trainings are not repeated"
+    assert len([r for r in Library(Store(config.store)).records() if r.seed >= FIRST_SEED]) == len(
+        own
+    )
+
+
+def test_a_closed_loop_compares_means_over_seeds_per_teacher(config):
+    library = Library(Store(config.store))
+    (teacher,) = unseen_teachers(library)
+    asked = ClosedLoopConfig(
+        build=config, seeds=1, search=SearchConfig(candidates=30, generation=30)
+    )
+    choices = list(choose(asked, teacher))
+    found = {r.key: 100 * r.test_accuracy for r in library.records()}
+    _, rows = compare(choices, library.records())
+    for column, kind in enumerate(CHOICES, 1):
+        values = [found[c.plans[0].identity.key] for c in choices if c.kind == kind]
+        assert rows[-1][column] == f"{sum(values) / 3:.2f} %"
+        assert [row[column] for row in rows[:3]] == [f"{value:.2f} %" for value in values]
