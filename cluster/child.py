@@ -41,7 +41,18 @@ class Child:
     """A process that runs `work`. Started at once; `ready` tells when it can take a job."""
 
     def __init__(self, work: Work, variables: Mapping[str, str] | None = None) -> None:
-        """Start it, with further environment variables."""
+        """Start it, with further environment variables.
+
+        Raises:
+            FleetError: the work does not pickle.
+        """
+        try:
+            message = pickle.dumps(work)
+        except Exception as error:
+            raise FleetError(
+                "what workers do must be importable by name in another process, but "
+                f"{describe(error)}; define it in a module, not in the script that is run"
+            ) from error
         ours, theirs = Pipe()
         self.connection = ours
         self.ready = False
@@ -52,7 +63,7 @@ class Child:
         )
         theirs.close()
         with contextlib.suppress(*_ENDED):  # whoever listens to it will notice
-            ours.send_bytes(pickle.dumps(work))
+            ours.send_bytes(message)
 
     def give(self, job: Job) -> None:
         """Send a job; a process that died meanwhile is noticed by listening to it.

@@ -113,6 +113,7 @@ def drive(arguments):
     """Be the driver: do what the store lacks; the same line goes on after a kill."""
     from cluster.fleet import Placement, run_on_ray
     from cluster.session import connect
+    from tests.chaos import work  # by the name that other processes know it by
 
     jobs = plan(
         arguments.store,
