@@ -1,4 +1,4 @@
-"""Machines of one's own on one Linux machine: namespaces with an address, /tmp, HOME and sshd each.
+"""Machines of one's own on one Linux machine: each with an address, /tmp, HOME and an sshd.
 
     sudo .venv/bin/python -m tests.hosts COMMAND...
 
@@ -19,6 +19,7 @@ import pwd
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -49,7 +50,9 @@ def folders() -> list[str]:
 
 def libraries() -> str:
     """Return where unpacked libraries are, as the loader takes it."""
-    return ":".join(str(CACHE / folder / f"{platform.machine()}-linux-gnu") for folder in ("lib", "usr/lib"))
+    return ":".join(
+        str(CACHE / folder / f"{platform.machine()}-linux-gnu") for folder in ("lib", "usr/lib")
+    )
 
 
 def program(name: str) -> str:
@@ -86,7 +89,9 @@ def own_folders() -> str:
         lines += [f"mkdir /mnt/{i}", f"mount --bind {shlex.quote(path)} /mnt/{i}"]
         lines += [f"mount -o remount,bind,ro /mnt/{i}"]
     lines += ["cp /etc/passwd /mnt/passwd"]
-    lines += ["grep -q ^sshd: /mnt/passwd || echo 'sshd:x:74:65534::/run/sshd:/bin/false' >> /mnt/passwd"]
+    lines += [
+        "grep -q ^sshd: /mnt/passwd || echo 'sshd:x:74:65534::/run/sshd:/bin/false' >> /mnt/passwd"
+    ]
     lines += ["mount --bind /mnt/passwd /etc/passwd"]
     lines += ["mount -o remount,bind,ro /"]
     lines += [f"mount -t tmpfs -o mode=1777 tmpfs {folder}" for folder in OWN]
@@ -104,12 +109,13 @@ class Host:
     number: int
     """Last part of its address."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _visitors: list[subprocess.Popen[bytes]] = field(default_factory=list, init=False)
 
     @property
     def address(self) -> str:
         return NETWORK.format(self.number)
 
-    def start(self, public_key: str, *, seconds: float = 20.0) -> None:
+    def start(self, public_key: str, *, seconds: float = 120.0) -> None:
         """Switch it on and wait until its sshd answers; it remembers nothing of a former life."""
         assert os.environ.get(INSIDE), "hosts live on the ground: run `make test-cluster`"
         options = {
@@ -136,14 +142,15 @@ class Host:
             exec {program("sshd")} -D -e -f /dev/null {shlex.join(flags)}
         """
         environment = {"PATH": os.environ["PATH"], "HOME": HOME, "LD_LIBRARY_PATH": libraries()}
-        log = Path(f"/tmp/{self.name}.log").open("ab")
-        self._process = subprocess.Popen(
-            [*UNSHARE, "--mount-proc", "bash", "-c", script],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+        log = Path(f"/tmp/{self.name}.log")
+        with log.open("ab") as said:
+            self._process = subprocess.Popen(
+                [*UNSHARE, "--mount-proc", "bash", "-c", script],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
         time.sleep(0.2)  # until it has left our network
         wire = f"w{self.number}-{self._process.pid}"
         card = f"02:00:0a:4d:00:{self.number:02x}"  # the same in every life: neighbours remember
@@ -152,13 +159,11 @@ class Host:
         deadline = time.monotonic() + seconds
         while b"SSH" not in self._greeting():
             assert self._process.poll() is None and time.monotonic() < deadline, (
-                f"{self.name} must answer, but said: {Path(log.name).read_text()}"
+                f"{self.name} must answer, but said: {log.read_text()}"
             )
             time.sleep(0.1)
 
     def _greeting(self) -> bytes:
-        import socket
-
         try:
             with socket.create_connection((self.address, 22), timeout=1) as connection:
                 return connection.recv(16)
@@ -172,12 +177,10 @@ class Host:
         process = self._process.pid
         return int(Path(f"/proc/{process}/task/{process}/children").read_text().split()[0])
 
-    def popen(self, command: str) -> subprocess.Popen[bytes]:
-        """Start a command on the host, as one who sits before it."""
-        return subprocess.Popen(
-            ["nsenter", "--target", str(self.first), "--all", "bash", "-c", command],
-            stdin=subprocess.DEVNULL,
-        )
+    def leave_running(self, command: str) -> None:
+        """Start a command on the host, as one who sits before it; it ends with the host."""
+        inside = ["nsenter", "--target", str(self.first), "--all", "bash", "-c", command]
+        self._visitors.append(subprocess.Popen(inside, stdin=subprocess.DEVNULL))
 
     def output(self, command: str) -> str:
         """Return what a command prints on the host."""
@@ -189,8 +192,10 @@ class Host:
         """Cut the power: every process of the host ends at once, and its address with them."""
         assert self._process is not None
         os.kill(self.first, signal.SIGKILL)
-        self._process.wait()
+        for process in (self._process, *self._visitors):
+            process.wait()
         self._process = None
+        self._visitors.clear()
 
 
 def sh(command: str) -> None:
@@ -221,7 +226,9 @@ def main(arguments: list[str]) -> int:
     path = ":".join([os.environ["PATH"], *folders()])
     environment = os.environ | {INSIDE: "1", "PATH": path, "HOME": HOME}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-    for name in [name for name in environment if name.startswith(("AWS_", "TMP", "RAY_A", "RAY_T"))]:
+    for name in [
+        name for name in environment if name.startswith(("AWS_", "TMP", "RAY_A", "RAY_T"))
+    ]:
         del environment[name]
     environment["LD_LIBRARY_PATH"] = libraries()
     command = [*UNSHARE, "--mount-proc", "bash", "-c", script]
