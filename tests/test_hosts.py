@@ -8,12 +8,16 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from cluster.dashboards import FOLDER, PANELS
 from cluster.render import RenderConfig, render
-from tests.hosts import HOME, INSIDE, ROOT, Host, sh
+from tests.hosts import HOME, INSIDE, ROOT, Host, program, sh
 
 pytestmark = [
     pytest.mark.hosts,
@@ -149,6 +153,44 @@ def test_ray_up_brings_every_machine_into_the_cluster():
     note("all nodes are alive")
 
 
+def test_prometheus_accepts_the_rules_and_finds_every_node():
+    print(run(f"{program('promtool')} check config {FOLDER}/prometheus.yaml"))
+    HEAD.leave_running(
+        f"exec {program('prometheus')} --config.file={FOLDER}/prometheus.yaml "
+        f"--storage.tsdb.path=/tmp/prometheus --web.listen-address={HEAD.address}:9090 "
+        "> /tmp/prometheus.log 2>&1"
+    )
+    deadline = time.monotonic() + 120
+    while len(ask("query", query='up{job="ray"} == 1')) < len(HOSTS):
+        assert time.monotonic() < deadline, ask("query", query="up")
+        time.sleep(3)
+    note("Prometheus, with the shipped settings, scrapes every node")
+
+
+def ask(path, **fields):
+    """Return what Prometheus answers to a query, nothing while it is not there."""
+    url = f"http://{HEAD.address}:9090/api/v1/{path}?{urllib.parse.urlencode(fields)}"
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return json.load(answer)["data"]["result"]
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{fields} must be a query: {error.read()}") from error
+    except OSError:
+        return []
+
+
+def silent(panels, *, since):
+    """Return the titles of the panels that have shown nothing since a time."""
+    span = {"start": since, "end": time.time(), "step": 15}
+    return [
+        panel.title for panel in panels if not any(
+            value[1] != "NaN"
+            for curve in ask("query_range", query=panel.query, **span)
+            for value in curve["values"]
+        )
+    ]  # fmt: skip
+
+
 def test_without_the_token_nobody_is_answered(tunnel):
     env = "RAY_AUTH_MODE=token RAY_AUTH_TOKEN=" + "0" * 32
     answer = run(f"{env} ray job list --address {tunnel}", status=1)
@@ -191,7 +233,7 @@ def test_a_client_that_leaves_stops_nothing_and_a_stopped_job_is_resumable(tunne
         f"exec {ROOT}/.venv/bin/ray job submit --address {tunnel} --working-dir . "
         f"--runtime-env cluster/runtime-env.yaml --submission-id first -- {BUILD}",
         shell=True, cwd=ROOT, env=os.environ | {"RAY_AUTH_MODE": "token"},
-        stdout=Path("/tmp/first").open("wb"), stderr=subprocess.STDOUT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     wait_for_records(1)
     note("`jobs.build micro` has published its first record")
@@ -226,6 +268,14 @@ def test_a_machine_that_dies_in_the_middle_of_a_build_loses_nothing(tunnel, mach
     again = submit(tunnel, BUILD)
     assert f"students: {len(labelled)} planned, {len(labelled)} in the store" in again
     note(f"{len(labelled)} records: none lost, none twice; the same line finds nothing to do")
+
+
+def test_every_panel_shows_something(machines):
+    deadline = time.monotonic() + 90
+    while quiet := silent(PANELS, since=time.time() - 3000):
+        assert time.monotonic() < deadline, f"no data for {quiet}"
+        time.sleep(5)
+    note(f"all {len(PANELS)} panels of builds and nodes have data")
 
 
 def test_a_machine_that_is_back_is_taken_in(machines):
