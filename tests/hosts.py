@@ -98,6 +98,9 @@ def own_folders() -> str:
     for i, path in enumerate(kept):
         lines += [f"mkdir -p {shlex.quote(path)} 2>/dev/null || true"]
         lines += [f"mount --bind /mnt/{i} {shlex.quote(path)}"]
+    # Where a login shell looks first, since the head must find rsync as an operator would.
+    sbin = "/usr/local/sbin"
+    lines += [f"mount -t overlay overlay -o lowerdir={CACHE}/usr/bin:{sbin} {sbin}"]
     return "\n".join([*lines, f"chmod 700 {HOME}", "mkdir -p /run/sshd", "ip link set lo up"])
 
 
