@@ -5,7 +5,8 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart evidence test lint type test-fast test-ray test-chaos bench format lock clean
+.PHONY: help install quickstart evidence test lint type test-fast test-ray test-chaos \
+  test-cluster bench format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +40,9 @@ test-fast: install  ## the default suite: no Ray
 
 test-ray: install  ## the suite that needs Ray: one cluster for the whole run
 	$(BIN)/python -m pytest -m ray
+
+test-cluster: install  ## `ray up` on three machines made of namespaces; needs root and Linux
+	$(BIN)/python -m tests.hosts $(BIN)/python -m pytest -m hosts -s -x -p no:cacheprovider tests/test_hosts.py
 
 test-chaos: install  ## fifty faults on a cluster of four nodes on this machine, some 15 minutes
 	$(BIN)/python -m tests.chaos

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from cluster.fleet import FleetError
 from cluster.storage import StorageError
+from cluster.submit import line
 from dass.errors import DassError
 
 C = TypeVar("C")
@@ -21,7 +22,12 @@ C = TypeVar("C")
 
 def run(main: Callable[[C], None], recipes: Mapping[str, tuple[str, C]], name: str) -> None:
     """Parse the command line and run a job; an error meant for the user is one line, exit 2."""
-    config = tyro.extras.overridable_config_cli(dict(recipes), prog=f"python -m jobs.{name}")
+    recipe, *_ = recipes
+    config = tyro.extras.overridable_config_cli(
+        dict(recipes),
+        prog=f"python -m jobs.{name}",
+        description=f"On a cluster: {line(f'python -m jobs.{name} {recipe} --store s3://...')}",
+    )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         main(config)
