@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from cluster.fleet import Outcome, Placement, Show, run_inline, run_on_ray
@@ -80,7 +80,7 @@ def jobs_of(config: BuildConfig) -> tuple[list[Job], list[Job]]:
     plans = list({plan.name: plan for plan, _ in plan_teachers(config)}.values())
     teachers = list(_teacher_jobs(config, plans))
     missing = {job.key for job in teachers}
-    return teachers, list(_student_jobs(config, plan_students(config, plans), missing))
+    return teachers, list(student_jobs(config, plan_students(config, plans), missing))
 
 
 def _teacher_jobs(config: BuildConfig, plans: Sequence[TeacherPlan]) -> Iterator[Job]:
@@ -98,9 +98,10 @@ def _teacher_jobs(config: BuildConfig, plans: Sequence[TeacherPlan]) -> Iterator
             )
 
 
-def _student_jobs(
-    config: BuildConfig, plans: Sequence[StudentPlan], missing: set[str]
+def student_jobs(
+    config: BuildConfig, plans: Sequence[StudentPlan], missing: Collection[str] = ()
 ) -> Iterator[Job]:
+    """Yield a job for each student without a record; it waits for a teacher that is missing."""
     done = Library(Store(config.store)).record_keys()
     costs = by_name(config.space).flops([plan.architecture for plan in plans]).tolist()
     for plan, cost in zip(plans, costs, strict=True):
@@ -133,8 +134,17 @@ def build(config: BuildConfig) -> None:
     total = len(plan_students(config, list(plans.values())))
     print(f"teachers: {len(plans)} planned, {len(plans) - len(teachers)} in the store")
     print(f"students: {total} planned, {total - len(students)} in the store", flush=True)
-    if not teachers and not students:
-        return
+    if teachers or students:
+        do(config, teachers, students)
+
+
+def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) -> None:
+    """Do jobs where the config says, under a bar, leaving snapshots and failures in the store.
+
+    Raises:
+        DassError: some failed for good; all others are published.
+    """
+    store = Store(config.store)
     share = (1 / config.workers_per_gpu) if config.device.startswith("cuda") else 1.0
     unit = "GPU" if config.device.startswith("cuda") else "core"
     with ProgressBar("trainings") as bar, status.Snapshot(store, unit=unit, share=share) as snap:

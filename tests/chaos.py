@@ -11,6 +11,7 @@ import logging
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -237,15 +238,21 @@ class Siege:
         return self.driver.wait(timeout=900)
 
 
+def head():
+    """Return what a head is made of: it works nothing, and has the dashboard Train looks for."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return {"num_cpus": 0, "include_dashboard": True, "dashboard_port": port}
+
+
 def siege(arguments):
     """Run jobs under faults; return the siege, the exit code and counts."""
     import ray
     from ray.cluster_utils import Cluster
 
     store = FlakyStore()
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True}
-    )
+    cluster = Cluster(initialize_head=True, head_node_args=head())
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(arguments.nodes)]
         ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)

@@ -17,6 +17,7 @@ from dass.library import Library
 from dass.meta import MetaConfig
 from jobs.build import build
 from jobs.plan import plan_teachers
+from tests import chaos
 from tests.test_jobs import labels, planned, tiny, train_config
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
@@ -30,9 +31,7 @@ def cluster():
     import ray
     from ray.cluster_utils import Cluster
 
-    found = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": True}
-    )
+    found = Cluster(initialize_head=True, head_node_args=chaos.head())
     found.add_node(num_cpus=1)
     found.add_node(num_cpus=1, num_gpus=2)
     ray.init(
@@ -142,8 +141,6 @@ def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, clust
 
 
 def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice():
-    from tests import chaos
-
     words = ["--faults", "9", "--fated", "5", "--jobs", "90", "--seconds", "0.5", "--nodes", "2"]
     arguments: argparse.Namespace = chaos.parse(words)
     kinds, chaos.KINDS = chaos.KINDS, ("child", "store", "queue", "node")

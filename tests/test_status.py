@@ -70,6 +70,7 @@ def record(seed):
         seed=seed,
         validation_accuracy=0.5,
         test_accuracy=0.5,
+        test_half_accuracy=0.5,
         validation_images=1,
         test_images=1,
         flops=1,
