@@ -68,7 +68,7 @@ def throughput(workers: int, jobs: int, seconds: float) -> float:
 def queue_ms(jobs: int, workers: int) -> float:
     """Return the queue's own milliseconds a job: one exchange, in one process, no network."""
     dispatcher = Dispatcher(naps(jobs, 1.0), retries=1, lease_s=60.0)
-    dispatcher.open([], 0.0)
+    dispatcher.open([], 0.0, 0.0)
     reports: dict[str, Report | None] = {f"w{i}": None for i in range(workers)}
     started, done = time.perf_counter(), 0
     while done < jobs:

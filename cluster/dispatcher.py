@@ -7,6 +7,7 @@ starts it anew elsewhere; it then waits for the driver to `open` it with the jou
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Sequence
@@ -57,34 +58,36 @@ class Dispatcher:
         self._life = uuid.uuid4().hex
         self._meters = meters or Meters()
         self._started = time.monotonic()
-        self._open, self._broken = False, ""
+        self._opens_at, self._broken = math.inf, ""
 
-    def open(self, journal: Sequence[Entry], seconds: float) -> list[Entry]:
+    def open(self, journal: Sequence[Entry], seconds: float, grace_s: float) -> list[Entry]:
         """Begin to hand out jobs, from where a former life's journal left them.
 
         Args:
             seconds: since the run began.
+            grace_s: how long workers have to say what they hold before anything is handed out.
 
         Returns:
             The journal as it is now: workers may have reported before.
         """
-        if not self._open:
+        if self._opens_at == math.inf:
             self._queue.replay(journal)
             self._started = time.monotonic() - seconds
-            self._open = True
+            self._opens_at = time.monotonic() + grace_s
         return self._queue.journal
 
     def exchange(self, worker: str, report: Report | None) -> Lease | Idle:
         """Take a worker's report, if any, and give it its next job: one round trip a job."""
         if report is not None:
             self._settle(report)
-        if not self._open:
+        if time.monotonic() < self._opens_at:
             return Idle.WAIT
         return self._queue.take(worker, now=time.monotonic())
 
-    def renew(self, worker: str) -> None:
-        """Hear that a worker is alive."""
-        self._queue.renew(worker, now=time.monotonic())
+    def renew(self, lease: Lease) -> None:
+        """Hear that a worker is alive, and what it holds: a former life may have given it that."""
+        self._queue.adopt(lease, now=time.monotonic())
+        self._queue.renew(lease.worker, now=time.monotonic())
 
     def lose(self, prefix: str) -> None:
         """Take back the jobs of all workers whose names start so: their node is gone."""
@@ -112,7 +115,7 @@ class Dispatcher:
         self._meters.queue(waiting=self._queue.pending, running=len(progress.running))
         return State(
             life=self._life,
-            entries=tuple(journal) if self._open else (),
+            entries=tuple(journal) if self._opens_at < math.inf else (),
             progress=progress,
             failures=tuple(self._queue.failures),
             finished=self._queue.finished,

@@ -80,7 +80,7 @@ class _Drain:
                 if answer is Idle.FINISHED:
                     return
                 if isinstance(answer, Lease):
-                    report, pause = Report(lease=answer, reply=self._attempt(answer.job)), 0.1
+                    report, pause = Report(lease=answer, reply=self._attempt(answer)), 0.1
                 else:
                     time.sleep(pause)
                     pause = min(2 * pause, WAIT_S[1])
@@ -107,16 +107,16 @@ class _Drain:
                 error = str(death)
         raise FleetError(stillborn(STRIKES, error))
 
-    def _attempt(self, job: Job) -> Reply:
-        logger.info("%s takes %s", self._name, job.name)
+    def _attempt(self, lease: Lease) -> Reply:
+        def beat() -> None:
+            self._dispatcher.renew.remote(lease)
+
+        logger.info("%s takes %s", self._name, lease.job.name)
         try:
-            return self._hire().attempt(job, beat=self._beat, every_s=BEAT_S)
+            return self._hire().attempt(lease.job, beat=beat, every_s=BEAT_S)
         except ChildDied as death:
             self._bury()
             return Reply(error=str(death))
-
-    def _beat(self) -> None:
-        self._dispatcher.renew.remote(self._name)
 
     def _bury(self) -> None:
         if self._child is not None:
@@ -242,8 +242,12 @@ class Fleet:
             if state.life != self._life:
                 if self._life:
                     logger.warning("the queue was lost and is rebuilt from its journal")
-                seconds = time.monotonic() - self._started
-                self._journal = ray.get(self._dispatcher.open.remote(self._journal, seconds))
+                seconds, grace_s = (
+                    time.monotonic() - self._started,
+                    2 * BEAT_S if self._life else 0,
+                )
+                opened = self._dispatcher.open.remote(self._journal, seconds, grace_s)
+                self._journal = ray.get(opened)
                 self._life = state.life
             else:
                 self._journal += state.entries

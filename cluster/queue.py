@@ -164,6 +164,15 @@ class Queue:
         if token is not None:
             self._leases[token] = replace(self._leases[token], deadline=now + self.lease_s)
 
+    def adopt(self, lease: Lease, *, now: float) -> None:
+        """Take over what a worker holds from a former queue, unless the job went elsewhere."""
+        state = self._states.get(lease.job.key)
+        if state is not None and state.pending and lease.worker not in self._held:
+            self._withdraw(state)
+            self._settle(lease.worker, state.job.group)
+            self._held[lease.worker] = lease.token
+            self._leases[lease.token] = replace(lease, started=now, deadline=now + self.lease_s)
+
     def expire(self, *, now: float) -> list[Lease]:
         """Take back every job whose worker was silent past its deadline; return those leases."""
         late = [lease for lease in self._leases.values() if lease.deadline <= now]

@@ -86,8 +86,8 @@ def work(job):
     if fate == "raise" or (first and fate == "raise once"):
         raise ValueError("boom")
     time.sleep(job.payload["seconds"])
-    store.write(f"published/{job.key}/{uuid.uuid4().hex}", b"")
     store.write(f"records/{job.key}", job.key.encode())
+    store.write(f"published/{job.key}/{uuid.uuid4().hex}", b"")
 
 
 def plan(store, *, number, seconds, fated, seed):
@@ -130,7 +130,6 @@ def drive(arguments):
             work,
             placement=Placement(cpus=1.0),
             retries=3,
-            lease_s=20.0,
         )
     for failure in outcome.failed:
         print(f"{failure.label}: {failure.error} ({failure.attempts} attempts)")

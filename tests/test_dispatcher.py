@@ -29,7 +29,7 @@ def family(children=3, kind="student"):
 
 def opened(jobs, **settings):
     dispatcher = Dispatcher(jobs, **{"retries": 1, "lease_s": 60.0} | settings)
-    dispatcher.open([], 0.0)
+    dispatcher.open([], 0.0, 0.0)
     return dispatcher
 
 
@@ -113,11 +113,38 @@ def test_an_unopened_queue_makes_workers_wait_but_hears_what_they_have_done():
     journal = list(former.state(0, "").entries)
     later = Dispatcher(jobs, retries=1, lease_s=60.0)  # the actor's second life
     assert later.exchange("w", report(lease)) is Idle.WAIT
-    journal = later.open(journal, 10.0)
+    journal = later.open(journal, 10.0, 0.0)
     assert [(e.key, e.verdict) for e in journal] == [("parent", Verdict.DONE)]
     state = later.state(len(journal), later.state(0, "").life)
     assert state.progress.done == 1 and state.progress.seconds >= 10
     assert later.exchange("w", None).job.key == "child0"
+
+
+def test_what_workers_hold_when_the_queue_is_lost_is_not_handed_out_again():
+    jobs = [Job(key=f"k{i}", group="g", cost=1.0) for i in range(2)]
+    held = opened(jobs).exchange("w", None)
+    later = Dispatcher(jobs, retries=1, lease_s=60.0)
+    later.open([], 0.0, 0.05)
+    assert later.exchange("v", None) is Idle.WAIT, "in the days of grace"
+    later.renew(held)
+    time.sleep(0.06)
+    other = later.exchange("v", None)
+    assert other.job.key != held.job.key and later.exchange("u", None) is Idle.WAIT
+    later.renew(held)
+    later.exchange("w", report(held))
+    assert later.state(0, "").progress.done == 1
+
+
+def test_a_worker_that_says_too_late_what_it_holds_does_not_take_it_back():
+    jobs = [Job(key="k", group="g", cost=1.0)]
+    held = opened(jobs).exchange("w", None)
+    later = opened(jobs)
+    taken = later.exchange("v", None)
+    later.renew(held)
+    assert later.state(0, "").progress.running == ("k",)
+    later.exchange("w", report(held))
+    later.exchange("v", report(taken))
+    assert later.state(0, "").progress.done == 1
 
 
 def test_a_word_of_a_former_life_does_not_end_a_lease_of_this_one():
