@@ -130,7 +130,7 @@ class Host:
             "PidFile": "none",
             "MaxStartups": "100",
             "SetEnv": f"PATH={':'.join(['/usr/bin:/bin:/usr/sbin:/sbin', *folders()])} "
-            f"LD_LIBRARY_PATH={libraries()}",
+            f"LD_LIBRARY_PATH={libraries()} OMP_NUM_THREADS=1 RAY_raylet_start_wait_time_s=300",
         }
         flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
         script = f"""

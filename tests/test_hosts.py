@@ -42,7 +42,7 @@ def note(text):
     print(TIMELINE[-1], flush=True)
 
 
-def run(command, *, status=0, timeout=420):
+def run(command, *, status=0, timeout=900):
     """Run a command of the environment on the ground; return what it printed."""
     path = f"{ROOT}/.venv/bin:{os.environ['PATH']}"
     done = subprocess.run(
@@ -67,7 +67,7 @@ def alive():
     return set(json.loads(line.split("NODES ")[1]))
 
 
-def wait_for(addresses, *, seconds=240):
+def wait_for(addresses, *, seconds=480):
     """Wait until exactly these nodes are alive."""
     deadline = time.monotonic() + seconds
     while (now := alive()) != addresses:
@@ -282,11 +282,11 @@ def test_a_machine_that_is_back_is_taken_in(machines):
     TWO.start(machines)
     note(f"{TWO.name} is on again, with nothing on its disks")
     try:
-        wait_for({host.address for host in HOSTS}, seconds=150)
+        wait_for({host.address for host in HOSTS}, seconds=240)
         note("the head has taken it in by itself")
     except AssertionError:
         run(f"ray up --yes --no-config-cache --no-restart {FILE}")
-        wait_for({host.address for host in HOSTS}, seconds=150)
+        wait_for({host.address for host in HOSTS}, seconds=240)
         note("`ray up --no-restart` has taken it in")
 
 
