@@ -23,7 +23,7 @@ from tests.test_jobs import labels, planned, tiny, train_config
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster():
     """A head that works nothing and two nodes: one core, and one core with two accelerators."""
     os.environ["RAY_TRAIN_V2_ENABLED"] = "1"
