@@ -106,7 +106,9 @@ class Teachers:
             )
         with self._lock:
             self._kept[name, version] = teacher
-            while len(self._kept) > 1 and sum(map(size_of, self._kept.values())) > self._most_bytes:
+            while (
+                len(self._kept) > 1 and sum(map(size_of, self._kept.values())) > self._most_bytes
+            ):
                 self._kept.popitem(last=False)
         return teacher
 

@@ -139,7 +139,9 @@ class Ranker:
             parameters = space.parameters(members, num_classes=classes).tolist()
             accuracy = float(facts["accuracy"])
         except (KeyError, TypeError, ValueError, UnknownName) as error:
-            raise CorruptArtifact(f"the manifest of teacher {name} is unusable: {error}") from error
+            raise CorruptArtifact(
+                f"the manifest of teacher {name} is unusable: {error}"
+            ) from error
         return TeacherFacts(
             name=name,
             space=space.name,
