@@ -108,7 +108,7 @@ class FanOut:
             except (*LOST, TimeoutError) as error:
                 if time.monotonic() > until:
                     raise Unavailable(
-                        f"a scorer must answer within {self._patience_s:g} s, but none did: {error}"
+                        f"a scorer must answer in {self._patience_s:g} s, but none did: {error}"
                     ) from error
                 logger.warning("a scorer was lost; its chunk goes to another: %s", error)
                 time.sleep(0.2)

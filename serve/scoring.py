@@ -7,6 +7,7 @@ on nothing else, so a chunk can be scored again, anywhere. Knows nothing of Ray 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -102,7 +103,8 @@ class Teachers:
         teacher = self._library.teacher(name)
         if version_of(self._library.teacher_facts(name)) != version:
             raise UnknownName(
-                f"teacher {name!r} must stay as it is during a request, but was replaced; ask again"
+                f"teacher {name!r} must stay the same during a request, but was replaced; "
+                "ask again"
             )
         with self._lock:
             self._kept[name, version] = teacher
@@ -185,7 +187,7 @@ def split(chunk: Chunk, parts: int, *, least: int = 8) -> list[Chunk]:
             architectures=tuple(ordered[low:high]),
             support=chunk.support,
         )
-        for low, high in zip(bounds, bounds[1:], strict=False)
+        for low, high in itertools.pairwise(bounds)
     ]
 
 
