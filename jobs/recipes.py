@@ -161,7 +161,7 @@ def stock() -> StockConfig:
     build = micro_build()
     return StockConfig(
         store="runs/serve",
-        build=replace(build, pool=24, own=0),
+        build=replace(build, pool=10, own=0),
         small_build=small_build(),
         train=replace(micro_train(), members=3),
         digits=SplitPlan(role="unseen", train_per_class=40, validation_per_class=60, flip=False),

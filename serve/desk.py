@@ -72,11 +72,8 @@ class Desk:
 
     async def search(self, request: wire.SearchRequest) -> wire.SearchReply:
         """Search to the end."""
-        last = None
         async with contextlib.aclosing(self.stream(request)) as replies:
-            async for last in replies:
-                pass
-        assert last is not None, "a feasible budget has at least one candidate"
+            *_, last = [reply async for reply in replies]
         return last
 
     async def stream(self, request: wire.SearchRequest) -> AsyncGenerator[wire.SearchReply]:

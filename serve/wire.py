@@ -6,6 +6,7 @@ nothing of who sends them.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,7 +14,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import grpc
 from google.protobuf.message import Message
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from cluster.storage import StorageError
 from dass import errors
@@ -76,6 +84,21 @@ class _Model(BaseModel):
     )
 
 
+def _decoded(value: Any) -> Any:
+    """Return bytes (of proto) as they are, and text (of JSON) decoded from base64."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError as error:
+        raise ValueError(f"must be base64, but {error}") from error
+
+
+Base64 = Annotated[
+    bytes,
+    BeforeValidator(_decoded),
+    WithJsonSchema({"type": "string", "format": "byte", "contentEncoding": "base64"}),
+]
 Whole = Annotated[int, Field(ge=1, le=2**53)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Name = Annotated[str, Field(min_length=1, max_length=128, examples=["digits"])]
@@ -165,7 +188,7 @@ class Registration(_Model):
     """Classes it tells apart; >= 2."""
     accuracy: Fraction
     """On validation images it was not trained on; a fraction in (0, 1]."""
-    weights: Base64Bytes | None = None
+    weights: Base64 | None = None
     """A safetensors file with torchvision's names, in base64; exactly one of this and `path`."""
     path: Annotated[str, Field(min_length=1, max_length=400)] | None = None
     """Key of such a file inside the service's store."""
@@ -356,18 +379,8 @@ def from_proto(message: Message, model: type[M]) -> M:
     Raises:
         InvalidRequest: says which field must hold what.
     """
-    fields = _fields(message)
-    if "weights" in fields:
-        data = fields.pop("weights")
-        return _checked(model, fields | {"path": "-"}).model_copy(
-            update={"weights": data, "path": fields.get("path")}
-        )
-    return _checked(model, fields)
-
-
-def _checked(model: type[M], fields: dict[str, Any]) -> M:
     try:
-        return model.model_validate(fields)
+        return model.model_validate(_fields(message))
     except ValidationError as error:
         raise InvalidRequest(readable(error.errors())) from error
 
