@@ -5,7 +5,8 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test lint type test-fast bench format lock clean
+.PHONY: help install quickstart evidence test lint type test-fast test-ray test-chaos \
+  test-cluster bench format lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,7 +23,10 @@ install: .venv/installed  ## create .venv with the pinned packages
 quickstart: install  ## the whole story on embedded digits, in minutes
 	$(BIN)/python -m jobs.quickstart micro
 
-test: lint type test-fast  ## everything CI runs
+evidence: install  ## the comparison on unseen datasets, from the shipped files
+	$(BIN)/python -m jobs.evaluate evidence --store zoo
+
+test: lint type test-fast test-ray  ## everything CI runs
 
 lint: install
 	$(BIN)/ruff check .
@@ -34,8 +38,17 @@ type: install
 test-fast: install  ## the default suite: no Ray
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+test-ray: install  ## the suite that needs Ray: one cluster for the whole run
+	$(BIN)/python -m pytest -m ray
+
+test-cluster: install  ## `ray up` on three machines made of namespaces; needs root and Linux
+	$(BIN)/python -m tests.hosts $(BIN)/python -m pytest -m hosts -s -x -p no:cacheprovider tests/test_hosts.py
+
+test-chaos: install  ## fifty faults on a cluster of four nodes on this machine, some 15 minutes
+	$(BIN)/python -m tests.chaos
+
 bench: install  ## every claim of speed as a ratio
-	for claim in embed distill meta; do $(BIN)/python -m benchmarks.$$claim || exit 1; done
+	for claim in embed distill meta fleet; do $(BIN)/python -m benchmarks.$$claim || exit 1; done
 
 format: install
 	$(BIN)/ruff check --fix .

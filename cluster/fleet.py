@@ -5,20 +5,16 @@ that ran, and the same line run again does the rest. Knows nothing of what a job
 result goes. Ray is imported only by `run_on_ray`.
 """
 
-import contextlib
+from __future__ import annotations
+
 import logging
-import multiprocessing
-import os
-import pickle
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
 
-from cluster.job import Failure, Idle, Job, Lease, Outcome, Verdict
+from cluster.child import Child, ChildDied, FleetError, Work, attempt, describe, sealed
+from cluster.job import Failure, Idle, Job, Lease, Outcome, Reply, Verdict
 from cluster.progress import Progress, ProgressBar
 from cluster.queue import Queue
 
@@ -27,23 +23,21 @@ __all__ = [
     "FleetError",
     "Job",
     "Outcome",
+    "Placement",
     "Progress",
     "ProgressBar",
+    "Work",
     "run_inline",
+    "run_on_ray",
 ]
 
 logger = logging.getLogger(__name__)
 
-Work = Callable[[Job], None]
 Show = Callable[[Progress], None]
 
 _STRIKES = 3
 """Workers in a row that may die before they are ready, until the run is given up."""
 _TICK_S = 0.5
-
-
-class FleetError(RuntimeError):
-    """The workers themselves cannot run, whatever the jobs are."""
 
 
 def run_inline(
@@ -89,9 +83,49 @@ def run_inline(
     )
 
 
-def describe(error: BaseException) -> str:
-    """Return an error's type and text in one line, as a failure shows it."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """What a worker takes of a node; a node gets as many workers as it has room for."""
+
+    cpus: float = 1.0
+    """Cores of a worker; > 0, since Ray refuses a worker that takes nothing."""
+    gpus: float = 0.0
+    """Accelerators of a worker; 0.25 lets four share one."""
+    max_workers: int | None = None
+    """Most workers in all; `None` takes every node there is."""
+
+    def __post_init__(self) -> None:
+        if self.cpus <= 0 or self.gpus < 0 or (self.max_workers or 1) < 1:
+            raise ValueError(
+                "`cpus > 0`, `gpus >= 0` and `max_workers >= 1` must hold for a worker, but got "
+                f"{self}"
+            )
+
+
+def run_on_ray(
+    jobs: Sequence[Job],
+    work: Work,
+    *,
+    placement: Placement,
+    retries: int = 2,
+    progress: Show | None = None,
+    lease_s: float = 60.0,
+) -> Outcome:
+    """Do every job on the cluster this process is connected to, one worker group a node.
+
+    The signature and promises of `run_inline`; what happens when a node, the queue or the store
+    fails is told in docs/operations.md.
+
+    Args:
+        placement: what a worker takes.
+        lease_s: seconds of silence after which a worker is taken for dead; > 0.
+
+    Raises:
+        FleetError: the workers died before they could take a job, or no node has room for one.
+    """
+    from cluster.groups import Fleet
+
+    return Fleet(jobs, work, placement=placement, retries=retries, lease_s=lease_s).run(progress)
 
 
 def log_verdict(job: Job, verdict: Verdict, error: str) -> None:
@@ -102,25 +136,26 @@ def log_verdict(job: Job, verdict: Verdict, error: str) -> None:
         logger.warning("%s %s: %s", verdict.value, job.name, error)
 
 
+def settle(queue: Queue, lease: Lease, reply: Reply) -> Verdict:
+    """Tell the queue what an attempt came to, and log what it decides."""
+    now = time.monotonic()
+    if reply.error is None:
+        return queue.finish(lease.job.key, token=lease.token, now=now)
+    verdict = queue.fail(lease.token, reply.error, now=now, blameless=reply.blameless)
+    log_verdict(lease.job, verdict, reply.error)
+    return verdict
+
+
 def _run_here(queue: Queue, work: Work, show: Callable[[], None]) -> None:
     while isinstance(lease := queue.take("here", now=time.monotonic()), Lease):
-        try:
-            work(lease.job)
-        except Exception as error:
-            text = describe(error)
-            logger.debug("%s raised", lease.job.name, exc_info=True)
-            log_verdict(lease.job, queue.fail(lease.token, text, now=time.monotonic()), text)
-        else:
-            queue.finish(lease.job.key, token=lease.token, now=time.monotonic())
+        settle(queue, lease, attempt(work, lease.job))
         show()
 
 
 @dataclass(slots=True)
 class _Worker:
     name: str
-    process: BaseProcess
-    connection: Connection
-    ready: bool = False
+    child: Child
     lease: Lease | None = None
 
 
@@ -128,7 +163,7 @@ class _Crew:
     """Processes that do the jobs, and the parent's side of talking to them."""
 
     def __init__(self, queue: Queue, work: Work, size: int) -> None:
-        self._queue, self._work, self._size = queue, work, size
+        self._queue, self._work, self._size = queue, sealed(work), size
         self._workers: dict[Connection, _Worker] = {}
         self._spawned = self._strikes = 0
 
@@ -144,136 +179,61 @@ class _Crew:
                     self._feed(worker)
                 show()
         finally:
-            self._stop()
+            for worker in self._workers.values():
+                worker.child.stop()
 
     def _spawn(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        name = f"worker-{self._spawned}"
-        process = context.Process(
-            target=_serve, args=(self._work, theirs, os.getpid()), name=name, daemon=True
-        )
-        with _single_threaded():
-            process.start()
-        theirs.close()
+        worker = _Worker(name=f"worker-{self._spawned}", child=Child(self._work))
         self._spawned += 1
-        self._workers[ours] = _Worker(name=name, process=process, connection=ours)
+        self._workers[worker.child.connection] = worker
 
     def _feed(self, worker: _Worker) -> None:
         """Give an idle worker its next job."""
-        if not worker.ready or worker.lease is not None:
+        if not worker.child.ready or worker.lease is not None:
             return
         decision = self._queue.take(worker.name, now=time.monotonic())
         if isinstance(decision, Idle):
             return
         worker.lease = decision
         try:
-            message = pickle.dumps(decision.job)
+            worker.child.give(decision.job)
         except Exception as error:
-            self._failed(worker, f"its payload must pickle, but {describe(error)}")
-            return
-        # A worker that died meanwhile is noticed by listening to it.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            worker.connection.send_bytes(message)
+            self._settle(worker, Reply(error=f"its payload must pickle, but {describe(error)}"))
 
     def _listen(self, worker: _Worker) -> None:
         try:
-            message: str | None = worker.connection.recv()
-        except (EOFError, ConnectionResetError):
-            self._bury(worker)
+            reply = worker.child.listen()
+        except ChildDied as death:
+            self._bury(worker, str(death))
             return
-        lease = worker.lease
-        if not worker.ready:
-            worker.ready, self._strikes = True, 0
-        elif message is not None:
-            self._failed(worker, message)
-        elif lease is not None:
-            self._queue.finish(lease.job.key, token=lease.token, now=time.monotonic())
-            worker.lease = None
+        if reply is None:
+            self._strikes = 0
+        else:
+            self._settle(worker, reply)
 
-    def _failed(self, worker: _Worker, error: str) -> None:
+    def _settle(self, worker: _Worker, reply: Reply) -> None:
         assert worker.lease is not None
-        verdict = self._queue.fail(worker.lease.token, error, now=time.monotonic())
-        log_verdict(worker.lease.job, verdict, error)
+        settle(self._queue, worker.lease, reply)
         worker.lease = None
 
-    def _bury(self, worker: _Worker) -> None:
+    def _bury(self, worker: _Worker, error: str) -> None:
         """Charge a dead worker's job with an attempt, and replace the worker."""
-        del self._workers[worker.connection]
-        worker.connection.close()
-        worker.process.join()
-        error = f"its worker process died: {_exit_text(worker.process.exitcode)}"
+        del self._workers[worker.child.connection]
+        worker.child.stop()
         if worker.lease is not None:
             verdict = self._queue.lose(worker.name, now=time.monotonic(), blame=error)
             log_verdict(worker.lease.job, verdict, error)
-        elif not worker.ready:
+        elif not worker.child.ready:
             self._strikes += 1
             if self._strikes >= _STRIKES:
-                raise FleetError(
-                    "worker processes must start, but the last "
-                    f"{self._strikes} died before their first job ({error}); their own output "
-                    "says why, and workers=1 shows it in this process"
-                )
+                raise FleetError(stillborn(self._strikes, error))
         if not self._queue.finished:
             self._spawn()
 
-    def _stop(self) -> None:
-        for worker in self._workers.values():
-            worker.connection.close()
-            worker.process.terminate()
-        for worker in self._workers.values():
-            worker.process.join(timeout=5)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
 
-
-def _serve(work: Work, connection: Connection, parent: int) -> None:
-    """Do what the parent sends, one job at a time, until it closes the pipe or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C for all
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        connection.send(None)
-        while True:
-            message = connection.recv_bytes()
-            connection.send(_attempt(work, message))
-
-
-def _attempt(work: Work, message: bytes) -> str | None:
-    try:
-        job = pickle.loads(message)
-        work(job)
-    except Exception as error:
-        logger.debug("a job raised", exc_info=True)
-        return describe(error)
-    return None
-
-
-def _die_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_TICK_S)
-    os._exit(1)
-
-
-def _exit_text(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        hint = ", often for want of memory" if name == "SIGKILL" else ""
-        return f"killed by {name}{hint}"
-    return f"exit code {code}"
-
-
-@contextlib.contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Let processes started inside use one thread each: n workers share n cores."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    former = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in former.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+def stillborn(number: int, error: str) -> str:
+    """Say that workers die before they are ready."""
+    return (
+        f"worker processes must start, but the last {number} died before their first job "
+        f"({error}); their own output says why, and workers=1 shows it in this process"
+    )

@@ -1,10 +1,11 @@
-"""The nouns of a fleet: a job, the lease a worker has on it, what became of it, how a run ended.
+"""The nouns of a fleet: a job, a worker's lease on it, its reply, what became of it, the outcome.
 
 Plain values that pickle. Knows nothing of who decides (`queue.py`) or works (`fleet.py`).
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -23,6 +24,10 @@ class Job:
     """What the work needs; must pickle."""
     label: str = ""
     """Its name for people, in logs, bars and failures; the key if empty."""
+    kind: str = "job"
+    """What sort of job it is: one of few words, a label of metrics."""
+    needs: str = ""
+    """Key of the job that must be done first; empty if there is none."""
 
     def __post_init__(self) -> None:
         if not self.key or not math.isfinite(self.cost) or self.cost < 0:
@@ -35,6 +40,26 @@ class Job:
     def name(self) -> str:
         """The label, or the key where there is none."""
         return self.label or self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A payload that only its worker's child opens; nobody on the way imports what is in it."""
+
+    data: bytes
+    """The payload, pickled."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """What one attempt at a job came to."""
+
+    error: str | None = None
+    """Type and text of what was raised; `None` if the job is done."""
+    blameless: bool = False
+    """Whether the error was another's fault, as when the store does not answer."""
+    counts: Mapping[str, float] = field(default_factory=dict)
+    """Amounts to be counted, by name: images trained on, say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

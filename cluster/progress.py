@@ -31,6 +31,8 @@ class Progress:
     """Worker-seconds spent in jobs, lost ones and failed ones too."""
     share: float = 0.0
     """Share of the whole cost that is done or failed, in [0, 1]."""
+    kinds: tuple[tuple[str, int, int], ...] = ()
+    """Of each kind of job: its name, how many are done, how many there are."""
 
     @property
     def per_hour(self) -> float:
@@ -45,13 +47,18 @@ class Progress:
         return self.seconds * (1 - min(1.0, self.share)) / self.share
 
     def line(self, unit: str = "items") -> str:
-        """Return one line: `12/100 students, 2 running, 480 students/h, 0:11:00 left`."""
+        """Return one line: `12/100 students, 2 running, 480 students/h, 0:11:00 left`.
+
+        Where there are several kinds of jobs each has its count, and the most frequent the rate.
+        """
         left = "?" if self.left_s is None else _clock(self.left_s)
         failed = f", {self.failed} failed" if self.failed else ""
-        return (
-            f"{self.done}/{self.total} {unit}{failed}, {len(self.running)} running, "
-            f"{self.per_hour:,.0f} {unit}/h, {left} left"
-        )
+        counts, rate = f"{self.done}/{self.total} {unit}", f"{self.per_hour:,.0f} {unit}/h"
+        if len(self.kinds) > 1:
+            counts = ", ".join(f"{done}/{total} {kind}s" for kind, done, total in self.kinds)
+            kind, done, _ = max(self.kinds, key=lambda kind: kind[2])
+            rate = f"{3600 * done / self.seconds if self.seconds else 0:,.0f} {kind}s/h"
+        return f"{counts}{failed}, {len(self.running)} running, {rate}, {left} left"
 
 
 class ProgressBar:

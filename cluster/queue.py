@@ -21,8 +21,9 @@ class _State:
     order: int
     attempts: int = 0
     losses: int = 0
-    pending: bool = True
+    pending: bool = False
     closed: bool = False
+    done: bool = False
 
 
 class Queue:
@@ -35,6 +36,7 @@ class Queue:
         retries: int = 2,
         losses: int = 10,
         lease_s: float = math.inf,
+        first_token: int = 1,
     ) -> None:
         """Take in jobs.
 
@@ -43,6 +45,8 @@ class Queue:
             losses: how often a job may be lost by others' faults before it is taken for the
                 cause; >= 0. Stops a job that takes whole nodes down.
             lease_s: seconds a worker may be silent before it is taken for dead; > 0.
+            first_token: of the leases; a queue that follows another needs tokens of its own, so
+                that a worker of the former does not speak for one of its own.
         """
         if retries < 0 or losses < 0 or not lease_s > 0:
             raise ValueError(
@@ -60,24 +64,37 @@ class Queue:
         self._held: dict[str, int] = {}
         self._homes: dict[str, str] = {}
         self._staying: Counter[str] = Counter()
-        self._tokens = 0
+        self._tokens = first_token - 1
         self._counts: Counter[Verdict] = Counter()
         self._open_cost = self._closed_cost = self._busy_s = 0.0
         self._open = 0
+        self._dependents: dict[str, list[str]] = {}
+        self._kinds: dict[str, list[int]] = {}
         self.add(jobs)
 
     def add(self, jobs: Iterable[Job]) -> None:
-        """Take in more jobs, whose keys must be new."""
+        """Take in more jobs, whose keys must be new; what one needs must have come before."""
         for job in jobs:
             if job.key in self._states:
                 raise ValueError(
                     f"keys of jobs must be unique, but {job.key!r} comes twice; put what tells "
                     "the two apart into the key"
                 )
-            self._states[job.key] = _State(job=job, order=len(self._states))
+            if job.needs and job.needs not in self._states:
+                raise ValueError(
+                    f"what a job needs must come before it, but {job.name!r} needs "
+                    f"{job.needs!r}, which has not; reorder them"
+                )
+            state = self._states[job.key] = _State(job=job, order=len(self._states))
             self._open += 1
             self._open_cost += job.cost
-            self._push(self._states[job.key])
+            self._kinds.setdefault(job.kind, [0, 0])[1] += 1
+            if not job.needs or self._states[job.needs].done:
+                self._push(state)
+            elif self._states[job.needs].closed:
+                self._orphan(state)
+            else:
+                self._dependents.setdefault(job.needs, []).append(job.key)
 
     def take(self, worker: str, *, now: float) -> Lease | Idle:
         """Give a worker its next job: of its own group if that has any, else of the neediest.
@@ -113,14 +130,18 @@ class Queue:
             return Verdict.STALE
         if lease is None:
             self._withdraw(state)
-        self._close(state)
+        self._complete(state)
         seconds = now - lease.started if lease else 0.0
         return self._note(Entry(key=key, verdict=Verdict.DONE, seconds=seconds))
 
-    def fail(self, token: int, error: str, *, now: float) -> Verdict:
-        """Count a failed attempt; retry the job, or give it up after the last."""
+    def fail(self, token: int, error: str, *, now: float, blameless: bool = False) -> Verdict:
+        """Count a failed attempt; retry the job, or give it up after the last.
+
+        An attempt that failed by another's fault is counted among the losses.
+        """
         lease = self._leases.get(token)
-        return self._drop(lease, error, error, now) if lease else Verdict.STALE
+        blame = None if blameless else error
+        return self._drop(lease, error, blame, now) if lease else Verdict.STALE
 
     def lose(self, worker: str, *, now: float, blame: str | None = None) -> Verdict:
         """Take a worker for gone, and its job back.
@@ -143,6 +164,15 @@ class Queue:
         if token is not None:
             self._leases[token] = replace(self._leases[token], deadline=now + self.lease_s)
 
+    def adopt(self, lease: Lease, *, now: float) -> None:
+        """Take over what a worker holds from a former queue, unless the job went elsewhere."""
+        state = self._states.get(lease.job.key)
+        if state is not None and state.pending and lease.worker not in self._held:
+            self._withdraw(state)
+            self._settle(lease.worker, state.job.group)
+            self._held[lease.worker] = lease.token
+            self._leases[lease.token] = replace(lease, started=now, deadline=now + self.lease_s)
+
     def expire(self, *, now: float) -> list[Lease]:
         """Take back every job whose worker was silent past its deadline; return those leases."""
         late = [lease for lease in self._leases.values() if lease.deadline <= now]
@@ -156,13 +186,11 @@ class Queue:
             state = self._states.get(entry.key)
             if state is None or state.closed:
                 continue
-            if state.pending:
-                self._withdraw(state)
-                state.pending = False
+            self._withdraw(state)
             self._busy_s += entry.seconds
             match entry.verdict:
                 case Verdict.DONE:
-                    self._close(state)
+                    self._complete(state)
                 case Verdict.RETRY:
                     state.attempts += 1
                     self._push(state)
@@ -201,6 +229,7 @@ class Queue:
             retried=self._counts[Verdict.RETRY],
             lost=self._counts[Verdict.LOST],
             running=tuple(lease.job.name for lease in running),
+            kinds=tuple((kind, done, total) for kind, (done, total) in self._kinds.items()),
             seconds=seconds,
             busy_s=self._busy_s + sum(now - lease.started for lease in running),
             share=share,
@@ -228,6 +257,20 @@ class Queue:
         self._counts[entry.verdict] += 1
         return entry.verdict
 
+    def _complete(self, state: _State) -> None:
+        self._close(state)
+        state.done = True
+        self._kinds[state.job.kind][0] += 1
+        for key in self._dependents.pop(state.job.key, ()):
+            if not self._states[key].closed:
+                self._push(self._states[key])
+
+    def _orphan(self, state: _State) -> None:
+        """Give a job up whose need was given up; it was never tried."""
+        error = f"it needs {self._states[state.job.needs].job.name}, which failed"
+        self._give_up(state, error)
+        self._note(Entry(key=state.job.key, verdict=Verdict.FAILED, error=error))
+
     def _give_up(self, state: _State, error: str) -> None:
         self._close(state)
         self.failures.append(
@@ -238,6 +281,9 @@ class Queue:
                 attempts=state.attempts or state.losses,
             )
         )
+        for key in self._dependents.pop(state.job.key, ()):
+            if not self._states[key].closed:
+                self._orphan(self._states[key])
 
     def _close(self, state: _State) -> None:
         state.closed, state.pending = True, False

@@ -16,6 +16,8 @@ ENVIRONMENT = {
     # One thread each: n workers share n cores, and two such processes beat one of two threads.
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    # Relative paths of sources and stores mean the same in a worker as in the driver.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 """Variables of every worker process."""
 
@@ -52,6 +54,8 @@ def connect(*, cpus: int | None = None) -> Iterator[None]:
         namespace=NAMESPACE,
         runtime_env={"env_vars": ENVIRONMENT},
         logging_level=logging.WARNING,
+        # Workers' own words are in the dashboard and the session's logs; drivers say what matters.
+        log_to_driver=False,
         **settings,
     )
     try:

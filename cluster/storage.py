@@ -53,6 +53,10 @@ class StorageError(Exception):
     """The store could not do what was asked, after every retry that could have helped."""
 
 
+class StoreUnavailable(StorageError):
+    """The store does not answer, however often it is asked; later it may."""
+
+
 class InvalidKey(StorageError, ValueError):
     """A key or root is not of the form every store can hold."""
 
@@ -138,6 +142,17 @@ class Store:
         _checked(key)
         self._retried(f"delete {key}", lambda: self._backend().delete(key))
 
+    def arrow(self, key: str) -> tuple[Any, str]:
+        """Return a key as pyarrow's file system and path, for what writes files of its own."""
+        from pyarrow import fs
+
+        if "://" not in self.root:
+            return fs.LocalFileSystem(), self.url(key)
+        import fsspec
+
+        files, path = fsspec.core.url_to_fs(self.url(key), use_listings_cache=False)
+        return fs.PyFileSystem(fs.FSSpecHandler(files)), path
+
     def _backend(self) -> "_Backend":
         return _connect(self.root, os.getpid())
 
@@ -151,8 +166,9 @@ class Store:
                     "not; list the store, or run the job that publishes it"
                 ) from error
             except Exception as error:
-                if attempt == self.attempts or not is_transient(error):
-                    raise StorageError(
+                transient = is_transient(error)
+                if attempt == self.attempts or not transient:
+                    raise (StoreUnavailable if transient else StorageError)(
                         f"the store {self.root} must {action}, but after {attempt} of "
                         f"{self.attempts} tries it says {type(error).__name__}: {error}; check "
                         "the address, the credentials and the room left, then run the same line "

@@ -6,7 +6,7 @@ Knows nothing of training. Dimension letters: n images, k classes, s pixels.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from dass.data import normalise
@@ -27,7 +27,11 @@ def predict_logits(network: ResNet, images: UInt8[Tensor, "n 3 s s"]) -> Float[T
     return torch.cat(logits)
 
 
+def hits(network: ResNet, images: Split) -> Bool[Tensor, " n"]:
+    """Tell which images are classified correctly."""
+    return predict_logits(network, images.images).argmax(1) == images.labels
+
+
 def accuracy(network: ResNet, images: Split) -> float:
     """Return the fraction of images classified correctly; every image counts."""
-    guesses = predict_logits(network, images.images).argmax(1)
-    return int((guesses == images.labels).sum()) / len(images)
+    return int(hits(network, images).sum()) / len(images)

@@ -86,7 +86,8 @@ def tensors(data: bytes, *, where: str = "the file") -> dict[str, Tensor]:
     Raises:
         CorruptArtifact: it is a pickle, is truncated, or holds NaN or infinity.
     """
-    if data[:1] == b"\x80" or data[:2] == b"PK":
+    # A length comes first, whose lowest byte may well be a pickle's first; then a brace.
+    if data[8:9] != b"{" and (data[:1] == b"\x80" or data[:2] == b"PK"):
         raise CorruptArtifact(
             f"weights of {where} must be safetensors, but are a pickle, which could run any code; "
             "convert them where you trust them: safetensors.torch.save_file(state_dict, path)"

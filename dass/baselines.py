@@ -67,7 +67,7 @@ class ByDepth:
         return torch.tensor([float(a.depth) for a in architectures], dtype=torch.float64)
 
 
-def _deviations(records: Iterable[StudentRecord]) -> dict[str, list[tuple[str, float, float]]]:
+def deviations(records: Iterable[StudentRecord]) -> dict[str, list[tuple[str, float, float]]]:
     """Group by teacher: (architecture, validation accuracy less its mean, rank in 0..1)."""
     groups: dict[str, list[StudentRecord]] = defaultdict(list)
     for record in records:
@@ -89,7 +89,7 @@ class SizeRegression:
     """Accuracy, relative to its task's mean, as a quadratic in log FLOPs and log parameters."""
 
     def __init__(self, space: Space, records: Iterable[StudentRecord]) -> None:
-        rows = [row for group in _deviations(records).values() for row in group]
+        rows = [row for group in deviations(records).values() for row in group]
         features = self._features(space, [Architecture.parse(text) for text, _, _ in rows])
         targets = np.array([deviation for _, deviation, _ in rows])
         self._weights = np.linalg.lstsq(features, targets, rcond=None)[0]
@@ -123,7 +123,7 @@ class MeanRank:
         self, space: Space, records: Iterable[StudentRecord], *, penalty: float = 1.0
     ) -> None:
         ranks: dict[str, list[float]] = defaultdict(list)
-        for group in _deviations(records).values():
+        for group in deviations(records).values():
             for architecture, _, rank in group:
                 ranks[architecture].append(rank)
         self._means: Mapping[str, float] = {a: float(np.mean(r)) for a, r in ranks.items()}

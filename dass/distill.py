@@ -77,6 +77,7 @@ def train(
     recipe: Recipe,
     seed: int,
     state: Mapping[str, Tensor] | None = None,
+    forward: nn.Module | None = None,
 ) -> Iterator[Epoch]:
     """Train in place, one `Epoch` at a time.
 
@@ -91,6 +92,8 @@ def train(
         recipe: how to train.
         seed: of order, augmentation and views.
         state: an earlier epoch's, to resume from.
+        forward: what training steps call in place of the network: the same, wrapped so that
+            several workers average their gradients.
 
     Raises:
         DivergedTraining: the loss of a pass is not finite.
@@ -109,7 +112,7 @@ def train(
     for number in range(first, recipe.epochs):
         started = time.perf_counter()
         generator = torch.Generator().manual_seed(_mix(seed, number))
-        loss, images = _one_pass(network, source, optimizer, recipe, number, generator)
+        loss, images = _one_pass(forward or network, source, optimizer, recipe, number, generator)
         if not math.isfinite(loss):
             raise DivergedTraining(
                 f"the training loss must stay finite, but got {loss} in epoch {number + 1} of "
@@ -127,7 +130,7 @@ def train(
 
 
 def _one_pass(
-    network: ResNet,
+    network: nn.Module,
     source: Feed,
     optimizer: torch.optim.Optimizer,
     recipe: Recipe,
@@ -136,7 +139,7 @@ def _one_pass(
 ) -> tuple[float, int]:
     network.train()
     steps = source.steps(recipe.batch_size)
-    total, images = torch.zeros((), device=network.fc.weight.device), 0
+    total, images = torch.zeros((), device=next(network.parameters()).device), 0
     batches = source.batches(recipe.batch_size, generator=generator)
     for step, (x, labels, logits) in enumerate(batches):
         for group in optimizer.param_groups:

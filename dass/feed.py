@@ -137,3 +137,25 @@ def feed(
     return Views(
         images, teacher=teacher, padding=recipe.padding, flip=flip, views=recipe.views, seed=seed
     )
+
+
+class Share:
+    """Every worker's share of another feed's batches: one row in `world`, beginning at `rank`.
+
+    All workers draw the same batches, so that their shares are disjoint and make the whole.
+    """
+
+    def __init__(self, source: Feed, *, rank: int, world: int) -> None:
+        if not 0 <= rank < world:
+            raise InvalidConfig(f"`0 <= rank < world` must hold, but got {rank} of {world}")
+        self._source, self._rank, self._world = source, rank, world
+
+    def steps(self, size: int) -> int:
+        """Count the batches of one pass: as many as the whole has."""
+        return self._source.steps(size)
+
+    def batches(self, size: int, *, generator: torch.Generator) -> Iterator[Batch]:
+        """Yield this worker's rows of each batch."""
+        own = slice(self._rank, None, self._world)
+        for x, labels, logits in self._source.batches(size, generator=generator):
+            yield x[own], labels[own], None if logits is None else logits[own]

@@ -4,7 +4,8 @@ A store is anything that keeps bytes under keys; which one is not known here.
 
 tasks/TASK.json                  a task and its role
 teachers/TEACHER/                an artifact
-records/KEY.parquet              one measured student each, and nothing else
+records/KEY.parquet              one measured student each
+records/pack-HASH.parquet        many of them, compacted; nothing else is below records/
 predictors/NAME/                 an artifact
 students/KEY/                    a trained student: an artifact and `model.onnx`
 searches/NAME.json               a ranking
@@ -13,8 +14,9 @@ checkpoints/KEY.safetensors      a training under way; deleted when it ends
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, get_args, runtime_checkable
 
@@ -28,6 +30,9 @@ from dass.record import StudentRecord, from_parquet, to_parquet
 from dass.search import Generation, Prediction
 from dass.task import Role, TaskConfig
 from dass.teacher import Teacher
+
+PACK = "pack-"
+"""Begins the names of compacted files; no key of a record does."""
 
 
 @runtime_checkable
@@ -145,23 +150,75 @@ class Library:
         self.store.write(key, to_parquet([record]))
         return self.store.url(key)
 
+    def has_record(self, key: str) -> bool:
+        """Tell whether a record of that key stands alone in the store, not compacted yet."""
+        return self.store.exists(f"records/{key}.parquet")
+
     def record_keys(self) -> set[str]:
-        """Return the keys of all records, without reading them."""
-        return {
+        """Return the keys of all records; of these only compacted ones are read."""
+        names = {
             key.removeprefix("records/").removesuffix(".parquet")
             for key in self.store.list("records")
         }
+        packs = {name for name in names if name.startswith(PACK)}
+        keys = names - packs
+        for name in packs:
+            keys |= {record.key for record in self._records(f"records/{name}.parquet")}
+        return keys
+
+    def compact_records(self, *, pause: Callable[[], None] = lambda: None) -> int:
+        """Merge all records into one file; return how many it holds.
+
+        The merged file is published before what it replaces is deleted, so every reader sees
+        every record at any moment, some of them twice for a while. Killed between, the next call
+        does the rest. Builds may run meanwhile.
+
+        Args:
+            pause: called before anything is deleted: gives readers time to end what they began.
+        """
+        former = self.store.list("records")
+        found = {r.key: r for key in former for r in self._records(key)}
+        if len(former) < 2:
+            return len(found)
+        data = to_parquet([found[key] for key in sorted(found)])
+        name = f"records/{PACK}{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+        self.store.write(name, data)
+        pause()
+        for key in former:
+            if key != name:
+                self.store.delete(key)
+        return len(found)
+
+    def _records(self, key: str) -> list[StudentRecord]:
+        """Read the records of one file; none if it was compacted away since it was listed."""
+        try:
+            data = self.store.read(key)
+        except LookupError:
+            return []
+        return from_parquet(data)
 
     def record(self, key: str) -> StudentRecord:
-        """Read one record."""
-        (record,) = from_parquet(self.store.read(f"records/{key}.parquet"))
-        return record
+        """Read one record.
+
+        Raises:
+            UnknownName: there is none of that key.
+        """
+        if self.has_record(key):
+            (record,) = from_parquet(self.store.read(f"records/{key}.parquet"))
+            return record
+        for record in self.records():
+            if record.key == key:
+                return record
+        raise UnknownName(f"a record of {self.store.root} must be named, but got {key!r}")
 
     def records(self) -> list[StudentRecord]:
         """Read all records, each once, in the order of their keys."""
-        found = {
-            r.key: r for k in self.store.list("records") for r in from_parquet(self.store.read(k))
-        }
+        found: dict[str, StudentRecord] = {}
+        known: set[str] = set()
+        # A compaction deletes files that were listed, once its own is there: look again.
+        while new := set(self.store.list("records")) - known:
+            known |= new
+            found |= {r.key: r for key in sorted(new) for r in self._records(key)}
         return [found[key] for key in sorted(found)]
 
     # --- predictors ------------------------------------------------------------------------

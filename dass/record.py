@@ -59,6 +59,9 @@ class StudentRecord(Identity):
     """Fraction; what meta-training, adaptation and selection read."""
     test_accuracy: float
     """Fraction; what reports read, and nothing else."""
+    test_half_accuracy: float
+    """The same on every second test image, the first one included: seeds compared on different
+    images tell how much of a label is noise."""
     validation_images: int
     """Images behind `validation_accuracy`."""
     test_images: int
@@ -68,7 +71,7 @@ class StudentRecord(Identity):
     parameters: int
     """Trainable parameters."""
     seconds: float
-    """Wall time of the training."""
+    """Cost of the training: processor time on a CPU, which others share; else wall time."""
     device: str
     """Where it ran: `cpu`, or the accelerator's name."""
 

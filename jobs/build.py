@@ -2,56 +2,120 @@
 
     python -m jobs.build micro
     python -m jobs.build small --source npz:images.npz --workers 2
+    python -m jobs.build --status runs/micro
 
-Work that the store holds already is skipped, so the same line resumes after any stop.
+Work that the store holds already is skipped, so the same line resumes after any stop. Where it
+runs on a Ray cluster (`ray job submit`), the cluster works; else processes of this machine do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+import os
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
-from cluster.fleet import Outcome, run_inline
+from cluster.fleet import Outcome, Placement, Show, run_inline, run_on_ray
 from cluster.job import Job
-from cluster.progress import ProgressBar
+from cluster.progress import Progress, ProgressBar
+from cluster.session import connect
 from cluster.storage import Store
+from cluster.train import train_together
 from dass.errors import DassError
 from dass.library import Library
 from dass.space import by_name
-from jobs import console
+from jobs import console, status
 from jobs.plan import BuildConfig, StudentPlan, TeacherPlan, plan_students, plan_teachers
+from jobs.together import TeacherLesson
 from jobs.worker import Worker
 
 
-def run_jobs(config: BuildConfig, jobs: Sequence[Job], unit: str) -> Outcome:
-    """Run jobs on this machine under a progress bar."""
+def on_ray(config: BuildConfig) -> bool:
+    """Tell whether Ray does the work."""
+    return config.engine == "ray" or (config.engine == "auto" and "RAY_ADDRESS" in os.environ)
+
+
+def placement(config: BuildConfig) -> Placement:
+    """Return what one student takes of a node."""
+    gpus = 1 / config.workers_per_gpu if config.device.startswith("cuda") else 0.0
+    return Placement(cpus=config.cpus_per_worker, gpus=gpus)
+
+
+def run_jobs(config: BuildConfig, jobs: Sequence[Job], show: Show) -> Outcome:
+    """Run jobs where the config says."""
     worker = Worker(Store(config.store), config.device, config.data_root)
-    workers = min(config.workers, max(1, len(jobs)))
-    with ProgressBar(unit) as bar:
-        return run_inline(jobs, worker, workers=workers, retries=config.retries, progress=bar)
+    if not on_ray(config):
+        workers = min(config.workers, max(1, len(jobs)))
+        return run_inline(jobs, worker, workers=workers, retries=config.retries, progress=show)
+    return run_on_ray(
+        jobs, worker, placement=placement(config), retries=config.retries, progress=show
+    )
 
 
-def teacher_jobs(config: BuildConfig, plans: Sequence[TeacherPlan]) -> Iterator[Job]:
-    """Yield a job for each teacher that is not published yet."""
-    library = Library(Store(config.store))
-    done = set(library.teachers())
+def teach_together(config: BuildConfig, teachers: Sequence[Job]) -> list[Job]:
+    """Train teachers one after another, each by several workers, where the config asks for it.
+
+    Returns:
+        What is left for the fleet: nothing, or all of them.
+    """
+    if config.teacher_workers == 1 or not on_ray(config):
+        return list(teachers)
+    worker = Worker(Store(config.store), config.device, config.data_root)
+    gpus = 1.0 if config.device.startswith("cuda") else 0.0
+    for number, job in enumerate(teachers, 1):
+        print(
+            f"teacher {number} of {len(teachers)}, by {config.teacher_workers} workers", flush=True
+        )
+        train_together(
+            TeacherLesson(worker, job.payload),
+            workers=config.teacher_workers,
+            placement=Placement(cpus=config.cpus_per_worker, gpus=gpus),
+        )
+    return []
+
+
+def jobs_of(config: BuildConfig) -> tuple[list[Job], list[Job]]:
+    """Return a job for each teacher and each student that the store lacks."""
+    plans = list({plan.name: plan for plan, _ in plan_teachers(config)}.values())
+    teachers = list(_teacher_jobs(config, plans))
+    missing = {job.key for job in teachers}
+    return teachers, list(student_jobs(config, plan_students(config, plans), missing))
+
+
+def _teacher_jobs(config: BuildConfig, plans: Sequence[TeacherPlan]) -> Iterator[Job]:
+    done = set(Library(Store(config.store)).teachers())
     space = by_name(config.space)
-    cost = float(space.flops([space.largest])[0])
-    for plan in {plan.name: plan for plan in plans}.values():
+    flops = float(space.flops([space.largest])[0])
+    for plan in plans:
         if plan.name not in done:
             yield Job(
-                key=plan.name, group=plan.task.name, cost=cost, payload=plan, label=plan.name
+                key=plan.name,
+                group=plan.name,
+                cost=flops * plan.recipe.epochs,
+                payload=plan,
+                kind="teacher",
             )
 
 
-def student_jobs(config: BuildConfig, plans: Sequence[StudentPlan]) -> Iterator[Job]:
-    """Yield a job for each student that has no record yet."""
+def student_jobs(
+    config: BuildConfig, plans: Sequence[StudentPlan], missing: Collection[str] = ()
+) -> Iterator[Job]:
+    """Yield a job for each student without a record; it waits for a teacher that is missing."""
     done = Library(Store(config.store)).record_keys()
     costs = by_name(config.space).flops([plan.architecture for plan in plans]).tolist()
     for plan, cost in zip(plans, costs, strict=True):
-        identity = plan.identity
-        if identity.key not in done:
-            label = f"{plan.architecture} of {plan.teacher} (seed {plan.seed})"
-            yield Job(key=identity.key, group=plan.teacher, cost=cost, payload=plan, label=label)
+        key = plan.identity.key
+        if key not in done:
+            yield Job(
+                key=key,
+                group=plan.teacher,
+                cost=cost * plan.recipe.epochs,
+                payload=plan,
+                label=f"{plan.architecture} of {plan.teacher} (seed {plan.seed})",
+                kind="student",
+                needs=plan.teacher if plan.teacher in missing else "",
+            )
 
 
 def build(config: BuildConfig) -> None:
@@ -60,25 +124,48 @@ def build(config: BuildConfig) -> None:
     Raises:
         DassError: some jobs failed for good; all others are published.
     """
-    library = Library(Store(config.store))
-    teachers = plan_teachers(config)
-    for plan, role in teachers:
+    store = Store(config.store)
+    library = Library(store)
+    planned = plan_teachers(config)
+    for plan, role in planned:
         library.put_task(plan.task, role)
-    plans = [plan for plan, _ in teachers]
-    jobs = list(teacher_jobs(config, plans))
-    print(f"teachers: {len(plans)} planned, {len(plans) - len(jobs)} in the store", flush=True)
-    failed = list(run_jobs(config, jobs, "teachers").failed) if jobs else []
-    ready = [plan for plan in plans if library.has_teacher(plan.name)]
-    students = plan_students(config, ready)
-    jobs = list(student_jobs(config, students))
-    held = len(students) - len(jobs)
-    print(f"students: {len(students)} planned, {held} in the store", flush=True)
-    failed += run_jobs(config, jobs, "students").failed if jobs else ()
-    if failed:
-        lines = "\n".join(f"  {f.label}: {f.error} ({f.attempts} attempts)" for f in failed)
+    teachers, students = jobs_of(config)
+    plans = {plan.name: plan for plan, _ in planned}
+    total = len(plan_students(config, list(plans.values())))
+    print(f"teachers: {len(plans)} planned, {len(plans) - len(teachers)} in the store")
+    print(f"students: {total} planned, {total - len(students)} in the store", flush=True)
+    if teachers or students:
+        do(config, teachers, students)
+
+
+def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) -> None:
+    """Do jobs where the config says, under a bar, leaving snapshots and failures in the store.
+
+    Raises:
+        DassError: some failed for good; all others are published.
+    """
+    store = Store(config.store)
+    share = (1 / config.workers_per_gpu) if config.device.startswith("cuda") else 1.0
+    unit = "GPU" if config.device.startswith("cuda") else "core"
+    with ProgressBar("trainings") as bar, status.Snapshot(store, unit=unit, share=share) as snap:
+
+        def show(progress: Progress) -> None:
+            bar(progress)
+            snap(progress)
+
+        with connect() if on_ray(config) else contextlib.nullcontext():
+            left = teach_together(config, teachers)
+            if not left:
+                students = [replace(job, needs="") for job in students]
+            outcome = run_jobs(config, [*left, *students], show)
+    status.put_failures(store, outcome.failed, done={job.key for job in (*teachers, *students)})
+    if outcome.failed:
+        lines = "\n".join(
+            f"  {f.label}: {f.error} ({f.attempts} attempts)" for f in outcome.failed
+        )
         raise DassError(
-            f"every training must end, but {len(failed)} failed; run the same line to try them "
-            f"again:\n{lines}"
+            f"every training must end, but {len(outcome.failed)} failed; run the same line to try "
+            f"them again:\n{lines}"
         )
 
 
@@ -103,4 +190,6 @@ if __name__ == "__main__":
     from jobs import recipes
     from jobs.build import main as imported_main
 
+    if sys.argv[1:2] == ["--status"]:
+        raise SystemExit(status.main(sys.argv[2:]))
     console.run(imported_main, recipes.BUILD, "build")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -11,7 +12,9 @@ from typing import Any, TypeVar
 import tyro
 from tqdm import tqdm
 
+from cluster.fleet import FleetError
 from cluster.storage import StorageError
+from cluster.submit import line
 from dass.errors import DassError
 
 C = TypeVar("C")
@@ -19,10 +22,16 @@ C = TypeVar("C")
 
 def run(main: Callable[[C], None], recipes: Mapping[str, tuple[str, C]], name: str) -> None:
     """Parse the command line and run a job; an error meant for the user is one line, exit 2."""
-    config = tyro.extras.overridable_config_cli(dict(recipes), prog=f"python -m jobs.{name}")
+    recipe, *_ = recipes
+    config = tyro.extras.overridable_config_cli(
+        dict(recipes),
+        prog=f"python -m jobs.{name}",
+        description=f"On a cluster: {line(f'python -m jobs.{name} {recipe} --store s3://...')}",
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         main(config)
-    except (DassError, StorageError) as error:
+    except (DassError, StorageError, FleetError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
 

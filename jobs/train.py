@@ -50,6 +50,12 @@ class TrainConfig:
     """Channels after the predictor's first convolution."""
     features: int = 256
     """Channels after its second."""
+    use_teacher: bool = True
+    """Whether the predictor sees the teacher's map (else zeros): an ablation."""
+    use_student: bool = True
+    """Whether it sees the student's map: an ablation."""
+    adapt: bool = True
+    """Whether it adapts to the teacher: an ablation."""
     meta: MetaConfig = field(default_factory=MetaConfig)
     """Meta-training."""
     device: str = "cpu"
@@ -130,10 +136,12 @@ def _measured(teacher: Teacher, records: Sequence[StudentRecord]) -> Measured:
     return Measured(teacher, records, episode(teacher, architectures, accuracies))
 
 
-def train_member(
-    config: TrainConfig, recipe: str, data: Mapping[Role, Sequence[Measured]], *, seed: int
-) -> tuple[Predictor, float]:
-    """Meta-train one predictor; return it and its mean Spearman on the validation tasks."""
+def lessons(data: Mapping[Role, Sequence[Measured]]) -> tuple[list[Episode], list[Episode]]:
+    """Return the episodes to learn from and those to select on.
+
+    Raises:
+        InvalidData: there are none of one sort.
+    """
     episodes, validation = ([m.episode for m in data[role]] for role in ("train", "validation"))
     if not episodes or not validation:
         raise InvalidData(
@@ -141,15 +149,33 @@ def train_member(
             f"has {len(episodes)} and {len(validation)} such teachers; label some with jobs.build "
             "and `--splits.0.role`"
         )
+    return episodes, validation
+
+
+def fresh(
+    config: TrainConfig, recipe: str, episodes: Sequence[Episode], *, seed: int
+) -> Predictor:
+    """Return an untrained predictor, its targets scaled to the episodes."""
     shape = PredictorConfig(
         space=config.space,
         recipe=recipe,
         hidden=config.hidden,
         features=config.features,
         scale=config.scale,
+        use_teacher=config.use_teacher,
+        use_student=config.use_student,
+        adapt=config.adapt,
         spread=max(1e-4, typical_spread(episodes)),
     )
-    predictor = Predictor(shape, generator=torch.Generator().manual_seed(seed)).to(config.device)
+    return Predictor(shape, generator=torch.Generator().manual_seed(seed)).to(config.device)
+
+
+def train_member(
+    config: TrainConfig, recipe: str, data: Mapping[Role, Sequence[Measured]], *, seed: int
+) -> tuple[Predictor, float]:
+    """Meta-train one predictor; return it and its mean Spearman on the validation tasks."""
+    episodes, validation = lessons(data)
+    predictor = fresh(config, recipe, episodes, seed=seed)
     meta = replace(config.meta, seed=seed)
     title = f"meta-training, seed {seed}"
     with console.bar(total=meta.episodes, title=title, unit="episodes") as bar:

@@ -7,17 +7,17 @@ any time costs little. Knows nothing of queues or of other workers.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cluster.job import Job
 from cluster.storage import Store
-from dass.answers import accuracy
-from dass.distill import train
+from dass.answers import accuracy, hits
+from dass.distill import Epoch, train
 from dass.feed import Feed, feed
 from dass.library import Library
 from dass.network import ResNet, initialise
@@ -25,12 +25,15 @@ from dass.recipe import Recipe
 from dass.record import StudentRecord
 from dass.remap import student
 from dass.space import by_name
-from dass.task import Task, TaskConfig, load_task
+from dass.task import Split, Task, TaskConfig, load_task
 from dass.teacher import Teacher
 from jobs.plan import StudentPlan, TeacherPlan
 
 CHECKPOINT_EVERY_S = 60.0
 """Seconds of training between two checkpoints; most students end before the first."""
+
+GLANCE = 16
+"""Validation images measured after each epoch; after the last one, all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +44,45 @@ class Worker:
     device: str
     data_root: str
 
-    def __call__(self, job: Job) -> None:
-        """Train the teacher or distil the student of a job."""
+    def __call__(self, job: Job) -> dict[str, float]:
+        """Train the teacher or distil the student of a job; return the images trained on."""
         if self.device == "cpu":
             torch.set_num_threads(1)  # two such processes beat one of two threads by far
-        plan = job.payload
+        plan, before = job.payload, _seen.images
         if isinstance(plan, TeacherPlan):
-            self._teach(plan)
-        else:
+            self.teach(plan)
+        # A worker that was thought dead may have published after its job went to another.
+        elif not Library(self.store).has_record(plan.identity.key):
             self.distil(plan)
+        return {"images": float(_seen.images - before)}
 
-    def _teach(self, plan: TeacherPlan) -> None:
+    def teach(self, plan: TeacherPlan) -> None:
+        """Train a teacher and publish it."""
+        network, source, task = self.pupil(plan)
+        started = clock(self.device)
+        value = self.train(plan.name, network, source, task, recipe=plan.recipe, seed=plan.seed)
+        seconds = clock(self.device) - started
+        self.put_teacher(plan, network, task, value=value, seconds=seconds)
+
+    def pupil(self, plan: TeacherPlan) -> tuple[ResNet, Feed, Task]:
+        """Return the untrained network of a teacher-to-be, its batches and its task."""
         task = _task(plan.task, plan.space, self.device, self.data_root)
         space = by_name(plan.space)
         network = ResNet(space, space.largest, num_classes=task.num_classes)
         initialise(network, generator=torch.Generator().manual_seed(plan.seed))
         network.to(self.device)
-        source = feed(task.train, plan.recipe, teacher=None, flip=task.flip)
-        started = time.perf_counter()
-        value = self.train(plan.name, network, source, task, recipe=plan.recipe, seed=plan.seed)
+        return network, feed(task.train, plan.recipe, teacher=None, flip=task.flip), task
+
+    def put_teacher(
+        self,
+        plan: TeacherPlan,
+        network: ResNet,
+        task: Task,
+        *,
+        value: float,
+        seconds: float,
+    ) -> None:
+        """Publish a teacher that was trained in `seconds` to the validation accuracy `value`."""
         teacher = Teacher(
             name=plan.name,
             network=network,
@@ -70,7 +93,7 @@ class Worker:
         facts = {
             "recipe": plan.recipe.name,
             "seed": plan.seed,
-            "seconds": time.perf_counter() - started,
+            "seconds": seconds,
             "device": device_name(self.device),
         }
         Library(self.store).put_teacher(teacher, facts)
@@ -82,14 +105,16 @@ class Worker:
         teacher, task, source = _classroom(self, plan.teacher, plan.task, plan.recipe)
         network = student(teacher.network, plan.architecture, policy=plan.recipe.remap).train()
         key = plan.identity.key
-        started = time.perf_counter()
+        started = clock(self.device)
         value = self.train(key, network, source, task, recipe=plan.recipe, seed=plan.seed)
-        seconds = time.perf_counter() - started
+        seconds = clock(self.device) - started
+        right = hits(network, task.test)
         space, classes = by_name(plan.space), task.num_classes
         record = StudentRecord(
             **asdict(plan.identity),
             validation_accuracy=value,
-            test_accuracy=accuracy(network, task.test),
+            test_accuracy=int(right.sum()) / len(right),
+            test_half_accuracy=int(right[::2].sum()) / len(right[::2]),
             validation_images=len(task.validation),
             test_images=len(task.test),
             flops=int(space.flops([plan.architecture], num_classes=classes)[0]),
@@ -105,18 +130,57 @@ class Worker:
         self, key: str, network: ResNet, source: Feed, task: Task, *, recipe: Recipe, seed: int
     ) -> float:
         """Train to the last epoch, going on from a checkpoint; return its validation accuracy."""
+        for _ in self.epochs(key, network, source, task, recipe=recipe, seed=seed):
+            pass
+        return accuracy(network, task.validation)
+
+    def epochs(
+        self,
+        key: str,
+        network: ResNet,
+        source: Feed,
+        task: Task,
+        *,
+        recipe: Recipe,
+        seed: int,
+        forward: nn.Module | None = None,
+        every_s: float | None = None,
+    ) -> Iterator[Epoch]:
+        """Train from the last checkpoint on, leaving a checkpoint every now and then.
+
+        Args:
+            forward: see `dass.distill.train`.
+            every_s: seconds between checkpoints; `CHECKPOINT_EVERY_S` where `None`.
+        """
         library = Library(self.store)
         state: Mapping[str, Tensor] | None = library.checkpoint(key)
-        saved_at, value = time.monotonic(), None
+        saved_at = time.monotonic()
+        # Nobody decides by the accuracies between epochs, so a few images do for them.
+        glance = Split(task.validation.images[:GLANCE], task.validation.labels[:GLANCE])
         for epoch in train(
-            network, source, task.validation, recipe=recipe, seed=seed, state=state
+            network,
+            source,
+            glance,
+            recipe=recipe,
+            seed=seed,
+            state=state,
+            forward=forward,
         ):
-            value = epoch.accuracy
-            if time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
+            _seen.images += epoch.images
+            if time.monotonic() - saved_at > (CHECKPOINT_EVERY_S if every_s is None else every_s):
                 library.put_checkpoint(key, epoch.state)
                 saved_at = time.monotonic()
-        # No epoch runs if the stop came between the last checkpoint and the result.
-        return accuracy(network, task.validation) if value is None else value
+            yield epoch
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What this process has trained on so far."""
+
+    images: int = 0
+
+
+_seen = _Seen()
 
 
 @lru_cache(maxsize=2)
@@ -135,6 +199,14 @@ def _classroom(
     task = _task(config, teacher.network.space.name, worker.device, worker.data_root)
     source = feed(task.train, recipe, teacher=teacher.network, flip=task.flip)
     return teacher, task, source
+
+
+def clock(device: str) -> float:
+    """Return the seconds that a training is charged: this process's own on a CPU, else all.
+
+    Of a training that was stopped and went on, only the last part is charged.
+    """
+    return time.process_time() if device == "cpu" else time.perf_counter()
 
 
 def device_name(device: str) -> str:

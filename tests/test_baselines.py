@@ -37,6 +37,7 @@ RECORDS = [
         seed=0,
         validation_accuracy=round(accuracy(index, task), 3),
         test_accuracy=0.0,
+        test_half_accuracy=0.0,
         validation_images=1,
         test_images=1,
         flops=1,

@@ -33,6 +33,7 @@ RECORD = StudentRecord(
     **IDENTITY,
     validation_accuracy=0.5,
     test_accuracy=0.25,
+    test_half_accuracy=0.25,
     validation_images=10,
     test_images=20,
     flops=1000,

@@ -230,6 +230,7 @@ def test_measured_students_move_an_ensembles_predictions(teacher):
         seed=0,
         validation_accuracy=0.1,
         test_accuracy=0.9,
+        test_half_accuracy=0.9,
         validation_images=1,
         test_images=1,
         flops=1,

@@ -168,5 +168,3 @@ def test_a_client_that_hangs_up_frees_its_turn(service):
     started = time.monotonic()
     over_http(service).call("Search", {"teacher": "digits", "candidates": 50})
     assert time.monotonic() - started < 30
-
-

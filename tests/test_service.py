@@ -3,22 +3,19 @@
 import asyncio
 import base64
 import json
-import threading
-import time
 from urllib.parse import quote
 
 import httpx
 import pytest
 
 from dass.errors import DassError
-from serve import rpc, web, wire
 from serve import dass_pb2 as pb
+from serve import rpc, web, wire
 from serve.desk import Desk, digest
-from serve.limits import Limits, Overloaded, TookTooLong
-from serve.scoring import Chunk, Local, Support, Teachers, join, size_of, split
+from serve.limits import Limits
 from serve.service import Ranker
-from tests.serving import LIMITS, any_teacher, stock, weights_of
-from tests.serving_contract import SOME, Refused, ServiceContract, registration
+from tests.serving import LIMITS, stock
+from tests.serving_contract import Refused, ServiceContract
 
 ROUTES = {
     "Score": ("POST", "/v1/score"),

@@ -1,0 +1,17 @@
+"""The line that runs a command on a cluster, as every job's `--help` shows it.
+
+Its exit status is the command's own. Ctrl-C stops the watching, not the command: `ray job logs -f`
+watches again, `ray job stop` stops it. Does not know what the command does.
+"""
+
+ADDRESS = "http://127.0.0.1:8265"
+"""Where `ray dashboard ray-cluster.yaml` opens the tunnel to the head."""
+RUNTIME_ENVIRONMENT = "cluster/runtime-env.yaml"
+
+
+def line(command: str) -> str:
+    """Return the shell line, to be run in the repository's root, that submits a command."""
+    return (
+        f"RAY_AUTH_MODE=token ray job submit --address {ADDRESS} --working-dir . "
+        f"--runtime-env {RUNTIME_ENVIRONMENT} -- {command}"
+    )

@@ -1,0 +1,47 @@
+"""Merge a store's many small record files into one: fewer objects to list and to read.
+
+    python -m jobs.compact --store s3://bucket/prefix
+
+Safe at any moment, killed at any moment, beside a running build too.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from cluster.storage import Store
+from dass.errors import InvalidConfig
+from dass.library import Library
+from jobs import console
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompactConfig:
+    """Which store, and how gently."""
+
+    store: str
+    """Where the records are: a folder, or s3://bucket/prefix."""
+    grace_s: float = 30.0
+    """Seconds that readers have, once the merged file is there, to end what they began; >= 0."""
+
+    def __post_init__(self) -> None:
+        if self.grace_s < 0:
+            raise InvalidConfig(f"`grace_s >= 0` must hold, but got {self.grace_s}")
+
+
+def main(config: CompactConfig) -> None:
+    """Compact, and say how many records there are."""
+    store = Store(config.store)
+    number = Library(store).compact_records(pause=lambda: time.sleep(config.grace_s))
+    print(f"{number} records")
+    console.finish(
+        store.url("records"), next_line=f"pandas.read_parquet({store.url('records')!r})"
+    )
+
+
+if __name__ == "__main__":
+    from jobs import recipes
+    from jobs.compact import main as imported_main
+
+    console.run(imported_main, recipes.COMPACT, "compact")

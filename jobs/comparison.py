@@ -1,0 +1,314 @@
+"""What an evaluation finds: scores, metrics, ceilings, and which baseline is to be beaten.
+
+docs/protocol.md has the rules. Knows nothing of how results are shown.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cluster.storage import Store
+from dass.baselines import Scorer
+from dass.errors import InvalidData
+from dass.evidence import METRICS, ceiling, second_half
+from dass.library import Library
+from dass.metrics import spearman
+from dass.pool import stratified
+from dass.predictor import Ensemble
+from dass.recipe import Recipe
+from dass.record import StudentRecord
+from dass.search import predict
+from dass.space import by_name
+from jobs import scoring
+from jobs.scoring import Subject
+from jobs.train import mean_over_seeds
+
+LEAST_CEILING, LEAST_STUDENTS = 0.6, 16
+"""Below these a dataset is shown, but is no part of the headline."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluateConfig:
+    """Which predictors to compare, on which store."""
+
+    store: str
+    """Where records, teachers and predictors are: a folder, or s3://bucket/prefix."""
+    space: str
+    """Search space of the records."""
+    student: Recipe
+    """Recipe of the labels."""
+    predictor: str = "predictor"
+    """The predictor that is judged."""
+    others: tuple[str, ...] = ()
+    """Further predictors of the store to show: the reconstructed one, ablations."""
+    proxies: tuple[str, ...] = tuple(scoring.DEAR)
+    """Dear scorers to compare with; of those kept in the store, nothing is computed."""
+    pool: int = 24
+    """Size of the build's pool: tells architectures seen in meta-training from others."""
+    pool_seed: int = 0
+    """Seed of the build."""
+    name: str = "evidence"
+    """Name of the result."""
+    data_root: str = "data"
+    """Where torchvision datasets are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """Everything that an evaluation found."""
+
+    tasks: pd.DataFrame
+    """A row per scorer, teacher and group of architectures, with every metric."""
+    ceilings: Mapping[str, float]
+    """By teacher, of unseen tasks with two seeds."""
+    headline: Sequence[str]
+    """Names of the teachers whose datasets count."""
+    chosen: Mapping[str, str]
+    """The strongest baselines by validation tasks: of all, and of those that train nothing."""
+    awareness: pd.DataFrame
+    """Rank correlations across teachers and across recipes, beside ceilings."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers of records, students and datasets."""
+
+
+def evaluate(config: EvaluateConfig) -> Answer:
+    """Score, measure and compare; publishes nothing but kept scores.
+
+    Raises:
+        InvalidData: the store has no unseen task with enough students.
+    """
+    store = Store(config.store)
+    library = Library(store)
+    records = [r for r in library.records() if r.space == config.space]
+    labelled = [r for r in records if r.recipe == config.student.name]
+    roles = {name: role for name, (_, role) in library.tasks().items()}
+    means = mean_over_teachers(labelled)
+    known = [r for r in means if roles.get(r.task) == "train"]
+    everyone = scoring.subjects(library, means)
+    first = strongest_teachers(everyone)
+    unseen = [s for s in first if s.role == "unseen"]
+    if not unseen or not known:
+        raise InvalidData(
+            f"{config.store} must have records of tasks to learn from and of unseen tasks, but "
+            f"has {len(known)} and {len(unseen)} teachers of these; label some with jobs.build"
+        )
+    scorers = scoring.fitted(config.space, known) | predictors(config, library, first)
+    scores = [scoring.table(scorers, first)]
+    if config.proxies:
+        proxies = scoring.dear(
+            store, first, config.student, names=config.proxies, data=config.data_root
+        )
+        scores.append(proxies)
+    tasks = measure(config, pd.concat(scores, ignore_index=True), first)
+    ceilings = {s.teacher.name: ceiling_of(labelled, s.teacher.name) for s in unseen}
+    found = {name: value for name, value in ceilings.items() if value is not None}
+    headline = [
+        s.teacher.name
+        for s in unseen
+        if found.get(s.teacher.name, 0) >= LEAST_CEILING and len(s.records) >= LEAST_STUDENTS
+    ]
+    judged = scorers.get("DaSS as shipped")
+    covered = coverage(judged, unseen, labelled) if isinstance(judged, Ensemble) else None
+    learned = {"DaSS as shipped", "DaSS, wrong teacher", *config.others}
+    return Answer(
+        tasks=tasks,
+        ceilings=found,
+        headline=headline,
+        chosen=strongest_baselines(tasks, learned),
+        awareness=awareness(records, config.student, found, roles),
+        facts={
+            "records": len(labelled),
+            "train_students": len(known),
+            "train_teachers": len({r.teacher for r in known}),
+            "unseen_datasets": len(unseen),
+            "coverage": covered,
+            "students": {s.teacher.name: len(s.records) for s in first},
+        },
+    )
+
+
+def predictors(
+    config: EvaluateConfig, library: Library, subjects: Sequence[Subject]
+) -> dict[str, Scorer]:
+    """Read the predictors of the store; the judged one is also shown wrong teachers."""
+    read: dict[str, Scorer] = {}
+    for name in (config.predictor, *config.others):
+        if library.has_predictor(name):
+            ensemble, _ = library.predictor(name, space=config.space, recipe=config.student.name)
+            read[name if name != config.predictor else "DaSS as shipped"] = ensemble
+    if "DaSS as shipped" in read:
+        teachers = [s.teacher for s in subjects]
+        read["DaSS, wrong teacher"] = scoring.WithAnother(read["DaSS as shipped"], teachers)
+    return read
+
+
+def coverage(
+    ensemble: Ensemble, subjects: Sequence[Subject], records: Sequence[StudentRecord]
+) -> float | None:
+    """Return how often one seed's test accuracy lies in the ensemble's 90 % interval.
+
+    `None` for a predictor alone, which has no interval. The interval is 1.645 standard deviations
+    of the members to each side of their mean: what they disagree on, and no noise of labels.
+    """
+    inside = []
+    for subject in subjects:
+        found = predict(ensemble, subject.teacher, subject.architectures)
+        spread = {str(p.architecture): (p.accuracy, p.uncertainty) for p in found}
+        for record in records:
+            if record.teacher == subject.teacher.name:
+                accuracy, deviation = spread[record.architecture]
+                if deviation is None:
+                    return None
+                inside.append(abs(record.test_accuracy - accuracy) <= 1.645 * deviation)
+    return float(np.mean(inside)) if inside else None
+
+
+def mean_over_teachers(records: Sequence[StudentRecord]) -> list[StudentRecord]:
+    """Merge the seeds of each student, teacher by teacher."""
+    groups: dict[str, list[StudentRecord]] = defaultdict(list)
+    for record in records:
+        groups[record.teacher].append(record)
+    return [merged for name in sorted(groups) for merged in mean_over_seeds(groups[name])]
+
+
+def strongest_teachers(subjects: Sequence[Subject]) -> list[Subject]:
+    """Keep, of each task, the subject whose teacher validates best."""
+    best: dict[str, Subject] = {}
+    for subject in subjects:
+        task = subject.records[0].task
+        if task not in best or subject.teacher.accuracy > best[task].teacher.accuracy:
+            best[task] = subject
+    return list(best.values())
+
+
+def measure(
+    config: EvaluateConfig, scores: pd.DataFrame, subjects: Sequence[Subject]
+) -> pd.DataFrame:
+    """Return every metric of every scorer, teacher and group of architectures."""
+    space = by_name(config.space)
+    pool = {str(a) for a in stratified(space, config.pool, seed=config.pool_seed)}
+    rows = []
+    for subject in subjects:
+        frame = pd.DataFrame(
+            {
+                "architecture": [r.architecture for r in subject.records],
+                "measured": [
+                    r.test_accuracy if subject.role == "unseen" else r.validation_accuracy
+                    for r in subject.records
+                ],
+                "flops": [float(r.flops) for r in subject.records],
+            }
+        )
+        whole = space.flops([space.largest], num_classes=subject.teacher.network.num_classes)[0]
+        own = scores[scores["teacher"] == subject.teacher.name]
+        for scorer, part in own.groupby("scorer"):
+            joined = frame.merge(part, on="architecture")
+            inside = joined["architecture"].isin(pool)
+            groups = {"all": joined, "pool": joined[inside], "others": joined[~inside]}
+            for group, students in groups.items():
+                if len(students) >= 3:
+                    rows.append(_row(str(scorer), subject, group, students, float(whole)))
+    return pd.DataFrame(rows)
+
+
+def _row(
+    scorer: str, subject: Subject, group: str, students: pd.DataFrame, whole: float
+) -> dict[str, Any]:
+    columns = (students[name].to_numpy(float) for name in ("score", "measured", "flops"))
+    score, measured, flops = columns
+    return {
+        "scorer": scorer,
+        "teacher": subject.teacher.name,
+        "task": subject.records[0].task,
+        "role": subject.role,
+        "group": group,
+        "students": len(students),
+        "seconds": float(students["seconds"].mean()),
+        **{name: metric(score, measured, flops, whole) for name, metric in METRICS.items()},
+    }
+
+
+def halves(
+    records: Sequence[StudentRecord], teacher: str
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return even and odd test accuracies of a teacher's students with seeds 0 and 1, per seed."""
+    table: dict[str, dict[int, StudentRecord]] = defaultdict(dict)
+    for record in records:
+        if record.teacher == teacher:
+            table[record.architecture][record.seed] = record
+    both = [row for _, row in sorted(table.items()) if {0, 1} <= row.keys()]
+    even, odd = [], []
+    for seed in (0, 1):
+        own = [row[seed] for row in both]
+        whole, first = (np.array([getattr(r, n) for r in own]) for n in _PARTS)
+        even.append(first)
+        odd.append(second_half(whole, first, np.array([float(r.test_images) for r in own])))
+    return even, odd
+
+
+_PARTS = ("test_accuracy", "test_half_accuracy")
+
+
+def ceiling_of(records: Sequence[StudentRecord], teacher: str) -> float | None:
+    """Return the ceiling of a teacher's labels, or `None` without enough repetitions."""
+    even, odd = halves(records, teacher)
+    if len(even[0]) < LEAST_STUDENTS:
+        return None
+    return ceiling((even[0], even[1]), (odd[0], odd[1]))
+
+
+def strongest_baselines(tasks: pd.DataFrame, learned: set[str]) -> dict[str, str]:
+    """Return the baselines of highest mean Spearman on validation tasks."""
+    rows = tasks[(tasks["role"] == "validation") & (tasks["group"] == "all")]
+    means = rows.groupby("scorer")["spearman"].mean()
+    means = means[[name for name in means.index if name not in learned]]
+    trainless = means[[name for name in means.index if name in scoring.TRAINS_NOTHING]]
+    chosen = {"any": means, "trains nothing": trainless}
+    return {kind: str(part.idxmax()) for kind, part in chosen.items() if len(part)}
+
+
+def awareness(
+    records: Sequence[StudentRecord],
+    student: Recipe,
+    ceilings: Mapping[str, float],
+    roles: Mapping[str, str],
+) -> pd.DataFrame:
+    """Correlate labels of two teachers of a task, and of a teacher's KD and plain students."""
+    groups: dict[tuple[str, str, str], dict[str, float]] = {}
+    for r in mean_over_recipes(records):
+        if roles.get(r.task) == "unseen":
+            own = groups.setdefault((r.task, r.teacher, r.recipe), {})
+            own[r.architecture] = r.test_accuracy
+    rows = []
+    keys = sorted(groups)
+    for i, one in enumerate(keys):
+        for two in keys[i + 1 :]:
+            same = sorted(groups[one].keys() & groups[two].keys())
+            across_teachers = one[1] != two[1] and one[2] == two[2] == student.name
+            across_recipes = one[1] == two[1]
+            if one[0] == two[0] and len(same) >= 8 and (across_teachers or across_recipes):
+                values = (np.array([groups[k][a] for a in same]) for k in (one, two))
+                rows.append(
+                    {
+                        "task": one[0],
+                        "across": "teachers" if across_teachers else "KD and labels alone",
+                        "students": len(same),
+                        "spearman": spearman(*values),
+                        "ceiling": ceilings.get(one[1], ceilings.get(two[1], float("nan"))),
+                    }
+                )
+    return pd.DataFrame(rows, columns=["task", "across", "students", "spearman", "ceiling"])
+
+
+def mean_over_recipes(records: Sequence[StudentRecord]) -> list[StudentRecord]:
+    """Merge the seeds of each student, teacher by teacher and recipe by recipe."""
+    recipes = sorted({r.recipe for r in records})
+    return [
+        m for name in recipes for m in mean_over_teachers([r for r in records if r.recipe == name])
+    ]

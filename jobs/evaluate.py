@@ -1,0 +1,158 @@
+"""Compare predictors with every baseline on unseen tasks, as docs/protocol.md says.
+
+    python -m jobs.evaluate evidence
+
+Writes `evaluations/NAME.json`, `.md` and `.html` into the store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from cluster.storage import Store
+from dass.evidence import bootstrap, sign_flip
+from dass.report import Series, page, scatter
+from jobs import console
+from jobs.comparison import Answer, EvaluateConfig, evaluate
+
+HEAD = ["scorer", "Spearman", "of ceiling", "Kendall", "τ equal FLOPs", "residual", "regret@1",
+        "regret@5", "ms/student", "p vs best"]  # fmt: skip
+
+
+def summary(answer: Answer, *, group: str = "all", role: str = "unseen") -> list[list[str]]:
+    """Return a row per scorer: means over datasets, the first with its interval."""
+    rows = answer.tasks[(answer.tasks["role"] == role) & (answer.tasks["group"] == group)]
+    if role == "unseen":
+        rows = rows[rows["teacher"].isin(answer.headline)]
+    if not len(rows):
+        return []
+    wide = rows.pivot(index="teacher", columns="scorer", values="spearman").dropna(axis=1)
+    reference = answer.chosen.get("any")
+    lines = []
+    for scorer in wide.mean().sort_values(ascending=False).index:
+        own = rows[rows["scorer"] == scorer].set_index("teacher").loc[wide.index]
+        values = own["spearman"].to_numpy()
+        tops = np.array([answer.ceilings.get(t, np.nan) for t in wide.index])
+        p = "–"
+        if reference in wide and scorer != reference:
+            p = f"{sign_flip(values - wide[reference].to_numpy()):.3f}"
+        means = own[["kendall", "tau_equal_flops", "residual_spearman"]].mean()
+        share = f"{np.mean(values / tops):.2f}" if role == "unseen" else "–"
+        lines.append(
+            [
+                str(scorer),
+                str(bootstrap(values)),
+                share,
+                *(f"{value:.3f}" for value in means),
+                f"{100 * own['regret1'].mean():.2f}",
+                f"{100 * own['regret5'].mean():.2f}",
+                f"{1000 * own['seconds'].mean():.1f}",
+                p,
+            ]
+        )
+    return lines
+
+
+def per_task(answer: Answer, scorers: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Return head and rows of every unseen dataset's Spearman, in or out of the headline."""
+    rows = answer.tasks[(answer.tasks["role"] == "unseen") & (answer.tasks["group"] == "all")]
+    wide = rows.pivot(index="teacher", columns="scorer", values="spearman")
+    names = rows.drop_duplicates("teacher").set_index("teacher")
+    shown = [s for s in scorers if s in wide]
+    lines = []
+    for teacher in wide.index:
+        top = answer.ceilings.get(teacher)
+        cells = [f"{wide.loc[teacher, s]:.2f}" for s in shown]
+        note = "" if teacher in answer.headline else " (no headline)"
+        students = str(names.loc[teacher, "students"])
+        shown_top = "–" if top is None else f"{top:.2f}"
+        lines.append([f"{names.loc[teacher, 'task']}{note}", students, shown_top, *cells])
+    return ["dataset", "students", "ceiling", *shown], lines
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay rows out as a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _percent(share: float | None) -> str:
+    return "no interval" if share is None else f"{100 * share:.0f} %"
+
+
+def text(answer: Answer) -> str:
+    """Return the whole result as Markdown."""
+    parts = [
+        f"{len(answer.headline)} of {answer.facts['unseen_datasets']} unseen datasets in the "
+        f"headline; {answer.facts['train_students']} students of {answer.facts['train_teachers']} "
+        f"teachers to learn from. Regret in points of test accuracy, mean of three budgets. "
+        f"Strongest on validation tasks: {answer.chosen}; p is the exact sign-flip test against "
+        f"the strongest of all. Coverage of the ensemble's 90 % intervals: "
+        f"{_percent(answer.facts['coverage'])}.",
+        markdown(HEAD, summary(answer)),
+    ]
+    titles = {"pool": "Architectures of the pool", "others": "Architectures seen in no training"}
+    for group, title in titles.items():
+        parts += [f"**{title}**", markdown(HEAD, summary(answer, group=group))]
+    parts += ["**Validation tasks**", markdown(HEAD, summary(answer, role="validation"))]
+    order = [row[0] for row in summary(answer)]
+    parts += ["**Spearman per dataset**", markdown(*per_task(answer, order[:8]))]
+    aware = [
+        [r.task, r.across, str(r.students), f"{r.spearman:.2f}", f"{r.ceiling:.2f}"]
+        for r in answer.awareness.itertuples()
+    ]
+    parts += [
+        "**Distillation-awareness: rank correlation of labels**",
+        markdown(list(answer.awareness.columns), aware) if aware else "No such labels yet.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def publish(config: EvaluateConfig, answer: Answer) -> str:
+    """Write JSON, Markdown and HTML; return where."""
+    store = Store(config.store)
+    facts = {
+        "facts": dict(answer.facts),
+        "headline": list(answer.headline),
+        "ceilings": dict(answer.ceilings),
+        "chosen": dict(answer.chosen),
+        "awareness": answer.awareness.to_dict("records"),
+        "tasks": answer.tasks.to_dict("records"),
+    }
+    prefix = f"evaluations/{config.name}"
+    store.write(f"{prefix}.json", json.dumps(facts, indent=1).encode())
+    store.write(f"{prefix}.md", text(answer).encode())
+    rows = answer.tasks[(answer.tasks["role"] == "unseen") & (answer.tasks["group"] == "all")]
+    plots = {}
+    for metric in ("spearman", "tau_equal_flops", "regret1"):
+        wide = rows.pivot(index="task", columns="scorer", values=metric)
+        series = [
+            Series(label=str(s), x=[float(i) for i in range(len(wide))], y=wide[s].tolist())
+            for s in wide.columns
+        ]
+        plots[f"{metric}; datasets: {', '.join(map(str, wide.index))}"] = scatter(
+            series, x_label="dataset", y_label=metric, title=f"{metric} per unseen dataset"
+        )
+    note = "Means over the unseen datasets of the headline; see docs/protocol.md."
+    html = page("Evidence", note=note, head=HEAD, rows=summary(answer), plots=plots)
+    store.write(f"{prefix}.html", html.encode())
+    return store.url(f"{prefix}.html")
+
+
+def main(config: EvaluateConfig) -> None:
+    """Evaluate, print the table and say where the report is."""
+    console.announce(config)
+    answer = evaluate(config)
+    where = publish(config, answer)
+    print("\n" + text(answer))
+    console.finish(where, next_line=f"python -m jobs.search {config.space} --store {config.store}")
+
+
+if __name__ == "__main__":
+    from jobs import recipes
+    from jobs.evaluate import main as imported_main
+
+    console.run(imported_main, recipes.EVALUATE, "evaluate")

@@ -1,0 +1,116 @@
+"""Gather what a build made into a folder to ship: one Parquet file, few teachers, predictors.
+
+    python -m jobs.publish evidence
+
+Teachers are those of validation and unseen tasks, in half precision; a file whose content stays
+the same is not written again. The folder has the layout of a store, so that every job runs on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from cluster.storage import Store
+from dass.artifacts import MANIFEST, WEIGHTS
+from dass.errors import InvalidData
+from dass.library import Library
+from dass.record import to_parquet
+from jobs import console, scoring
+
+RECORDS = "records/records.parquet"
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PublishConfig:
+    """From where to where."""
+
+    store: str
+    """What was built: a folder, or s3://bucket/prefix."""
+    space: str
+    """Space of the records."""
+    into: str = "zoo"
+    """The folder to ship."""
+    predictors: tuple[str, ...] = ("predictor", "reconstructed")
+    """Those that are shipped, as far as there are."""
+    teachers: bool = True
+    """Whether teachers go along."""
+    most_megabytes: int = 80
+    """How large the folder may become."""
+
+
+def gather(config: PublishConfig) -> dict[str, bytes]:
+    """Return the files to ship, by relative path."""
+    store = Store(config.store)
+    library = Library(store)
+    records = [r for r in library.records() if r.space == config.space]
+    if not records:
+        raise InvalidData(
+            f"{config.store} must have records of space {config.space!r}, but has none; build some"
+        )
+    files = {RECORDS: to_parquet(records)}
+    labelled = {record.task for record in records}
+    roles = {n: role for n, (_, role) in library.tasks().items() if n in labelled}
+    files |= {f"tasks/{name}.json": store.read(f"tasks/{name}.json") for name in roles}
+    if store.exists(scoring.KEPT):
+        files[scoring.KEPT] = store.read(scoring.KEPT)
+    if config.teachers:
+        named = {r.teacher for r in records if roles[r.task] in ("validation", "unseen")}
+        for name in sorted(named):
+            files |= _halved(store, f"teachers/{name}")
+    for name in config.predictors:
+        if library.has_predictor(name):
+            for file in (MANIFEST, WEIGHTS):
+                files[f"predictors/{name}/{file}"] = store.read(f"predictors/{name}/{file}")
+    return files
+
+
+def _halved(store: Store, prefix: str) -> dict[str, bytes]:
+    weights = load_tensors(store.read(f"{prefix}/{WEIGHTS}"))
+    halves = {n: t.half() if t.is_floating_point() else t for n, t in weights.items()}
+    return {
+        f"{prefix}/{MANIFEST}": store.read(f"{prefix}/{MANIFEST}"),
+        f"{prefix}/{WEIGHTS}": save_tensors(halves),
+    }
+
+
+def publish(config: PublishConfig) -> tuple[int, int]:
+    """Write what changed; return how many files were written and the size of all, in bytes.
+
+    Raises:
+        InvalidData: the folder would be larger than allowed; nothing is written.
+    """
+    files = gather(config)
+    size = sum(len(data) for data in files.values())
+    if size > config.most_megabytes * MEGABYTE:
+        raise InvalidData(
+            f"what is shipped must be {config.most_megabytes} MB at most, but is "
+            f"{size / MEGABYTE:.1f} MB; ship fewer predictors or teachers"
+        )
+    written = 0
+    for key, data in files.items():
+        path = Path(config.into) / key
+        if not path.is_file() or path.read_bytes() != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            written += 1
+    return written, size
+
+
+def main(config: PublishConfig) -> None:
+    """Publish, and say how much."""
+    console.announce(config)
+    written, size = publish(config)
+    print(f"\n{written} files written, {size / MEGABYTE:.1f} MB in all")
+    console.finish(config.into, next_line="python -m jobs.evaluate evidence --store zoo")
+
+
+if __name__ == "__main__":
+    from jobs import recipes
+    from jobs.publish import main as imported_main
+
+    console.run(imported_main, recipes.PUBLISH, "publish")

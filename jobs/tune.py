@@ -1,0 +1,306 @@
+"""Tune meta-training on Ray Tune and publish an ensemble of the best trials.
+
+    python -m jobs.tune micro --store runs/micro
+
+Asynchronous successive halving over episodes; trials are proposed by Optuna's TPE. The objective
+is the mean Spearman over validation teachers; that of the size residual is reported beside it.
+The same line goes on with an interrupted search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import load_file, save_file
+
+from cluster.session import connect
+from cluster.storage import Store
+from dass.errors import InvalidConfig
+from dass.library import Library
+from dass.meta import fit, rank_correlation
+from dass.metrics import size_residual, spearman
+from dass.predictor import Ensemble, Predictor
+from dass.report import Series, page, scatter
+from dass.space import by_name
+from jobs import console
+from jobs.train import Measured, TrainConfig, fresh, gather, lessons, validation_table
+
+WEIGHTS = "weights.safetensors"
+GOAL = "spearman"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TuneConfig:
+    """What is tried, how often, and what is kept."""
+
+    train: TrainConfig
+    """Where the records are, the name to publish under, and all that is not tuned."""
+    trials: int = 16
+    """Settings tried; >= 1."""
+    keep: int = 3
+    """Best trials that make the published ensemble; >= 1."""
+    reduction: int = 3
+    """Of n trials that reach a rung, n / reduction go on; >= 2."""
+    cpus_per_trial: float = 1.0
+    """Cores of a trial; > 0."""
+    scales: tuple[str, ...] = ("percent", "fraction", "relative")
+    """Units of the targets to try."""
+    listwise_weights: tuple[float, ...] = (0.0, 0.3, 1.0)
+    """Weights of the ranking loss to try."""
+    learning_rates: tuple[float, float] = (1e-4, 2e-3)
+    """Range of Adam's step size, drawn log-uniformly."""
+    weight_decays: tuple[float, ...] = (0.0, 1e-3, 1e-1)
+    """Decoupled L2 penalties to try."""
+    seed: int = 0
+    """Of the proposals."""
+
+    def __post_init__(self) -> None:
+        rules = {
+            "trials >= 1": self.trials >= 1,
+            "1 <= keep <= trials": 1 <= self.keep <= self.trials,
+            "reduction >= 2": self.reduction >= 2,
+            "cpus_per_trial > 0": self.cpus_per_trial > 0,
+            "0 < learning_rates[0] < learning_rates[1]": 0
+            < self.learning_rates[0]
+            < self.learning_rates[1],
+        }
+        for rule, holds in rules.items():
+            if not holds:
+                raise InvalidConfig(f"`{rule}` must hold for tuning, but got {self}")
+
+    @property
+    def name(self) -> str:
+        """Identity of the search: equal settings go on where they were."""
+        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        return f"{self.train.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def settings_of(config: TrainConfig, chosen: Mapping[str, Any]) -> TrainConfig:
+    """Return the training that a trial's choices ask for."""
+    meta = replace(
+        config.meta,
+        learning_rate=chosen["learning_rate"],
+        listwise_weight=chosen["listwise_weight"],
+        weight_decay=chosen["weight_decay"],
+    )
+    return replace(config, scale=chosen["scale"], meta=meta)
+
+
+def residual_correlation(predictor: Predictor, measured: Sequence[Measured]) -> float:
+    """Return the mean Spearman of what a line in log FLOPs leaves unexplained on both sides."""
+    values = []
+    for m in measured:
+        flops = np.array([float(record.flops) for record in m.records])
+        predicted = predictor.accuracies(m.episode).double().cpu().numpy()
+        truth = m.episode.accuracies.double().cpu().numpy()
+        values.append(spearman(size_residual(predicted, flops), size_residual(truth, flops)))
+    return float(np.mean(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Meta-trains one predictor and reports every validation; keeps the weights of the best."""
+
+    config: TrainConfig
+    recipe: str
+
+    def __call__(self, chosen: Mapping[str, Any], data: Any) -> None:
+        """Run in a Tune worker."""
+        from ray import tune
+
+        config = settings_of(self.config, chosen)
+        episodes, validation = lessons(data)
+        predictor = fresh(config, self.recipe, episodes, seed=config.meta.seed)
+        for step in fit(predictor, episodes, validation, config=config.meta):
+            if step.validation is None:
+                continue
+            values = {"episodes": step.number, "loss": step.loss, GOAL: step.best}
+            if step.validation != step.best:
+                tune.report(values)
+                continue
+            values["residual"] = residual_correlation(predictor, data["validation"])
+            with tempfile.TemporaryDirectory() as folder:
+                save_file(dict(predictor.state_dict()), Path(folder) / WEIGHTS)
+                tune.report(values, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+def search(config: TuneConfig, recipe: str, data: Any) -> Any:
+    """Run the trials, or those that an interrupted search left; return Tune's results."""
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+    from ray.tune.search.optuna import OptunaSearch
+
+    files, path = Store(config.train.store).arrow("tuning")
+    trial = tune.with_resources(
+        tune.with_parameters(Trial(config.train, recipe).__call__, data=data),
+        {"CPU": config.cpus_per_trial},
+    )
+    where = f"{path}/{config.name}"
+    if tune.Tuner.can_restore(where, storage_filesystem=files):
+        tuner = tune.Tuner.restore(
+            where,
+            trial,
+            storage_filesystem=files,
+            resume_unfinished=True,
+            restart_errored=True,
+        )
+        return tuner.fit()
+    space = {
+        "scale": tune.choice(list(config.scales)),
+        "listwise_weight": tune.choice(list(config.listwise_weights)),
+        "weight_decay": tune.choice(list(config.weight_decays)),
+        "learning_rate": tune.loguniform(*config.learning_rates),
+    }
+    episodes = config.train.meta.episodes
+    scheduler = ASHAScheduler(
+        time_attr="episodes",
+        max_t=episodes,
+        grace_period=max(config.train.meta.validate_every, episodes // config.reduction**2),
+        reduction_factor=config.reduction,
+    )
+    tuner = tune.Tuner(
+        trial,
+        param_space=space,
+        tune_config=tune.TuneConfig(
+            metric=GOAL,
+            mode="max",
+            num_samples=config.trials,
+            scheduler=scheduler,
+            search_alg=OptunaSearch(seed=config.seed),
+        ),
+        run_config=tune.RunConfig(
+            name=config.name,
+            storage_path=path,
+            storage_filesystem=files,
+            checkpoint_config=tune.CheckpointConfig(
+                num_to_keep=1, checkpoint_score_attribute=GOAL
+            ),
+            verbose=0,
+        ),
+    )
+    return tuner.fit()
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One trial that reported: what it chose, what it reached, where its weights are."""
+
+    chosen: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    checkpoint: Any = field(repr=False)
+
+
+def ranked(results: Any) -> list[Tried]:
+    """Return the trials that kept weights, best first."""
+    found = [
+        Tried(result.config, result.metrics, result.checkpoint)
+        for result in results
+        if result.checkpoint is not None and result.metrics and GOAL in result.metrics
+    ]
+    return sorted(found, key=lambda t: -t.metrics[GOAL])
+
+
+def predictor_of(config: TuneConfig, recipe: str, data: Any, tried: Tried) -> Predictor:
+    """Read a trial's best predictor."""
+    settings = settings_of(config.train, tried.chosen)
+    predictor = fresh(settings, recipe, lessons(data)[0], seed=settings.meta.seed)
+    with tried.checkpoint.as_directory() as folder:
+        predictor.load_state_dict(load_file(Path(folder) / WEIGHTS))
+    return predictor
+
+
+def publish(config: TuneConfig, trials: Sequence[Tried], table: Mapping[str, float]) -> str:
+    """Write the table of trials as CSV and as a page with a plot; return where."""
+    store = Store(config.train.store)
+    columns = ["episodes", GOAL, "residual", "loss"]
+    rows = [dict(t.chosen) | {name: t.metrics.get(name) for name in columns} for t in trials]
+    frame = pd.DataFrame(rows)
+    store.write(f"tuning/{config.name}/trials.csv", frame.to_csv(index=False).encode())
+    series = [
+        Series(
+            label=str(scale),
+            x=[np.log10(r["learning_rate"]) for r in rows if r["scale"] == scale],
+            y=[r[GOAL] for r in rows if r["scale"] == scale],
+        )
+        for scale in sorted({r["scale"] for r in rows})
+    ]
+    plot = scatter(
+        series,
+        x_label="log10 of the learning rate",
+        y_label="mean Spearman on validation teachers",
+        title=f"{len(rows)} trials",
+    )
+    text = page(
+        f"Tuning of {config.train.name}",
+        note="Validation teachers: " + ", ".join(f"{k} {v:+.3f}" for k, v in table.items()),
+        head=list(frame.columns),
+        rows=[[f"{v:.4g}" if isinstance(v, float) else str(v) for v in r.values()] for r in rows],
+        plots={"Trials": plot},
+    )
+    store.write(f"tuning/{config.name}/trials.html", text.encode())
+    return store.url(f"tuning/{config.name}/trials.html")
+
+
+def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
+    """Search, publish the best, and return the ensemble, its card and the page of trials."""
+    started = time.perf_counter()
+    train = config.train
+    library = Library(Store(train.store))
+    recipe, data = gather(library, space=train.space, recipe=train.recipe, device=train.device)
+    lessons(data)
+    with connect():
+        trials = ranked(search(config, recipe, data))
+        if len(trials) < config.keep:
+            raise InvalidConfig(
+                f"`keep` trials must end with weights, but of {config.trials} only {len(trials)} "
+                f"did and keep={config.keep}; the trials' own logs say why"
+            )
+        best = trials[: config.keep]
+        ensemble = Ensemble(tuple(predictor_of(config, recipe, data, t) for t in best))
+    table = validation_table(by_name(train.space), data, ensemble)
+    _, validation = lessons(data)
+    card = {
+        "space": train.space,
+        "recipe": recipe,
+        "train_teachers": [m.teacher.name for m in data["train"]],
+        "validation_teachers": [m.teacher.name for m in data["validation"]],
+        "train_students": sum(len(m.records) for m in data["train"]),
+        "members_validation_spearman": [rank_correlation(m, validation) for m in ensemble.members],
+        "validation_spearman": table,
+        "trials": len(trials),
+        "chosen": [dict(t.chosen) for t in best],
+        "seconds": time.perf_counter() - started,
+    }
+    library.put_predictor(train.name, ensemble, card)
+    return ensemble, card, publish(config, trials, table)
+
+
+def main(config: TuneConfig) -> None:
+    """Tune, then compare with the baselines on the validation teachers."""
+    console.announce(config)
+    _, card, where = tune_predictor(config)
+    rows = [[name, f"{value:+.3f}"] for name, value in card["validation_spearman"].items()]
+    print(f"\n{card['trials']} trials; mean Spearman over the validation teachers (selected on)")
+    print(console.table(["scorer", "Spearman"], rows))
+    print(f"\ntrials: {where}")
+    console.finish(
+        Store(config.train.store).url(f"predictors/{config.train.name}"),
+        next_line=f"python -m jobs.search {config.train.space} --store {config.train.store} "
+        f"--predictor {config.train.name} --teacher NAME",
+    )
+
+
+if __name__ == "__main__":
+    from jobs import recipes
+    from jobs.tune import main as imported_main
+
+    console.run(imported_main, recipes.TUNE, "tune")

@@ -1,0 +1,104 @@
+"""What is shipped: gathered from a small store, and read back by one line each."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from cluster.storage import Store
+from dass import zoo
+from dass.errors import InvalidData, UnknownName
+from dass.library import Library, Shelf
+from dass.record import to_frame
+from jobs import recipes
+from jobs.build import build
+from jobs.plan import SplitPlan
+from jobs.publish import PublishConfig, publish
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    base = recipes.micro_build()
+    few = {"train_per_class": 8, "validation_per_class": 40, "flip": False}
+    made = replace(
+        base,
+        store=str(tmp_path_factory.mktemp("store")),
+        splits=(
+            SplitPlan(role="train", only=("0", "1"), **few),
+            SplitPlan(role="unseen", only=("7", "8"), **few),
+        ),
+        pool=3,
+        own=0,
+        seeds=1,
+        teacher=replace(base.teacher, epochs=4),
+        student=replace(base.student, epochs=1),
+        workers=1,
+    )
+    build(made)
+    into = str(tmp_path_factory.mktemp("zoo"))
+    return PublishConfig(store=made.store, space="micro", into=into)
+
+
+@pytest.fixture(scope="module")
+def shipped(config):
+    return publish(config)
+
+
+def test_all_records_come_back_from_one_file(config, shipped):
+    records = Library(Store(config.store)).records()
+    assert len(records) == 6
+    assert len(list(Path(config.into).glob("records/*"))) == 1
+    assert zoo.records(config.into).equals(to_frame(records))
+
+
+def test_teachers_of_tasks_to_learn_from_stay_at_home_and_others_lose_little(config, shipped):
+    (name,) = zoo.teachers(config.into)
+    ours, theirs = (lib.teacher(name) for lib in (zoo.library(config.into), _library(config)))
+    assert ours.accuracy == theirs.accuracy and ours.task == theirs.task
+    assert ours.network.conv1.weight.dtype == torch.float32
+    for key, tensor in theirs.network.state_dict().items():
+        assert torch.allclose(ours.network.state_dict()[key], tensor, rtol=1e-3, atol=1e-4)
+
+
+def _library(config):
+    return Library(Store(config.store))
+
+
+def test_publishing_again_writes_nothing(config, shipped):
+    written, size = publish(config)
+    assert shipped[0] > 0 and written == 0 and size == shipped[1]
+
+
+def test_too_much_is_refused_before_anything_is_written(config, tmp_path):
+    with pytest.raises(InvalidData, match="0 MB at most"):
+        publish(replace(config, into=str(tmp_path), most_megabytes=0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_without_records_is_refused(config, tmp_path):
+    with pytest.raises(InvalidData, match="build some"):
+        publish(replace(config, store=str(tmp_path)))
+
+
+def test_the_shelf_is_one_and_only_reads(config, shipped):
+    shelf = zoo.Folder(config.into)
+    assert isinstance(shelf, Shelf)
+    for change in (lambda: shelf.write("a", b""), lambda: shelf.delete("records")):
+        with pytest.raises(PermissionError, match="only read"):
+            change()
+    with pytest.raises(UnknownName, match=r"jobs\.build evidence"):
+        shelf.read("nothing")
+    with pytest.raises(ValueError, match="inside"):
+        shelf.read("../outside")
+    with pytest.raises(UnknownName, match="predictors"):
+        zoo.predictor(root=config.into)
+
+
+@pytest.mark.skipif(not (zoo.ROOT / "records").is_dir(), reason="nothing is shipped yet")
+def test_the_shipped_records_name_no_place_and_tasks_keep_to_the_protocol():
+    frame = zoo.records()
+    assert frame["key"].is_unique and frame["test_accuracy"].between(0, 1).all()
+    tasks = zoo.library().tasks()
+    assert set(frame["task"]) <= set(tasks)
+    assert all(not task.source.startswith(("npz:/", "folder:/")) for task, _ in tasks.values())
