@@ -16,7 +16,7 @@ from serve import dass_pb2 as pb
 from serve import wire
 from serve.desk import Desk
 from serve.limits import Unauthenticated
-from serve.wire import from_proto, to_proto
+from serve.proto import from_proto, to_proto
 
 SERVING, NOT_SERVING = 1, 2
 """Of `grpc.health.v1.HealthCheckResponse`."""

@@ -1,4 +1,4 @@
-"""What requests and answers look like: dass <-> pydantic <-> proto, and one table of errors.
+"""What requests and answers look like: dass <-> pydantic, and one table of errors.
 
 The pydantic models are the JSON of HTTP and the fields of `dass.proto`, one for one. Knows
 nothing of who sends them.
@@ -10,16 +10,14 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import grpc
-from google.protobuf.message import Message
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     WithJsonSchema,
 )
 
@@ -28,7 +26,6 @@ from dass import errors
 from dass.search import Generation, SearchConfig
 from dass.search import Prediction as Predicted
 from serve import limits
-from serve.limits import InvalidRequest
 from serve.scoring import Support as Measured
 from serve.service import Order, Ranker, TeacherFacts
 from serve.service import Registration as NewTeacher
@@ -365,40 +362,3 @@ def measured(support: Sequence[Support]) -> tuple[Measured, ...]:
         Measured(architecture=s.architecture, validation_accuracy=s.validation_accuracy)
         for s in support
     )
-
-
-# --- proto ---------------------------------------------------------------------------------
-
-M = TypeVar("M", bound=BaseModel)
-P = TypeVar("P", bound=Message)
-
-
-def from_proto(message: Message, model: type[M]) -> M:
-    """Check a message by the model of the same fields.
-
-    Raises:
-        InvalidRequest: says which field must hold what.
-    """
-    try:
-        return model.model_validate(_fields(message))
-    except ValidationError as error:
-        raise InvalidRequest(readable(error.errors())) from error
-
-
-def _fields(message: Message) -> dict[str, Any]:
-    """Return the fields that are set, or that cannot be unset."""
-    found: dict[str, Any] = {}
-    for field in message.DESCRIPTOR.fields:
-        value = getattr(message, field.name)
-        if field.has_presence and not message.HasField(field.name):
-            continue
-        if field.message_type is not None:
-            found[field.name] = [_fields(item) for item in value]
-        else:
-            found[field.name] = list(value) if field.is_repeated else value
-    return found
-
-
-def to_proto(model: BaseModel, message: type[P]) -> P:
-    """Write a model as the message of the same fields."""
-    return message(**model.model_dump(exclude_none=True))

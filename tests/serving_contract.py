@@ -202,7 +202,7 @@ class ServiceContract:
             ("INVALID_ARGUMENT", "name", {"name": "../escape"}),
             ("INVALID_ARGUMENT", "exactly one", {"path": "uploads/t.safetensors"}),
         ):
-            request = registration("bad", data, **change)
+            request = registration("bad", data) | change
             self.refused(client, "RegisterTeacher", status, match, **request)
 
     def test_weights_beyond_the_limit_are_refused(self, client):

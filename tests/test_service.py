@@ -10,7 +10,7 @@ import pytest
 
 from dass.errors import DassError
 from serve import dass_pb2 as pb
-from serve import rpc, web, wire
+from serve import proto, rpc, web, wire
 from serve.desk import Desk, digest
 from serve.limits import Limits
 from serve.service import Ranker
@@ -74,7 +74,7 @@ class Context:
 
 def plain(message):
     """Return a message as the JSON values of `serve.wire`."""
-    return wire._fields(message)
+    return proto.fields(message)
 
 
 def to_message(method, request):
