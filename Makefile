@@ -5,7 +5,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart evidence test lint type test-fast test-ray test-chaos \
+.PHONY: help install quickstart evidence serve test lint type test-fast test-ray test-chaos \
   test-cluster bench format lock clean
 
 help:  ## list the targets
@@ -25,6 +25,10 @@ quickstart: install  ## the whole story on embedded digits, in minutes
 
 evidence: install  ## the comparison on unseen datasets, from the shipped files
 	$(BIN)/python -m jobs.evaluate evidence --store zoo
+
+serve: install  ## the service on this machine: page and HTTP on port 8000, gRPC on 9000
+	$(BIN)/python -m jobs.stock micro
+	$(BIN)/python -m serve.app --store runs/serve $(SERVE)
 
 test: lint type test-fast test-ray  ## everything CI runs
 

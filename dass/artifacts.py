@@ -55,8 +55,18 @@ def unpack(
     for name in (MANIFEST, WEIGHTS):
         if name not in files:
             raise CorruptArtifact(f"{where} must have {name}, but has only {sorted(files)}")
+    config = facts(files[MANIFEST], kind=kind, where=where)
+    return config, tensors(files[WEIGHTS], where=where)
+
+
+def facts(manifest: bytes, *, kind: str, where: str = "artifact") -> dict[str, Any]:
+    """Read an artifact's manifest alone.
+
+    Raises:
+        CorruptArtifact: it is no JSON, or of another kind or format.
+    """
     try:
-        config = json.loads(files[MANIFEST])
+        config = json.loads(manifest)
     except ValueError as error:
         raise CorruptArtifact(f"{MANIFEST} of {where} must be JSON, but got: {error}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
@@ -67,7 +77,7 @@ def unpack(
         )
     if config.get("kind") != kind:
         raise CorruptArtifact(f"{where} must be a {kind}, but is a {config.get('kind')!r}")
-    return config, tensors(files[WEIGHTS], where=where)
+    return config
 
 
 def tensors(data: bytes, *, where: str = "the file") -> dict[str, Tensor]:

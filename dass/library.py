@@ -124,6 +124,20 @@ class Library:
         """
         return artifacts.unpack_teacher(self._get("teachers", name), where=f"teacher {name}")
 
+    def teacher_facts(self, name: str) -> dict[str, Any]:
+        """Read what is written about a teacher, without its weights.
+
+        Raises:
+            UnknownName: lists the teachers there are.
+            CorruptArtifact: its manifest is broken.
+        """
+        return artifacts.facts(self._read("teachers", name, artifacts.MANIFEST), kind="teacher")
+
+    def drop_teacher(self, name: str) -> None:
+        """Remove a teacher, the manifest first, so that no reader finds half of one."""
+        for file in (artifacts.MANIFEST, artifacts.WEIGHTS):
+            self.store.delete(f"teachers/{name}/{file}")
+
     def teachers(self) -> list[str]:
         """Return the names of all teachers."""
         return self._names("teachers")
@@ -279,11 +293,13 @@ class Library:
         return self.store.url(prefix)
 
     def _get(self, kind: str, name: str) -> dict[str, bytes]:
+        return {
+            file: self._read(kind, name, file) for file in (artifacts.MANIFEST, artifacts.WEIGHTS)
+        }
+
+    def _read(self, kind: str, name: str, file: str) -> bytes:
         try:
-            return {
-                file: self.store.read(f"{kind}/{name}/{file}")
-                for file in (artifacts.MANIFEST, artifacts.WEIGHTS)
-            }
+            return self.store.read(f"{kind}/{name}/{file}")
         except (LookupError, ValueError) as error:
             known = _listed(self._names(kind))
             raise UnknownName(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dass.errors import InvalidConfig
-from dass.record import Episode, episode
+from dass.record import Episode, Measured, episode
 from dass.space import Architecture, by_name
 from dass.teacher import Teacher
 
@@ -240,6 +240,27 @@ class Predictor(nn.Module):
         return self.from_target(targets, teacher)[0]
 
 
+@runtime_checkable
+class Forecaster(Protocol):
+    """A scorer that knows how sure it is and adapts to measured students, wherever it computes."""
+
+    def forecast(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
+        """Return predicted accuracies and, where it has an opinion, their standard deviation."""
+        ...
+
+    def score(
+        self, teacher: Teacher, architectures: Sequence[Architecture]
+    ) -> Float[Tensor, " n"]:
+        """Return the accuracies alone, as every scorer does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ensemble:
     """Predictors whose mean is the prediction and whose spread is its uncertainty.
@@ -275,5 +296,15 @@ class Ensemble:
         self, teacher: Teacher, architectures: Sequence[Architecture]
     ) -> Float[Tensor, " n"]:
         """Return predicted accuracies after distillation from the teacher."""
-        task = episode(teacher, architectures, [0.0] * len(architectures))
-        return self.predict(task)[0]
+        return self.forecast(teacher, architectures)[0]
+
+    def forecast(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
+        """Return what `predict` does for students of a teacher, adapted to measured ones too."""
+        unknown = [0.0] * len(architectures)
+        return self.predict(episode(teacher, architectures, unknown, support=support))

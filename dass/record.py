@@ -12,6 +12,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 import torch
@@ -73,6 +74,21 @@ class StudentRecord(Identity):
     """Cost of the training: processor time on a CPU, which others share; else wall time."""
     device: str
     """Where it ran: `cpu`, or the accelerator's name."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What adaptation reads of a measured student; a `StudentRecord` has it and more."""
+
+    @property
+    def architecture(self) -> str:
+        """The student, as `str(Architecture)`."""
+        ...
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Its accuracy after distillation, a fraction."""
+        ...
 
 
 def to_frame(records: Iterable[StudentRecord]) -> pd.DataFrame:
@@ -140,7 +156,7 @@ def episode(
     students: Sequence[Architecture],
     accuracies: Sequence[float],
     *,
-    support: Sequence[StudentRecord] = (),
+    support: Sequence[Measured] = (),
 ) -> Episode:
     """Embed and encode the students and the support of a teacher.
 

@@ -15,8 +15,8 @@ import torch
 
 from dass.baselines import Scorer
 from dass.errors import InvalidConfig
-from dass.predictor import Ensemble
-from dass.record import StudentRecord, episode
+from dass.predictor import Forecaster
+from dass.record import Measured
 from dass.space import Architecture, Budget, Space
 from dass.teacher import Teacher
 
@@ -92,7 +92,7 @@ def search(
     budget: Budget,
     *,
     config: SearchConfig,
-    support: Sequence[StudentRecord] = (),
+    support: Sequence[Measured] = (),
 ) -> Iterator[Generation]:
     """Score candidates within the budget, generation by generation.
 
@@ -128,13 +128,12 @@ def predict(
     teacher: Teacher,
     architectures: Sequence[Architecture],
     *,
-    support: Sequence[StudentRecord] = (),
+    support: Sequence[Measured] = (),
 ) -> list[Prediction]:
     """Score architectures in the given order."""
     spread = None
-    if isinstance(scorer, Ensemble):
-        task = episode(teacher, architectures, [0.0] * len(architectures), support=support)
-        scores, spread = scorer.predict(task)
+    if isinstance(scorer, Forecaster):
+        scores, spread = scorer.forecast(teacher, architectures, support=support)
     else:
         scores = scorer.score(teacher, architectures)
     space, classes = teacher.network.space, teacher.network.num_classes
@@ -159,7 +158,7 @@ def run(
     budget: Budget,
     *,
     config: SearchConfig,
-    support: Sequence[StudentRecord] = (),
+    support: Sequence[Measured] = (),
 ) -> Generation:
     """Search to the end and return the answer; same arguments and errors as `search`."""
     *_, last = search(scorer, teacher, budget, config=config, support=support)

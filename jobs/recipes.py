@@ -21,6 +21,7 @@ from jobs.plan import BuildConfig, SplitPlan
 from jobs.publish import PublishConfig
 from jobs.quickstart import QuickstartConfig
 from jobs.search import SearchJobConfig
+from jobs.stock import StockConfig
 from jobs.train import TrainConfig
 from jobs.tune import TuneConfig
 
@@ -244,6 +245,18 @@ def quickstart() -> QuickstartConfig:
     )
 
 
+def stock() -> StockConfig:
+    """A store for the service: few and quick labels where no predictor is shipped."""
+    build = micro_build()
+    return StockConfig(
+        store="runs/serve",
+        build=replace(build, pool=10, own=0),
+        small_build=small_build(),
+        train=replace(micro_train(), members=3),
+        digits=SplitPlan(role="unseen", train_per_class=40, validation_per_class=60, flip=False),
+    )
+
+
 BUILD = {
     "micro": ("8 px digits: minutes on a laptop", micro_build()),
     "small": ("32 px images: seconds a student on a CPU core", small_build()),
@@ -285,6 +298,7 @@ ADOPT = {
     for space in ("micro", "small", "paper")
 }
 QUICKSTART = {"micro": ("the whole story on embedded digits", quickstart())}
+STOCK = {"micro": ("the shipped predictor, else a micro one; and a digits teacher", stock())}
 COMPACT = {
     space: (f"the store runs/{space}", CompactConfig(store=f"runs/{space}"))
     for space in ("micro", "small", "paper")

@@ -1,0 +1,202 @@
+"""On Ray Serve: an ingress for HTTP and gRPC, and scorer replicas that share each generation.
+
+    python -m serve.app --store runs/serve
+
+The only file of the service that knows Ray. (No postponed annotations: Serve reads `build`'s.)
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+import tyro
+from pydantic import BaseModel, ConfigDict
+from ray import serve
+from ray.exceptions import RayActorError
+from ray.serve.config import gRPCOptions
+from ray.serve.exceptions import DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from cluster.session import connect
+from cluster.storage import StorageError, Store
+from dass.errors import DassError
+from dass.library import Library
+from serve import rpc, web
+from serve.desk import Desk, digest
+from serve.limits import Limits, Unavailable
+from serve.scoring import Chunk, Local, Scores, join, split
+from serve.service import Ranker, one_thread
+
+logger = logging.getLogger(__name__)
+
+SERVICERS = [
+    "serve.dass_pb2_grpc.add_RankerServicer_to_server",
+    "grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server",
+]
+LOST = (RayActorError, DeploymentUnavailableError)
+"""What a chunk whose replica died comes back with."""
+
+
+class Settings(BaseModel):
+    """What a deployment of the service is: `args` in config.yaml, options on the command line."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    store: str = "runs/serve"
+    """Where predictor and teachers are: a folder, or s3://bucket/prefix."""
+    predictor: str = "predictor"
+    """Name of the predictor in the store."""
+    replicas: int = 2
+    """Scorer replicas at least; each computes on one thread."""
+    max_replicas: int = 2
+    """Scorer replicas at most, when searches queue up."""
+    scorer_cpus: float = 1.0
+    """Cores that Ray sets aside for a scorer replica."""
+    insecure: bool = False
+    """Serve gRPC, which listens on every interface, without any token."""
+    limits: dict[str, float] = {}
+    """Bounds of requests other than those of `serve.limits.Limits`, by name."""
+
+
+@serve.deployment(max_ongoing_requests=4, health_check_period_s=2, graceful_shutdown_timeout_s=5)
+class Scorer:
+    """Scores chunks; keeps the predictor and the teachers it served lately."""
+
+    def __init__(self, settings: Settings) -> None:
+        one_thread()
+        library = Library(Store(settings.store))
+        ensemble, _ = library.predictor(settings.predictor)
+        self._scoring = Local(library, ensemble)
+        # One after another: two at once on one core only spoil each other's cache.
+        self._alone = threading.Lock()
+
+    def score(self, chunk: Chunk) -> Scores:
+        """Score one chunk."""
+        with self._alone:
+            return self._scoring(chunk)
+
+    def process(self) -> int:
+        """Return the replica's process id, for whoever looks after it."""
+        return os.getpid()
+
+
+class FanOut:
+    """A scoring that deals a chunk out to replicas and tries again where one died."""
+
+    def __init__(self, scorer: DeploymentHandle, *, parts: int, patience_s: float = 60.0) -> None:
+        self._scorer, self._parts, self._patience_s = scorer, parts, patience_s
+
+    def __call__(self, chunk: Chunk, /) -> Scores:
+        """Return the scores in the chunk's order; called from a thread, not from an event loop.
+
+        Raises:
+            Unavailable: no replica answered for a minute.
+        """
+        parts = split(chunk, self._parts)
+        asked = [self._scorer.score.remote(part) for part in parts]
+        return join(chunk, [self._answer(p, a) for p, a in zip(parts, asked, strict=True)])
+
+    def _answer(self, part: Chunk, asked: Any) -> Scores:
+        until = time.monotonic() + self._patience_s
+        while True:
+            try:
+                return asked.result(timeout_s=max(0.1, until - time.monotonic()))
+            except (*LOST, TimeoutError) as error:
+                if time.monotonic() > until:
+                    raise Unavailable(
+                        f"a scorer must answer in {self._patience_s:g} s, but none did: {error}"
+                    ) from error
+                logger.warning("a scorer was lost; its chunk goes to another: %s", error)
+                time.sleep(0.2)
+                asked = self._scorer.score.remote(part)
+
+
+@serve.deployment(
+    max_ongoing_requests=200,
+    max_queued_requests=200,
+    ray_actor_options={"num_cpus": 0},
+    graceful_shutdown_timeout_s=5,
+)
+@serve.ingress()
+class Ingress(rpc.Calls):
+    """Translates both protocols for one desk."""
+
+    def __init__(self, scorer: DeploymentHandle, settings: Settings, token: str | None) -> None:
+        one_thread()
+        limits = Limits(**settings.limits)  # type: ignore[arg-type]
+        scoring = FanOut(scorer, parts=settings.max_replicas)
+        store = Store(settings.store)
+        ranker = Ranker.open(store, predictor=settings.predictor, limits=limits, scoring=scoring)
+        self.desk = Desk(ranker, token_digest=token)
+        self.insecure = settings.insecure
+
+    def __serve_build_asgi_app__(self) -> Any:
+        """Return the HTTP application, once the constructor is through."""
+        return web.application(self.desk)
+
+
+def build(args: Settings) -> serve.Application:
+    """Make the application; `serve deploy` and `serve run` call this with config.yaml's `args`."""
+    token = os.environ.get("DASS_TOKEN")
+    scorer = Scorer.options(
+        ray_actor_options={"num_cpus": args.scorer_cpus},
+        autoscaling_config={
+            "min_replicas": args.replicas,
+            "max_replicas": args.max_replicas,
+            "target_ongoing_requests": 2,
+        },
+    ).bind(args)
+    return Ingress.bind(scorer, args, digest(token) if token else None)
+
+
+def start(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
+    """Start the service on the Ray cluster this process is on."""
+    serve.start(
+        proxy_location="HeadOnly",
+        http_options={"host": host, "port": port},
+        grpc_options=gRPCOptions(port=grpc_port, grpc_servicer_functions=SERVICERS),
+    )
+    serve.run(build(settings), name="dass", route_prefix="/")
+
+
+def main(
+    settings: Settings,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    grpc_port: int = 9000,
+) -> None:
+    """Serve until interrupted.
+
+    Args:
+        settings: of the service.
+        host: interface that HTTP listens on; gRPC listens on every one.
+        port: of HTTP.
+        grpc_port: of gRPC.
+    """
+    settings.store = str(Store(settings.store).root)
+    Library(Store(settings.store)).predictor(settings.predictor)  # fail here, not in a replica
+    with connect():
+        start(settings, host=host, port=port, grpc_port=grpc_port)
+        guarded = bool(os.environ.get("DASS_TOKEN"))
+        print(f"page and HTTP: http://{host}:{port}/   gRPC: port {grpc_port}", flush=True)
+        if not guarded:
+            print(rpc.CLOSED if not settings.insecure else "no token is asked for", flush=True)
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        stopped.wait()
+        serve.shutdown()
+
+
+if __name__ == "__main__":
+    from serve.app import main as imported_main
+
+    try:
+        tyro.cli(imported_main, config=(tyro.conf.OmitArgPrefixes,))
+    except (DassError, StorageError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error

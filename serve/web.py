@@ -1,0 +1,244 @@
+"""HTTP: a FastAPI application over a desk, and the page. Knows nothing of Ray.
+
+Everything below `/v1` needs the token, if there is one; page, OpenAPI document and health do not.
+"""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Body, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+
+from cluster.storage import StorageError
+from dass.errors import DassError
+from serve import wire
+from serve.desk import Desk
+from serve.limits import RETRY_AFTER_S, InvalidRequest, TooLarge
+
+PAGE = Path(__file__).parent / "page"
+SECURITY = {
+    # No foreign script, style, image or frame: the page needs none, and a teacher's name is data.
+    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": wire.Error, "description": text}
+    for code, text in {
+        401: "No token, or a wrong one.",
+        404: "There is no such teacher.",
+        408: "No answer in the time of a request.",
+        409: "The name stands for another teacher.",
+        413: "Too large, or too much work for one request.",
+        422: "A value out of its range, or no student in the budget.",
+        503: "Overloaded or unavailable: ask again after `Retry-After` seconds.",
+    }.items()
+}
+REFUSALS[400] = {"model": wire.Error, "description": "The body is no JSON."}
+SEARCH = {
+    "half of the teacher's FLOPs": {
+        "value": {"teacher": "digits", "max_flops_share": 0.5, "candidates": 300, "k": 3}
+    },
+    "with progress": {"value": {"teacher": "digits", "candidates": 500, "stream": True}},
+}
+SCORE = {
+    "the cheapest student of space micro": {
+        "value": {"teacher": "digits", "architectures": ["4_8_32"]}
+    }
+}
+
+
+def refusal(error: Exception) -> JSONResponse:
+    """Answer an error as the table says."""
+    code, _ = wire.status(error)
+    headers = {"retry-after": str(RETRY_AFTER_S)} if code == 503 else {}
+    if code == 401:
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(wire.explain(error).model_dump(), code, headers)
+
+
+def application(desk: Desk) -> FastAPI:
+    """Make the application that answers for a desk."""
+    http = FastAPI(
+        title="DaSS on Ray",
+        version="1",
+        description="Rank the students of a teacher by their accuracy after distillation.",
+        docs_url=None,
+        redoc_url=None,
+        responses=REFUSALS,
+    )
+    _answer_errors(http)
+    _teachers(http, desk)
+    _students(http, desk)
+    _health(http, desk)
+    http.mount("/page", StaticFiles(directory=PAGE))
+    http.add_middleware(_Door, desk=desk)
+
+    @http.get("/", include_in_schema=False)
+    async def index() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    @http.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(PAGE / "docs.html")
+
+    return http
+
+
+def _answer_errors(http: FastAPI) -> None:
+    async def answer(request: Request, error: Exception) -> Response:
+        return refusal(error)
+
+    async def malformed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return refusal(InvalidRequest(wire.readable(error.errors())))
+
+    for kind in (DassError, StorageError):
+        http.add_exception_handler(kind, answer)
+    http.add_exception_handler(RequestValidationError, malformed)
+
+
+def _teachers(http: FastAPI, desk: Desk) -> None:
+    ranker = desk.ranker
+
+    @http.get("/v1/teachers", tags=["teachers"])
+    async def list_teachers() -> wire.TeacherList:
+        """List the teachers whose students can be ranked."""
+        found = await desk.small(ranker.teachers)
+        return wire.TeacherList(teachers=[wire.Teacher.of(t) for t in found])
+
+    @http.post("/v1/teachers", status_code=201, tags=["teachers"])
+    async def register_teacher(request: wire.Registration) -> wire.Teacher:
+        """Add a teacher of your own; the same one again is fine."""
+        return wire.Teacher.of(await desk.small(lambda: ranker.register(request.plain())))
+
+    @http.get("/v1/teachers/{name}", tags=["teachers"])
+    async def get_teacher(name: str) -> wire.Teacher:
+        """Describe a teacher."""
+        return wire.Teacher.of(await desk.small(lambda: ranker.describe(name)))
+
+    @http.delete("/v1/teachers/{name}", tags=["teachers"])
+    async def delete_teacher(name: str) -> wire.TeacherName:
+        """Remove a teacher."""
+        await desk.small(lambda: ranker.delete(name))
+        return wire.TeacherName(name=name)
+
+
+def _students(http: FastAPI, desk: Desk) -> None:
+    ranker = desk.ranker
+
+    @http.post("/v1/search", tags=["students"], response_model=wire.SearchReply)
+    async def search(
+        request: Annotated[wire.StreamedSearchRequest, Body(openapi_examples=SEARCH)],
+    ) -> Any:
+        """Rank the students of a teacher within a budget."""
+        if not request.stream:
+            return await desk.search(request)
+        replies = desk.stream(request)
+        first = await anext(replies)  # so that a refusal still has its own status
+        return StreamingResponse(_lines(first, replies), media_type="application/x-ndjson")
+
+    @http.post("/v1/score", tags=["students"])
+    async def score(
+        request: Annotated[wire.ScoreRequest, Body(openapi_examples=SCORE)],
+    ) -> wire.ScoreReply:
+        """Predict given students, in the given order."""
+        return await desk.score(request)
+
+    @http.get("/v1/space", tags=["students"])
+    async def get_space() -> wire.Space:
+        """Describe the search space: widths, depths, strides."""
+        return wire.Space.of(ranker)
+
+    @http.get("/v1/predictor", tags=["students"])
+    async def get_predictor() -> wire.Predictor:
+        """Describe the predictor, and the limits of requests."""
+        return wire.Predictor.of(ranker)
+
+
+async def _lines(
+    first: wire.SearchReply, others: AsyncGenerator[wire.SearchReply]
+) -> AsyncIterator[str]:
+    """Write replies as lines; a client that hangs up closes this, and this closes the search."""
+    async with contextlib.aclosing(others):
+        try:
+            yield first.model_dump_json() + "\n"
+            async for reply in others:
+                yield reply.model_dump_json() + "\n"
+        except (DassError, StorageError) as error:
+            yield wire.explain(error).model_dump_json() + "\n"
+
+
+def _health(http: FastAPI, desk: Desk) -> None:
+    @http.get("/health", tags=["health"])
+    async def health() -> dict[str, str]:
+        """Tell that the service is alive."""
+        return {"status": "alive"}
+
+    @http.get("/ready", tags=["health"])
+    async def ready() -> dict[str, str]:
+        """Tell that store, predictor and scorers answer; 503 where they do not."""
+        await desk.small(desk.ranker.check_ready)
+        return {"status": "ready"}
+
+
+class _Door:
+    """ASGI: refuses calls without the token and bodies beyond the limit; adds safe headers."""
+
+    def __init__(self, app: Any, desk: Desk) -> None:
+        self.app, self.desk = app, desk
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = {name.decode("latin1"): value for name, value in scope["headers"]}
+
+        async def sealed(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                more = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
+                message = message | {"headers": [*message.get("headers", []), *more]}
+            await send(message)
+
+        try:
+            if scope["path"].startswith("/v1"):
+                self.desk.check_token(headers.get("authorization", b"").decode("latin1") or None)
+            receive = await _whole(receive, self._most(scope))
+        except DassError as error:
+            await refusal(error)(scope, receive, sealed)
+            return
+        await self.app(scope, receive, sealed)
+
+    def _most(self, scope: Any) -> int:
+        limits = self.desk.ranker.limits
+        if scope["path"] == "/v1/teachers":
+            return limits.upload_bytes * 4 // 3 + limits.request_bytes  # in base64
+        return limits.request_bytes
+
+
+async def _whole(receive: Any, most: int) -> Any:
+    """Read a body up to a limit; return a `receive` that gives it again.
+
+    Raises:
+        TooLarge: it is larger, whatever its length was said to be.
+    """
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        parts.append(message.get("body", b""))
+        size, more = size + len(parts[-1]), message.get("more_body", False)
+        if size > most:
+            raise TooLarge(f"a request must have at most {most:,} bytes, but has more")
+    body: list[Any] = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
+
+    async def again() -> Any:
+        return body.pop() if body else await receive()
+
+    return again

@@ -1,0 +1,100 @@
+"""What the tests of the service share: a stocked store, and one service on Ray for all of them."""
+
+import os
+import socket
+import warnings
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from cluster.session import connect
+from cluster.storage import Store
+from dass import artifacts
+from dass.library import Library
+from dass.network import ResNet, initialise
+from dass.predictor import Ensemble, Predictor, PredictorConfig
+from dass.space import by_name
+from dass.teacher import Teacher
+
+TOKEN = "a token of these tests"
+LIMITS = {
+    "candidates": 1000,
+    "architectures": 300,
+    "top": 20,
+    "support": 5,
+    "upload_bytes": 2**20,
+    "request_bytes": 2**18,
+    "classes": 100,
+    "teachers": 40,
+    "running": 2,
+    "waiting": 60,
+    "seconds": 120.0,
+}
+"""Small, so that a test can exceed them."""
+
+
+def any_teacher(name, *, seed=0, classes=3):
+    """Return a teacher with initial weights: the service asks no more of one."""
+    space = by_name("micro")
+    network = ResNet(space, space.largest, num_classes=classes)
+    initialise(network, generator=torch.Generator().manual_seed(seed))
+    return Teacher(name=name, network=network.eval(), accuracy=0.9)
+
+
+def weights_of(teacher):
+    """Return a teacher's weights as a safetensors file."""
+    return artifacts.pack_teacher(teacher)[artifacts.WEIGHTS]
+
+
+def stock(root):
+    """Fill a store with a predictor of three members and a teacher called `digits`."""
+    library = Library(Store(str(root)))
+    shape = PredictorConfig(space="micro", recipe="test", hidden=8, features=16, scale="fraction")
+    members = [
+        Predictor(shape, generator=torch.Generator().manual_seed(seed)).eval() for seed in range(3)
+    ]
+    library.put_predictor("predictor", Ensemble(tuple(members)), {"made": "for tests"})
+    library.put_teacher(any_teacher("digits"), {"recipe": "own"})
+    return library
+
+
+def free_port():
+    """Return a port that nobody listens on at the moment."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where the one service of the tests answers."""
+
+    library: Library
+    http: str
+    grpc: str
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory):
+    """The service with two scorer replicas on the Ray of the run, or on one of its own."""
+    with warnings.catch_warnings():  # of Ray's own
+        warnings.simplefilter("ignore")
+        from ray import serve
+
+        from serve.app import Settings, start
+
+    library = stock(tmp_path_factory.mktemp("service"))
+    port, grpc_port = free_port(), free_port()
+    settings = Settings(store=library.store.root, scorer_cpus=0.1, limits=LIMITS)
+    before = os.environ.get("DASS_TOKEN")
+    os.environ["DASS_TOKEN"] = TOKEN
+    with connect():
+        try:
+            start(settings, host="127.0.0.1", port=port, grpc_port=grpc_port)
+            yield Service(library, f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}")
+        finally:
+            serve.shutdown()
+            os.environ.pop("DASS_TOKEN")
+            if before is not None:
+                os.environ["DASS_TOKEN"] = before
