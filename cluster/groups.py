@@ -202,6 +202,8 @@ class Fleet:
         self._life, self._strikes = "", 0
         self._started = self._housed_at = time.monotonic()
         here = ray.get_runtime_context().get_node_id()
+        # Kept: the queue is started anew from it, and Ray forgets what no one refers to.
+        self._kept = ray.put(self._jobs)
         self._dispatcher: Any = (
             ray.remote(JobQueue)
             .options(
@@ -211,7 +213,7 @@ class Fleet:
                 max_task_retries=-1,
                 scheduling_strategy=NodeAffinitySchedulingStrategy(here, soft=True),
             )
-            .remote(self._jobs, retries=retries, lease_s=lease_s)
+            .remote(self._kept, retries=retries, lease_s=lease_s)
         )
 
     def run(self, show: Show | None) -> Outcome:
