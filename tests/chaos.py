@@ -102,7 +102,7 @@ def plan(store, *, number, seconds, fated, seed):
                 "store": store,
                 "seconds": seconds,
                 "fate": fates[i] if i < len(fates) else "",
-                # Too much for Ray to carry in a message: the queue's jobs are an object of its own.
+                # Too much for a message of Ray: the queue's jobs are an object of its own.
                 "ballast": bytes(2048),
             },
         )
