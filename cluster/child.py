@@ -136,13 +136,14 @@ def sealed(work: Work) -> bytes:
     Raises:
         FleetError: it has no such name.
     """
+    advice = "what workers do must be importable by name in another process, but"
     try:
-        return pickle.dumps(work)
+        data = pickle.dumps(work)
     except Exception as error:
-        raise FleetError(
-            "what workers do must be importable by name in another process, but "
-            f"{describe(error)}; define it in a module, not in the script that is run"
-        ) from error
+        raise FleetError(f"{advice} {describe(error)}; define it in a module") from error
+    if b"__main__" in data:
+        raise FleetError(f"{advice} it belongs to the script that is run; import it by its name")
+    return data
 
 
 def attempt(work: Work, job: Job) -> Reply:

@@ -4,6 +4,7 @@ import pickle
 import random
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -246,3 +247,5 @@ def test_a_child_does_jobs_and_its_end_is_told():
 def test_work_that_only_this_process_knows_is_refused():
     with pytest.raises(FleetError, match="importable by name"):
         sealed(lambda job: None)
+    with pytest.raises(FleetError, match="script that is run"):
+        sealed(partial(echo, "__main__"))

@@ -60,6 +60,8 @@ def searched(browser, service):
     token = until(browser, lambda b: b.find_element(By.ID, "token"))
     until(browser, lambda b: token.is_displayed())
     token.send_keys(TOKEN, Keys.ENTER)
+    until(browser, lambda b: b.find_element(By.ID, "teacher").get_attribute("value"))
+    browser.find_element(By.ID, "go").send_keys(Keys.ENTER)
     until(browser, lambda b: "Done" in b.find_element(By.ID, "status").text)
     return browser
 
