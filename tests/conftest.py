@@ -14,6 +14,9 @@ from dass.recipe import Recipe
 from dass.space import micro
 from dass.task import TaskConfig, load_task
 from dass.teacher import Teacher
+from tests.serving import service
+
+__all__ = ["service"]
 
 
 def pytest_configure():

@@ -16,13 +16,12 @@ import pytest
 from serve import dass_pb2 as pb
 from serve.dass_pb2_grpc import RankerStub
 from serve.service import Ranker
-from tests.serving import TOKEN, service
+from tests.serving import TOKEN
 from tests.serving_contract import SOME, Refused, ServiceContract
 from tests.test_service import HttpClient, plain, to_message
 
 # Ray warns of its own ways, on import and at the end; that is not what is tested here.
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
-__all__ = ["service"]
 BEARER = {"authorization": f"Bearer {TOKEN}"}
 METADATA = tuple(BEARER.items())
 

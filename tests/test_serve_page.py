@@ -1,4 +1,7 @@
-"""The page in a real browser, by mouse and by keyboard; headless Chromium from Debian."""
+"""The page in a real browser, by mouse and by keyboard; headless Chromium from Debian.
+
+The service is that of `test_serve.py`, started once for both.
+"""
 
 import json
 import os
@@ -11,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.serving import TOKEN, service
+from tests.serving import TOKEN
 
 MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
 pytestmark = [
@@ -22,7 +25,6 @@ pytestmark = [
         reason=f"THE PAGE IS NOT TESTED, {MISSING} missing: apt-get install chromium-driver",
     ),
 ]
-__all__ = ["service"]
 
 
 @pytest.fixture(scope="module")
