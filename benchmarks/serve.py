@@ -1,26 +1,34 @@
-"""What the service costs and what its replicas bring: a search over HTTP against one in process.
+"""What two scorer replicas bring over one process, what a request costs, what a crowd waits.
 
     python -m benchmarks.serve --store runs/serve
 
-Needs Ray and a store that `python -m jobs.stock micro` filled. In process is one thread, which
-is what one replica has too.
+Needs Ray, two cores and a store that `python -m jobs.stock micro` filled. In process means one
+thread, as a replica has. Every ratio is taken within a round: in process, HTTP, gRPC in turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import socket
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+import grpc
 import httpx
+import torch
 
 from cluster.session import connect
 from cluster.storage import Store
 from dass.search import SearchConfig
+from serve import dass_pb2 as pb
+from serve.dass_pb2_grpc import RankerStub
 from serve.service import Order, Ranker, one_thread
+
+Work = Callable[[], object]
 
 
 def free_port() -> int:
@@ -30,70 +38,141 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def seconds(work: Callable[[], object], repeats: int) -> list[float]:
-    """Return the wall time of each of several calls, after one that is not counted."""
+def seconds(work: Work) -> float:
+    """Return the wall time of one call."""
+    started = time.perf_counter()
     work()
-    found = []
-    for _ in range(repeats):
-        started = time.perf_counter()
+    return time.perf_counter() - started
+
+
+def compare(title: str, candidates: int, works: Mapping[str, Work], rounds: int) -> None:
+    """Print candidates a second of each way, and its ratio to the first, round by round."""
+    for work in works.values():
         work()
-        found.append(time.perf_counter() - started)
-    return sorted(found)
+    found = [{name: seconds(work) for name, work in works.items()} for _ in range(rounds)]
+    base = next(iter(works))
+    print(f"\n{title} (n = {rounds})")
+    for name in works:
+        middle = statistics.median(times[name] for times in found)
+        ratios = sorted(times[base] / times[name] for times in found)
+        print(
+            f"  {name:22} {candidates / middle:6,.0f} candidates/s   "
+            f"{statistics.median(ratios):.2f}x ({ratios[0]:.2f}-{ratios[-1]:.2f})",
+            flush=True,
+        )
 
 
-def report(title: str, times: list[float], candidates: int, baseline: float) -> None:
-    """Print candidates a second, the ratio to in process, and the spread."""
-    middle = statistics.median(times)
+def percentiles(times: Sequence[float]) -> str:
+    """Return the middle and the slow end, milliseconds."""
+    ranked = sorted(times)
+    shown = {p: 1000 * ranked[min(len(ranked) - 1, len(ranked) * p // 100)] for p in (50, 90, 99)}
+    return "   ".join(f"p{p} {value:8,.1f} ms" for p, value in shown.items())
+
+
+def overhead(works: Mapping[str, Work], rounds: int) -> None:
+    """Print how long the smallest request takes each way."""
+    print(f"\none student scored (n = {rounds} each)")
+    for name, work in works.items():
+        for _ in range(10):
+            work()
+        print(f"  {name:22} {percentiles([seconds(work) for _ in range(rounds)])}", flush=True)
+
+
+async def crowd(url: str, body: Mapping[str, object], searches: int) -> None:
+    """Print what many clients at once wait, who come back when they are told to."""
+    told = 0
+
+    async def one(client: httpx.AsyncClient, seed: int) -> float:
+        nonlocal told
+        started = time.perf_counter()
+        while True:
+            answer = await client.post(f"{url}/search", json={**body, "seed": seed})
+            if answer.status_code != 503:
+                assert answer.raise_for_status().json()["done"]
+                return time.perf_counter() - started
+            told += 1
+            await asyncio.sleep(float(answer.headers["retry-after"]))
+
+    limits = httpx.Limits(max_connections=searches)
+    async with httpx.AsyncClient(timeout=300, limits=limits) as client:
+        started = time.perf_counter()
+        work = [one(client, seed) for seed in range(searches)]
+        found = await asyncio.gather(*work, return_exceptions=True)
+        whole = time.perf_counter() - started
+    times = [seconds for seconds in found if isinstance(seconds, float)]
     print(
-        f"{title}: {candidates / middle:,.0f} candidates/s, {baseline / middle:.2f}x in process; "
-        f"{1000 * middle:.0f} ms a search ({1000 * times[0]:.0f} to {1000 * times[-1]:.0f}, "
-        f"n = {len(times)})",
+        f"  {searches:3} at once: {len(found) - len(times)} lost, {told:3} times told to wait   "
+        f"{percentiles(times)}   {searches * int(str(body['candidates'])) / whole:,.0f} candidates/s",
         flush=True,
     )
 
 
+def measure(ranker: Ranker, url: str, stub: RankerStub, arguments: argparse.Namespace) -> None:
+    """Print every figure of a running service."""
+    teacher, candidates, rounds = arguments.teacher, arguments.candidates, arguments.rounds
+    drawn = ranker.space.sample(candidates, generator=torch.Generator().manual_seed(0))
+    some, tiny = [str(a) for a in drawn], [str(ranker.space.smallest)]
+    body = {"teacher": teacher, "candidates": candidates}
+    order = Order(teacher=teacher, config=SearchConfig(candidates=candidates))
+    client = httpx.Client(timeout=300)
+    threads = ThreadPoolExecutor(arguments.together)
+
+    def post(path: str, request: object) -> None:
+        client.post(f"{url}/{path}", json=request).raise_for_status()
+
+    def scores(asked: list[str]) -> dict[str, Work]:
+        request = pb.ScoreRequest(teacher=teacher, architectures=asked)
+        return {
+            "in process": lambda: ranker.score(teacher, asked),
+            "HTTP": lambda: post("score", {"teacher": teacher, "architectures": asked}),
+            "gRPC": lambda: stub.Score(request),
+        }
+
+    def search() -> list[object]:
+        return [*ranker.search(order)]
+
+    def together() -> None:
+        [*threads.map(lambda _: post("search", body), range(arguments.together))]
+
+    compare("the same candidates scored, 2 replicas", candidates, scores(some), rounds)
+    searches: dict[str, Work] = {
+        "in process": search,
+        "HTTP": lambda: post("search", body),
+        "gRPC": lambda: stub.Search(pb.SearchRequest(**body)),
+    }
+    compare("one search at a time", candidates, searches, rounds)
+    several: dict[str, Work] = {
+        "in process": lambda: [search() for _ in range(arguments.together)],
+        "HTTP": together,
+    }
+    number = arguments.together
+    compare(f"{number} searches, at once over HTTP", number * candidates, several, rounds)
+    overhead(scores(tiny), 300)
+    print("\nsearches of 200 candidates at once over HTTP; at most 4 run and 64 wait")
+    for number in (50, 100):
+        asyncio.run(crowd(url, {"teacher": teacher, "candidates": 200}, number))
+
+
 def main() -> None:
-    """Print every figure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Start a service and print every figure."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--store", default="runs/serve")
     parser.add_argument("--teacher", default="digits")
     parser.add_argument("--candidates", type=int, default=1000)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--together", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
-    from ray import serve
-
     from serve.app import Settings, start
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     one_thread()
-    store = Store(arguments.store)
-    ranker = Ranker.open(store)
-    order = Order(teacher=arguments.teacher, config=SearchConfig(candidates=arguments.candidates))
-    alone = seconds(lambda: [*ranker.search(order)], arguments.repeats)
-    baseline = statistics.median(alone)
-    report("in process", alone, arguments.candidates, baseline)
-    body = {"teacher": arguments.teacher, "candidates": arguments.candidates}
-    tiny = {"teacher": arguments.teacher, "architectures": [str(ranker.space.smallest)]}
-    with connect(), httpx.Client(timeout=300) as client:
-        for replicas in (1, 2):
-            port = free_port()
-            settings = Settings(
-                store=store.root, replicas=replicas, max_replicas=replicas, scorer_cpus=0.5
-            )
-            start(settings, host="127.0.0.1", port=port, grpc_port=free_port())
-            url = f"http://127.0.0.1:{port}/v1"
-
-            def ask(path: str, request: object, url: str = url) -> None:
-                client.post(f"{url}/{path}", json=request).raise_for_status()
-
-            found = seconds(lambda ask=ask: ask("search", body), arguments.repeats)  # type: ignore[misc]
-            report(f"HTTP, {replicas} replicas", found, arguments.candidates, baseline)
-            times = seconds(lambda ask=ask: ask("score", tiny), 100)  # type: ignore[misc]
-            print(
-                f"  one student: {1000 * times[50]:.1f} ms in the median, "
-                f"{1000 * times[98]:.1f} ms for 99 of 100"
-            )
-            serve.shutdown()
+    ranker = Ranker.open(Store(arguments.store))
+    settings = Settings(store=str(Store(arguments.store).root), insecure=True)
+    port, grpc_port = free_port(), free_port()
+    with connect():
+        start(settings, host="127.0.0.1", port=port, grpc_port=grpc_port)
+        stub = RankerStub(grpc.insecure_channel(f"127.0.0.1:{grpc_port}"))
+        measure(ranker, f"http://127.0.0.1:{port}/v1", stub, arguments)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from dass.embed import embed
 from dass.errors import InvalidConfig
 from dass.record import Episode, Measured, episode
 from dass.space import Architecture, by_name
@@ -227,17 +228,27 @@ class Predictor(nn.Module):
         }
 
     @torch.no_grad()
-    def accuracies(self, task: Episode) -> Float[Tensor, " n"]:
-        """Adapt to an episode's support and predict its students' accuracies, fractions."""
-        teacher_maps, teacher = task.teacher_map[None], task.support_accuracies[None, :1]
-        adapted = self.adapt(
-            teacher_maps,
+    def adapted(self, task: Episode) -> dict[str, Tensor]:
+        """Return the parameters adapted to an episode's support; its students do not matter."""
+        accuracies = task.support_accuracies[None]
+        return self.adapt(
+            task.teacher_map[None],
             task.support_maps[None],
             task.support_codes[None],
-            self.to_target(task.support_accuracies[None], teacher),
+            self.to_target(accuracies, accuracies[:, :1]),
         )
-        targets = self.predict(adapted, teacher_maps, task.maps[None], task.codes[None])
-        return self.from_target(targets, teacher)[0]
+
+    @torch.no_grad()
+    def accuracies(self, task: Episode, weights: Weights | None = None) -> Float[Tensor, " n"]:
+        """Predict an episode's students' accuracies, fractions, after adapting to its support.
+
+        Args:
+            task: teacher, support and students.
+            weights: `adapted` of an episode of the same teacher and support, if at hand.
+        """
+        weights = self.adapted(task) if weights is None else weights
+        targets = self.predict(weights, task.teacher_map[None], task.maps[None], task.codes[None])
+        return self.from_target(targets, task.support_accuracies[None, :1])[0]
 
 
 @runtime_checkable
@@ -283,14 +294,28 @@ class Ensemble:
         """Configuration of the first member; space and recipe are everyone's."""
         return self.members[0].config
 
-    def predict(self, task: Episode) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
-        """Return predicted accuracies and, with two members and more, their standard deviation."""
-        each = torch.stack([member.accuracies(task) for member in self.members])
+    def predict(
+        self, task: Episode, weights: Sequence[Weights] | None = None
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
+        """Return predicted accuracies and, with two members and more, their standard deviation.
+
+        Args:
+            task: teacher, support and students.
+            weights: each member's `adapted` of the same teacher and support, if at hand.
+        """
+        weights = weights or [member.adapted(task) for member in self.members]
+        pairs = zip(self.members, weights, strict=True)
+        each = torch.stack([member.accuracies(task, own) for member, own in pairs])
         mean = each.mean(0)
         if len(each) == 1:
             return mean, None
         # By hand: `std` warns where there is no student to have a spread.
         return mean, ((each - mean).square().sum(0) / (len(each) - 1)).sqrt()
+
+    def adapt(self, teacher: Teacher, *, support: Sequence[Measured] = ()) -> Adapted:
+        """Adapt every member to a teacher and its measured students, for many calls to come."""
+        task = episode(teacher, [], [], support=support)
+        return Adapted(self, teacher, task, tuple(member.adapted(task) for member in self.members))
 
     def score(
         self, teacher: Teacher, architectures: Sequence[Architecture]
@@ -306,5 +331,25 @@ class Ensemble:
         support: Sequence[Measured] = (),
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
         """Return what `predict` does for students of a teacher, adapted to measured ones too."""
-        unknown = [0.0] * len(architectures)
-        return self.predict(episode(teacher, architectures, unknown, support=support))
+        return self.adapt(teacher, support=support).forecast(architectures)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """An ensemble after its inner step on one teacher: it forecasts any students of it."""
+
+    ensemble: Ensemble
+    teacher: Teacher
+    task: Episode
+    """Teacher and support, without students."""
+    weights: tuple[Weights, ...]
+    """Of each member."""
+
+    def forecast(
+        self, architectures: Sequence[Architecture]
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
+        """Return predicted accuracies and, with two members and more, their standard deviation."""
+        maps = embed(self.teacher.network, architectures)
+        codes = self.teacher.network.space.encode(architectures).to(maps.device)
+        students = replace(self.task, maps=maps, codes=codes, accuracies=maps.new_zeros(len(maps)))
+        return self.ensemble.predict(students, self.weights)

@@ -229,7 +229,9 @@ def _child(
 
 
 def _summary(found: dict[Architecture, Prediction], top: int) -> Generation:
-    best_first = sorted(found.values(), key=lambda p: (-p.accuracy, p.flops, str(p.architecture)))
+    best_first = sorted(
+        found.values(), key=lambda p: (-p.accuracy, p.flops, p.architecture.widths)
+    )
     return Generation(
         scored=len(found), top=tuple(best_first[:top]), pareto=tuple(pareto(best_first))
     )
@@ -238,7 +240,7 @@ def _summary(found: dict[Architecture, Prediction], top: int) -> Generation:
 def pareto(predictions: Sequence[Prediction]) -> list[Prediction]:
     """Keep those that no cheaper or equally cheap one matches, cheapest first."""
     front: list[Prediction] = []
-    for p in sorted(predictions, key=lambda p: (p.flops, -p.accuracy, str(p.architecture))):
+    for p in sorted(predictions, key=lambda p: (p.flops, -p.accuracy, p.architecture.widths)):
         if not front or p.accuracy > front[-1].accuracy:
             front.append(p)
     return front

@@ -10,21 +10,24 @@ import hashlib
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from dass.errors import UnknownName
 from dass.library import Library
-from dass.predictor import Ensemble
+from dass.predictor import Adapted, Ensemble
 from dass.space import Architecture
 from dass.teacher import Teacher
 
 CACHE_BYTES = 512 * 2**20
-"""Weights of teachers that a process keeps."""
+"""Teachers and adapted predictors that a process keeps."""
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,22 +75,48 @@ def version_of(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:16]
 
 
-def size_of(teacher: Teacher) -> int:
-    """Return the bytes of a teacher's weights."""
-    return sum(t.numel() * t.element_size() for t in teacher.network.state_dict().values())
+def size_of(tensors: Iterable[Tensor]) -> int:
+    """Return the bytes of some tensors."""
+    return sum(t.numel() * t.element_size() for t in tensors)
 
 
-class Teachers:
-    """Teachers read lately, the longest unused leaving first once their weights fill a bound."""
+class Kept(Generic[K, V]):
+    """Values used lately, the longest unused leaving first once they fill a bound of bytes."""
 
-    def __init__(self, library: Library, *, most_bytes: int = CACHE_BYTES) -> None:
-        self._library, self._most_bytes = library, most_bytes
-        self._kept: OrderedDict[tuple[str, str], Teacher] = OrderedDict()
+    def __init__(self, size: Callable[[V], int], *, most_bytes: int) -> None:
+        self._size, self._most_bytes = size, most_bytes
+        self._values: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         """Return how many are kept."""
-        return len(self._kept)
+        return len(self._values)
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """Return the value of a key, made now if it is not kept."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key][0]
+        value = make()
+        with self._lock:
+            self._values[key] = value, self._size(value)
+            while (
+                len(self._values) > 1
+                and sum(size for _, size in self._values.values()) > self._most_bytes
+            ):
+                self._values.popitem(last=False)
+        return value
+
+
+class Teachers:
+    """Teachers of a library, those read lately from memory."""
+
+    def __init__(self, library: Library, *, most_bytes: int = CACHE_BYTES) -> None:
+        self._library = library
+        self.kept: Kept[tuple[str, str], Teacher] = Kept(
+            lambda teacher: size_of(teacher.network.state_dict().values()), most_bytes=most_bytes
+        )
 
     def get(self, name: str, version: str) -> Teacher:
         """Return a teacher, from memory or from the store.
@@ -96,33 +125,29 @@ class Teachers:
             UnknownName: it was deleted, or replaced by another of its name.
             CorruptArtifact: its files are broken.
         """
-        with self._lock:
-            if (name, version) in self._kept:
-                self._kept.move_to_end((name, version))
-                return self._kept[name, version]
+        return self.kept.get((name, version), lambda: self._read(name, version))
+
+    def _read(self, name: str, version: str) -> Teacher:
         teacher = self._library.teacher(name)
         if version_of(self._library.teacher_facts(name)) != version:
             raise UnknownName(
                 f"teacher {name!r} must stay the same during a request, but was replaced; "
                 "ask again"
             )
-        with self._lock:
-            self._kept[name, version] = teacher
-            while (
-                len(self._kept) > 1 and sum(map(size_of, self._kept.values())) > self._most_bytes
-            ):
-                self._kept.popitem(last=False)
         return teacher
 
 
 class Local:
-    """Scoring in this process."""
+    """Scoring in this process. What it keeps: teachers, and predictors adapted to them."""
 
     def __init__(
         self, library: Library, ensemble: Ensemble, *, most_bytes: int = CACHE_BYTES
     ) -> None:
-        self._teachers = Teachers(library, most_bytes=most_bytes)
         self._ensemble = ensemble
+        self.teachers = Teachers(library, most_bytes=most_bytes // 2)
+        self.adapted: Kept[tuple[str, str, tuple[Support, ...]], Adapted] = Kept(
+            _size_of_adapted, most_bytes=most_bytes // 2
+        )
 
     def __call__(self, chunk: Chunk, /) -> Scores:
         """Adapt to the chunk's teacher and score its architectures.
@@ -131,13 +156,29 @@ class Local:
             UnknownName: there is no such teacher.
             InvalidArchitecture: one of them is not a member of the teacher's space.
         """
-        teacher = self._teachers.get(chunk.teacher, chunk.version)
         members = [Architecture.parse(text) for text in chunk.architectures]
-        accuracies, spread = self._ensemble.forecast(teacher, members, support=chunk.support)
+        # Adapting costs as much as scoring a dozen students, and a search asks many times.
+        adapted = self.adapted.get(
+            (chunk.teacher, chunk.version, chunk.support), lambda: self._adapt(chunk)
+        )
+        accuracies, spread = adapted.forecast(members)
         return Scores(
             accuracies=tuple(accuracies.tolist()),
             uncertainties=None if spread is None else tuple(spread.tolist()),
         )
+
+    def _adapt(self, chunk: Chunk) -> Adapted:
+        teacher = self.teachers.get(chunk.teacher, chunk.version)
+        return self._ensemble.adapt(teacher, support=chunk.support)
+
+
+def _size_of_adapted(adapted: Adapted) -> int:
+    """Return the bytes it holds: its weights, the support's maps, and the teacher it refers to."""
+    return (
+        size_of(tensor for weights in adapted.weights for tensor in weights.values())
+        + size_of([adapted.task.support_maps])
+        + size_of(adapted.teacher.network.state_dict().values())
+    )
 
 
 class Elsewhere:
