@@ -29,6 +29,8 @@ from serve.dass_pb2_grpc import RankerStub
 from serve.service import Order, Ranker, one_thread
 
 Work = Callable[[], object]
+CROWD = 200
+"""Candidates of each of many searches at once."""
 
 
 def free_port() -> int:
@@ -78,15 +80,15 @@ def overhead(works: Mapping[str, Work], rounds: int) -> None:
         print(f"  {name:22} {percentiles([seconds(work) for _ in range(rounds)])}", flush=True)
 
 
-async def crowd(url: str, body: Mapping[str, object], searches: int) -> None:
+async def crowd(url: str, teacher: str, searches: int) -> None:
     """Print what many clients at once wait, who come back when they are told to."""
-    told = 0
+    told, body = 0, {"teacher": teacher, "candidates": CROWD}
 
     async def one(client: httpx.AsyncClient, seed: int) -> float:
         nonlocal told
         started = time.perf_counter()
         while True:
-            answer = await client.post(f"{url}/search", json={**body, "seed": seed})
+            answer = await client.post(f"{url}/search", json=body | {"seed": seed})
             if answer.status_code != 503:
                 assert answer.raise_for_status().json()["done"]
                 return time.perf_counter() - started
@@ -101,8 +103,8 @@ async def crowd(url: str, body: Mapping[str, object], searches: int) -> None:
         whole = time.perf_counter() - started
     times = [seconds for seconds in found if isinstance(seconds, float)]
     print(
-        f"  {searches:3} at once: {len(found) - len(times)} lost, {told:3} times told to wait   "
-        f"{percentiles(times)}   {searches * int(str(body['candidates'])) / whole:,.0f} candidates/s",
+        f"  {searches:3} at once: {len(found) - len(times)} lost, {told} times told to wait   "
+        f"{percentiles(times)}   {searches * CROWD / whole:,.0f} candidates/s",
         flush=True,
     )
 
@@ -148,9 +150,9 @@ def measure(ranker: Ranker, url: str, stub: RankerStub, arguments: argparse.Name
     number = arguments.together
     compare(f"{number} searches, at once over HTTP", number * candidates, several, rounds)
     overhead(scores(tiny), 300)
-    print("\nsearches of 200 candidates at once over HTTP; at most 4 run and 64 wait")
+    print(f"\nsearches of {CROWD} candidates over HTTP; at most 4 run and 64 wait")
     for number in (50, 100):
-        asyncio.run(crowd(url, {"teacher": teacher, "candidates": 200}, number))
+        asyncio.run(crowd(url, teacher, number))
 
 
 def main() -> None:

@@ -97,8 +97,8 @@ class FanOut:
             Unavailable: no replica answered for a minute.
         """
         parts = split(chunk, self._parts)
-        asked = [self._scorer.score.remote(part) for part in parts]
-        return join(chunk, [self._answer(p, a) for p, a in zip(parts, asked, strict=True)])
+        asked = [(where, part, self._scorer.score.remote(part)) for where, part in parts]
+        return join([(where, self._answer(part, sent)) for where, part, sent in asked])
 
     def _answer(self, part: Chunk, asked: Any) -> Scores:
         until = time.monotonic() + self._patience_s

@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -211,45 +211,33 @@ class Elsewhere:
         return self.forecast(teacher, architectures)[0]
 
 
-def split(chunk: Chunk, parts: int, *, least: int = 8) -> list[Chunk]:
+def split(chunk: Chunk, parts: int, *, least: int = 8) -> list[tuple[list[int], Chunk]]:
     """Cut a chunk into at most `parts` of nearly equal size, none smaller than `least`.
 
     Neighbours in order of widths stay together, since they share their first blocks when they
-    are embedded; `join` puts the scores back into the chunk's order.
+    are embedded. Each part comes with the positions that its architectures have in the chunk.
     """
     number = len(chunk.architectures)
     parts = max(1, min(parts, number // least))
-    ordered = [chunk.architectures[i] for i in order(chunk)]
+    members = [Architecture.parse(text).widths for text in chunk.architectures]
+    ordered = sorted(range(number), key=members.__getitem__)
     bounds = [number * i // parts for i in range(parts + 1)]
+    cut = [ordered[low:high] for low, high in itertools.pairwise(bounds)]
     return [
-        Chunk(
-            teacher=chunk.teacher,
-            version=chunk.version,
-            architectures=tuple(ordered[low:high]),
-            support=chunk.support,
-        )
-        for low, high in itertools.pairwise(bounds)
+        (positions, replace(chunk, architectures=tuple(chunk.architectures[i] for i in positions)))
+        for positions in cut
     ]
 
 
-def order(chunk: Chunk) -> list[int]:
-    """Return positions of a chunk's architectures in the order that `split` deals them out."""
-    members = [Architecture.parse(text).widths for text in chunk.architectures]
-    return sorted(range(len(members)), key=members.__getitem__)
-
-
-def join(chunk: Chunk, parts: Sequence[Scores]) -> Scores:
+def join(parts: Sequence[tuple[Sequence[int], Scores]]) -> Scores:
     """Put the scores of a chunk's parts back into its own order."""
-    positions = order(chunk)
 
-    def back(values: Sequence[float]) -> tuple[float, ...]:
-        placed = dict(zip(positions, values, strict=True))
-        return tuple(placed[i] for i in range(len(positions)))
+    def back(values: Callable[[Scores], Sequence[float]]) -> tuple[float, ...]:
+        pairs = [zip(where, values(scores), strict=True) for where, scores in parts]
+        return tuple(value for _, value in sorted(itertools.chain(*pairs)))
 
-    spreads = [part.uncertainties for part in parts]
+    unsure = any(scores.uncertainties is None for _, scores in parts)
     return Scores(
-        accuracies=back([a for part in parts for a in part.accuracies]),
-        uncertainties=None
-        if any(spread is None for spread in spreads)
-        else back([u for spread in spreads if spread is not None for u in spread]),
+        accuracies=back(lambda scores: scores.accuracies),
+        uncertainties=None if unsure else back(lambda scores: scores.uncertainties or ()),
     )

@@ -90,6 +90,8 @@ class Ranker:
         self.library, self.ensemble, self.card = library, ensemble, dict(card)
         self.limits = limits or Limits()
         self.scoring = scoring or Local(library, ensemble)
+        self.space: Space = by_name(ensemble.config.space)
+        """The one space whose students the predictor ranks."""
         self._teachers = Teachers(library)
 
     @classmethod
@@ -102,11 +104,6 @@ class Ranker:
         library = Library(store)
         ensemble, card = library.predictor(predictor)
         return cls(library, ensemble, card, **settings)
-
-    @property
-    def space(self) -> Space:
-        """The one space whose students the predictor ranks."""
-        return by_name(self.ensemble.config.space)
 
     # --- teachers --------------------------------------------------------------------------
 

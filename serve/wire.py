@@ -247,7 +247,13 @@ class Prediction(_Model):
     @classmethod
     def of(cls, prediction: Predicted) -> Prediction:
         """Write a prediction."""
-        return cls(**asdict(prediction) | {"architecture": str(prediction.architecture)})
+        return cls(
+            architecture=str(prediction.architecture),
+            accuracy=prediction.accuracy,
+            uncertainty=prediction.uncertainty,
+            flops=prediction.flops,
+            parameters=prediction.parameters,
+        )
 
 
 class ScoreReply(_Model):
