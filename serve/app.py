@@ -185,14 +185,14 @@ def main(
     # Serve's gRPC reads a message whole before anyone sees it, by default one of 2 GiB.
     os.environ.setdefault("RAY_SERVE_GRPC_MAX_MESSAGE_SIZE", str(2**27))
     with connect():
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
         start(settings, host=host, port=port, grpc_port=grpc_port)
         guarded = bool(os.environ.get("DASS_TOKEN"))
         print(f"page and HTTP: http://{host}:{port}/   gRPC: port {grpc_port}", flush=True)
         if not guarded:
             print(rpc.CLOSED if not settings.insecure else "no token is asked for", flush=True)
-        stopped = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
         stopped.wait()
         serve.shutdown()
 

@@ -198,6 +198,18 @@ def test_scorers_out_of_reach_are_unavailable(library):
     assert asgi(ranker, "GET", "/ready").status_code == 503
 
 
+def test_a_client_is_not_told_where_the_store_is(library):
+    ranker = Ranker.open(library.store)
+    for answer in (
+        asgi(ranker, "GET", "/v1/teachers/nobody"),
+        asgi(ranker, "DELETE", "/v1/teachers/nobody"),
+        asgi(ranker, "POST", "/v1/search", SEARCH | {"teacher": "nobody"}),
+        asgi(ranker, "POST", "/v1/teachers", registration("t", b"") | {"weights": "AAAA"}),
+    ):
+        assert answer.status_code in {404, 422}
+        assert library.store.root not in answer.text
+
+
 def test_one_broken_teacher_hides_no_other(library):
     ranker = Ranker.open(library.store)
     library.store.write("teachers/broken/config.json", b"{}")
@@ -330,6 +342,7 @@ def test_no_path_of_a_url_escapes(library, path):
 
 
 def test_examples_of_the_document_run_as_they_stand(library):
+    """In whatever space: the service's own teacher is always called `digits`."""
     ranker = Ranker.open(library.store)
     document = asgi(ranker, "GET", "/openapi.json").json()
     ran = 0
