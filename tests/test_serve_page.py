@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.serving import TOKEN
+from tests.serving import TOKEN, any_teacher
 
 MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
 pytestmark = [
@@ -94,6 +94,12 @@ def test_a_student_is_chosen_by_keyboard_drawn_and_downloaded(searched):
     picture(searched, "student")
 
 
+def test_a_students_id_is_copied_by_keyboard(searched):
+    searched.find_element(By.ID, "copy").send_keys(Keys.ENTER)
+    said = until(searched, lambda b: "id" in (now := b.find_element(By.ID, "status").text) and now)
+    assert said in {"Copied the student's id.", "Selected the id: press Ctrl+C."}
+
+
 def test_the_slider_sets_a_budget_that_the_answer_keeps(searched):
     slider = searched.find_element(By.ID, "budget")
     slider.send_keys(*[Keys.ARROW_LEFT] * 5)
@@ -101,6 +107,17 @@ def test_the_slider_sets_a_budget_that_the_answer_keeps(searched):
     assert shown.startswith("45 %")
     searched.find_element(By.ID, "go").click()
     until(searched, lambda b: "Done" in b.find_element(By.ID, "status").text)
+
+
+def test_another_teacher_is_chosen_by_keyboard(searched, service):
+    service.library.put_teacher(any_teacher("zebra", seed=9), {"recipe": "own"})
+    searched.refresh()
+    until(searched, lambda b: b.find_elements(By.CSS_SELECTOR, "#teacher option[value='zebra']"))
+    searched.find_element(By.ID, "teacher").send_keys("zebra")
+    assert searched.find_element(By.ID, "teacher").get_attribute("value") == "zebra"
+    searched.find_element(By.ID, "go").send_keys(Keys.ENTER)
+    until(searched, lambda b: "Done" in b.find_element(By.ID, "status").text)
+    service.library.drop_teacher("zebra")
 
 
 def test_nothing_went_wrong_in_the_console(searched):
