@@ -24,8 +24,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from dass import artifacts
+from dass.ensemble import Ensemble
 from dass.errors import CorruptArtifact, UnknownName
-from dass.predictor import Ensemble
 from dass.record import StudentRecord, from_parquet, to_parquet
 from dass.search import Generation, Prediction
 from dass.task import Role, TaskConfig

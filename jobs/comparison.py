@@ -15,12 +15,12 @@ import pandas as pd
 
 from cluster.storage import Store
 from dass.baselines import Scorer
+from dass.ensemble import Ensemble
 from dass.errors import InvalidData
 from dass.evidence import METRICS, ceiling, second_half
 from dass.library import Library
 from dass.metrics import spearman
 from dass.pool import stratified
-from dass.predictor import Ensemble
 from dass.recipe import Recipe
 from dass.record import StudentRecord
 from dass.search import predict
@@ -153,8 +153,8 @@ def coverage(
 ) -> float | None:
     """Return how often one seed's test accuracy lies in the ensemble's 90 % interval.
 
-    `None` for a predictor alone, which has no interval. The interval is 1.645 standard deviations
-    of the members to each side of their mean: what they disagree on, and no noise of labels.
+    `None` for a predictor that gives no interval. It is 1.645 standard deviations to each side of
+    the prediction; `dass.ensemble` says what is in them.
     """
     inside = []
     for subject in subjects:

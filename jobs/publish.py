@@ -35,7 +35,9 @@ class PublishConfig:
     """Space of the records."""
     into: str = "zoo"
     """The folder to ship."""
-    predictors: tuple[str, ...] = ("predictor", "reconstructed")
+    predictors: tuple[str, ...] = (
+        "predictor", "reconstructed", "no-teacher", "no-student", "no-adaptation", "no-description"
+    )  # fmt: skip
     """Those that are shipped, as far as there are."""
     teachers: bool = True
     """Whether teachers go along."""

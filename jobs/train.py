@@ -18,11 +18,14 @@ import torch
 
 from cluster.storage import Store
 from dass.baselines import ByDepth, ByFlops, ByParameters, MeanRank, Scorer, SizeRegression
+from dass.ensemble import Ensemble, calibrated
 from dass.errors import InvalidConfig, InvalidData
+from dass.familiar import remember
+from dass.fitted import ShapeRegression
 from dass.library import Library
 from dass.meta import MetaConfig, fit, rank_correlation, typical_spread
 from dass.metrics import spearman
-from dass.predictor import Ensemble, Predictor, PredictorConfig, Scale
+from dass.predictor import Predictor, PredictorConfig, Scale
 from dass.record import Episode, StudentRecord, episode
 from dass.space import Architecture, Space, by_name
 from dass.task import Role
@@ -50,12 +53,16 @@ class TrainConfig:
     """Channels after the predictor's first convolution."""
     features: int = 256
     """Channels after its second."""
+    describe: bool = False
+    """Whether the predictor is told the student's size and shape beside its encoding."""
     use_teacher: bool = True
     """Whether the predictor sees the teacher's map (else zeros): an ablation."""
     use_student: bool = True
     """Whether it sees the student's map: an ablation."""
     adapt: bool = True
     """Whether it adapts to the teacher: an ablation."""
+    fallback: bool = True
+    """Whether a teacher unlike all that were learned from is answered by size."""
     meta: MetaConfig = field(default_factory=MetaConfig)
     """Meta-training."""
     device: str = "cpu"
@@ -162,6 +169,7 @@ def fresh(
         hidden=config.hidden,
         features=config.features,
         scale=config.scale,
+        describe=config.describe,
         use_teacher=config.use_teacher,
         use_student=config.use_student,
         adapt=config.adapt,
@@ -186,6 +194,18 @@ def train_member(
     return predictor, rank_correlation(predictor, validation)
 
 
+def finished(
+    config: TrainConfig, data: Mapping[Role, Sequence[Measured]], members: Sequence[Predictor]
+) -> Ensemble:
+    """Make the ensemble to publish: its intervals calibrated, the teachers it knows remembered."""
+    known = None
+    if config.fallback and len(data["train"]) > 1:
+        seen = [(m.episode, m.teacher.network.num_classes) for m in data["train"]]
+        known = remember(seen)
+    _, validation = lessons(data)
+    return calibrated(Ensemble(tuple(members), known=known), validation)
+
+
 def validation_table(
     space: Space, data: Mapping[Role, Sequence[Measured]], ensemble: Ensemble
 ) -> dict[str, float]:
@@ -198,6 +218,7 @@ def validation_table(
         "depth": ByDepth(),
         "size regression": SizeRegression(space, known),
         "mean rank": MeanRank(space, known),
+        "shape regression": ShapeRegression(space, known),
     }
     return {
         name: float(np.mean([_correlation(scorer, m) for m in data["validation"]]))
@@ -220,7 +241,7 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
         train_member(config, recipe, data, seed=config.meta.seed + i)
         for i in range(config.members)
     ]
-    ensemble = Ensemble(tuple(predictor for predictor, _ in trained))
+    ensemble = finished(config, data, [predictor for predictor, _ in trained])
     card = {
         "space": config.space,
         "recipe": recipe,
@@ -229,6 +250,7 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
         "train_students": sum(len(m.records) for m in data["train"]),
         "members_validation_spearman": [value for _, value in trained],
         "validation_spearman": validation_table(by_name(config.space), data, ensemble),
+        "noise": ensemble.noise,
         "meta": asdict(config.meta),
         "seconds": time.perf_counter() - started,
     }

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from dass import artifacts
+from dass.ensemble import Ensemble
 from dass.errors import CorruptArtifact, InvalidConfig, UnknownName
 from dass.library import Library, Shelf
-from dass.predictor import Ensemble
 from dass.search import Generation, Prediction, SearchConfig, predict, search
 from dass.space import Architecture, Budget, Space, by_name
 from dass.teacher import Teacher

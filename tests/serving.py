@@ -11,9 +11,10 @@ import torch
 from cluster.session import connect
 from cluster.storage import Store
 from dass import artifacts
+from dass.ensemble import Ensemble
 from dass.library import Library
 from dass.network import ResNet, initialise
-from dass.predictor import Ensemble, Predictor, PredictorConfig
+from dass.predictor import Predictor, PredictorConfig
 from dass.space import by_name
 from dass.teacher import Teacher
 
