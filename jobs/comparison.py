@@ -115,6 +115,11 @@ def evaluate(config: EvaluateConfig) -> Answer:
     ]
     judged = scorers.get("DaSS as shipped")
     covered = coverage(judged, unseen, labelled) if isinstance(judged, Ensemble) else None
+    strangers = (
+        [s.teacher.name for s in unseen if not judged.adapt(s.teacher).familiar]
+        if isinstance(judged, Ensemble)
+        else []
+    )
     learned = {"DaSS as shipped", "DaSS, wrong teacher", *config.others}
     return Answer(
         tasks=tasks,
@@ -128,6 +133,7 @@ def evaluate(config: EvaluateConfig) -> Answer:
             "train_teachers": len({r.teacher for r in known}),
             "unseen_datasets": len(unseen),
             "coverage": covered,
+            "answered_by_size": strangers,
             "students": {s.teacher.name: len(s.records) for s in first},
         },
     )

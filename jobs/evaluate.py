@@ -91,7 +91,8 @@ def text(answer: Answer) -> str:
         f"teachers to learn from. Regret in points of test accuracy, mean of three budgets. "
         f"Strongest on validation tasks: {answer.chosen}; p is the exact sign-flip test against "
         f"the strongest of all. Coverage of the ensemble's 90 % intervals: "
-        f"{_percent(answer.facts['coverage'])}.",
+        f"{_percent(answer.facts['coverage'])}. Unlike all teachers learned from, hence answered "
+        f"by size: {', '.join(answer.facts['answered_by_size']) or 'none'}.",
         markdown(HEAD, summary(answer)),
     ]
     titles = {"pool": "Architectures of the pool", "others": "Architectures seen in no training"}

@@ -78,7 +78,12 @@ class TrainConfig:
 class Measured:
     """A teacher, its students, and what they reached on the validation part."""
 
-    teacher: Teacher
+    name: str
+    """Of the teacher."""
+    num_classes: int
+    """Of its task."""
+    teacher: Teacher | None
+    """`None` where only its students' embeddings are at hand."""
     records: Sequence[StudentRecord]
     """One per architecture: accuracies are means over seeds."""
     episode: Episode
@@ -115,9 +120,7 @@ def gather(
             group = mean_over_seeds(groups[name])
             role = roles.get(group[0].task)
             if role is not None and len(group) > 1:
-                teacher = library.teacher(name)
-                teacher.network.to(device)
-                found[role].append(_measured(teacher, group))
+                found[role].append(_measured(library, name, group, device))
             bar.update()
     return recipe, found
 
@@ -137,10 +140,18 @@ def mean_over_seeds(records: Sequence[StudentRecord]) -> list[StudentRecord]:
     ]
 
 
-def _measured(teacher: Teacher, records: Sequence[StudentRecord]) -> Measured:
+def _measured(
+    library: Library, name: str, records: Sequence[StudentRecord], device: str
+) -> Measured:
+    if not library.has_teacher(name) and library.has_embeddings(name):
+        kept = library.embeddings(name)
+        return Measured(name, kept.num_classes, None, records, kept.episode(records).to(device))
+    teacher = library.teacher(name)
+    teacher.network.to(device)
     architectures = [Architecture.parse(record.architecture) for record in records]
     accuracies = [record.validation_accuracy for record in records]
-    return Measured(teacher, records, episode(teacher, architectures, accuracies))
+    found = episode(teacher, architectures, accuracies)
+    return Measured(name, teacher.network.num_classes, teacher, records, found)
 
 
 def lessons(data: Mapping[Role, Sequence[Measured]]) -> tuple[list[Episode], list[Episode]]:
@@ -200,8 +211,7 @@ def finished(
     """Make the ensemble to publish: its intervals calibrated, the teachers it knows remembered."""
     known = None
     if config.fallback and len(data["train"]) > 1:
-        seen = [(m.episode, m.teacher.network.num_classes) for m in data["train"]]
-        known = remember(seen)
+        known = remember([(m.episode, m.num_classes) for m in data["train"]])
     _, validation = lessons(data)
     return calibrated(Ensemble(tuple(members), known=known), validation)
 
@@ -221,12 +231,13 @@ def validation_table(
         "shape regression": ShapeRegression(space, known),
     }
     return {
-        name: float(np.mean([_correlation(scorer, m) for m in data["validation"]]))
+        name: float(np.mean([_correlation(scorer, m) for m in data["validation"] if m.teacher]))
         for name, scorer in scorers.items()
     }
 
 
 def _correlation(scorer: Scorer, measured: Measured) -> float:
+    assert measured.teacher is not None
     architectures = [Architecture.parse(r.architecture) for r in measured.records]
     scores = scorer.score(measured.teacher, architectures).double().cpu().numpy()
     return spearman(scores, np.array([r.validation_accuracy for r in measured.records]))
@@ -245,8 +256,8 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
     card = {
         "space": config.space,
         "recipe": recipe,
-        "train_teachers": [m.teacher.name for m in data["train"]],
-        "validation_teachers": [m.teacher.name for m in data["validation"]],
+        "train_teachers": [m.name for m in data["train"]],
+        "validation_teachers": [m.name for m in data["validation"]],
         "train_students": sum(len(m.records) for m in data["train"]),
         "members_validation_spearman": [value for _, value in trained],
         "validation_spearman": validation_table(by_name(config.space), data, ensemble),

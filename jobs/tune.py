@@ -272,8 +272,8 @@ def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
     card = {
         "space": train.space,
         "recipe": recipe,
-        "train_teachers": [m.teacher.name for m in data["train"]],
-        "validation_teachers": [m.teacher.name for m in data["validation"]],
+        "train_teachers": [m.name for m in data["train"]],
+        "validation_teachers": [m.name for m in data["validation"]],
         "train_students": sum(len(m.records) for m in data["train"]),
         "members_validation_spearman": [rank_correlation(m, validation) for m in ensemble.members],
         "validation_spearman": table,
