@@ -26,6 +26,7 @@ from dass.record import StudentRecord
 from dass.search import predict
 from dass.space import by_name
 from jobs import scoring
+from jobs.equal_time import CANDIDATES, Rival, compare
 from jobs.scoring import Subject
 from jobs.train import mean_over_seeds
 
@@ -73,6 +74,8 @@ class Answer:
     """The strongest baselines by validation tasks: of all, and of those that train nothing."""
     awareness: pd.DataFrame
     """Rank correlations across teachers and across recipes, beside ceilings."""
+    equal_time: pd.DataFrame
+    """Regrets of one epoch of KD and of the predictor at the same cost."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Numbers of records, students and datasets."""
 
@@ -105,7 +108,8 @@ def evaluate(config: EvaluateConfig) -> Answer:
             store, first, config.student, names=config.proxies, data=config.data_root
         )
         scores.append(proxies)
-    tasks = measure(config, pd.concat(scores, ignore_index=True), first)
+    table = pd.concat(scores, ignore_index=True)
+    tasks = measure(config, table, first)
     ceilings = {s.teacher.name: ceiling_of(labelled, s.teacher.name) for s in unseen}
     found = {name: value for name, value in ceilings.items() if value is not None}
     headline = [
@@ -121,8 +125,10 @@ def evaluate(config: EvaluateConfig) -> Answer:
         else []
     )
     learned = {"DaSS as shipped", "DaSS, wrong teacher", *config.others}
+    counted = [s for s in unseen if s.teacher.name in headline]
     return Answer(
         tasks=tasks,
+        equal_time=at_equal_time(table, tasks, counted),
         ceilings=found,
         headline=headline,
         chosen=strongest_baselines(tasks, learned),
@@ -173,6 +179,32 @@ def coverage(
                     return None
                 inside.append(abs(record.test_accuracy - accuracy) <= 1.645 * deviation)
     return float(np.mean(inside)) if inside else None
+
+
+def at_equal_time(
+    scores: pd.DataFrame, tasks: pd.DataFrame, subjects: Sequence[Subject]
+) -> pd.DataFrame:
+    """Set one epoch of KD against the predictor, on what each costs by itself."""
+    ours, theirs = "DaSS as shipped", "one epoch of KD"
+    rivals = []
+    for subject in subjects:
+        own = scores[scores["teacher"] == subject.teacher.name].set_index("architecture")
+        if not {ours, theirs} <= set(own["scorer"]):
+            continue
+        names = [record.architecture for record in subject.records]
+        epoch, search = (own[own["scorer"] == name].loc[names] for name in (theirs, ours))
+        space, classes = subject.teacher.network.space, subject.teacher.network.num_classes
+        whole = space.flops([space.largest], num_classes=classes)[0]
+        rival = Rival(
+            measured=np.array([record.test_accuracy for record in subject.records]),
+            epoch=epoch["score"].to_numpy(float),
+            shares=np.array([record.flops / whole for record in subject.records]),
+            search=CANDIDATES * float(search["seconds"].mean()),
+            one=float(epoch["seconds"].mean()),
+            whole=float(np.mean([record.seconds for record in subject.records])),
+        )
+        rivals.append((subject.teacher.name, rival))
+    return compare(tasks, rivals, ours) if rivals else pd.DataFrame()
 
 
 def mean_over_teachers(records: Sequence[StudentRecord]) -> list[StudentRecord]:

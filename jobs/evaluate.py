@@ -101,6 +101,18 @@ def text(answer: Answer) -> str:
     parts += ["**Validation tasks**", markdown(HEAD, summary(answer, role="validation"))]
     order = [row[0] for row in summary(answer)]
     parts += ["**Spearman per dataset**", markdown(*per_task(answer, order[:8]))]
+    if len(answer.equal_time):
+        spent = [
+            [
+                str(r[0]),
+                f"{r[1]:.1f}",
+                f"{r[2]:.0f}",
+                *(f"{100 * value:.2f}" for value in r[3:]),
+            ]
+            for r in answer.equal_time.itertuples(index=False)
+        ]
+        head = list(answer.equal_time.columns)
+        parts += ["**At equal time: one epoch of KD**", markdown(head, spent)]
     aware = [
         [r.task, r.across, str(r.students), f"{r.spearman:.2f}", f"{r.ceiling:.2f}"]
         for r in answer.awareness.itertuples()
@@ -121,6 +133,7 @@ def publish(config: EvaluateConfig, answer: Answer) -> str:
         "ceilings": dict(answer.ceilings),
         "chosen": dict(answer.chosen),
         "awareness": answer.awareness.to_dict("records"),
+        "equal_time": answer.equal_time.to_dict("records"),
         "tasks": answer.tasks.to_dict("records"),
     }
     prefix = f"evaluations/{config.name}"

@@ -201,8 +201,8 @@ def main(config: QuickstartConfig) -> None:
     share = config.search.max_flops_share
     print(
         f"\n{answer.scored} candidates of space {space.name!r} scored in "
-        f"{facts['seconds']:.1f} s, budget {100 * (share or 1):.0f} % of the teacher's FLOPs; teacher "
-        f"{100 * (teacher.test_accuracy or 0):.1f} % on test;\nmeasured: mean of "
+        f"{facts['seconds']:.1f} s, budget {100 * (share or 1):.0f} % of the teacher's FLOPs; "
+        f"teacher {100 * (teacher.test_accuracy or 0):.1f} % on test;\nmeasured: mean of "
         f"{config.repeats} trainings\n"
     )
     print(console.table(HEAD, rows(contenders)))

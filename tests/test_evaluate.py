@@ -26,6 +26,7 @@ from jobs.closed_loop import (
     unseen_teachers,
 )
 from jobs.comparison import EvaluateConfig, evaluate, mean_over_teachers
+from jobs.equal_time import Rival
 from jobs.evaluate import publish, text
 from jobs.plan import LabelPlan, SplitPlan, plan_students, plan_teachers
 from jobs.train import train_predictor
@@ -165,6 +166,25 @@ def test_the_report_is_written_in_three_forms(asked, answer):
     assert where.endswith(".html") and b"data:image/png" in store.read("evaluations/evidence.html")
     table = text(tall)
     assert "| DaSS as shipped |" in table and "one epoch of KD" in table
+
+
+def test_one_epoch_regrets_less_the_more_students_it_can_afford():
+    measured, shares = np.array([0.5, 0.6, 0.7, 0.8]), np.array([0.2, 0.3, 0.5, 0.7])
+    rival = Rival(measured=measured, epoch=measured, shares=shares, search=1.0, one=0.1, whole=1.0)
+    assert rival.regret(4) == 0, "who sees all and orders them rightly loses nothing"
+    one = np.mean([0.1 / 2, (0.2 + 0.1) / 3, (0.3 + 0.2 + 0.1) / 4])
+    assert rival.regret(1) == pytest.approx(one, abs=0.01), "one of them is any of them"
+    assert 0 < rival.regret(2) < rival.regret(1)
+
+
+def test_the_report_compares_at_equal_time_on_the_headline(asked, monkeypatch):
+    monkeypatch.setattr(comparison, "LEAST_CEILING", -1.0)
+    found = evaluate(asked)
+    assert found.headline
+    assert list(found.equal_time["students of one epoch"]) == sorted(
+        found.equal_time["students of one epoch"]
+    )
+    assert "the search alone" in text(found)
 
 
 def test_without_unseen_records_the_error_says_what_to_do(asked, tmp_path):
