@@ -27,6 +27,7 @@ from dass.search import predict
 from dass.space import by_name
 from jobs import scoring
 from jobs.equal_time import CANDIDATES, Rival, compare
+from jobs.plan import FIRST_SEED
 from jobs.scoring import Subject
 from jobs.train import mean_over_seeds
 
@@ -88,7 +89,7 @@ def evaluate(config: EvaluateConfig) -> Answer:
     """
     store = Store(config.store)
     library = Library(store)
-    records = [r for r in library.records() if r.space == config.space]
+    records = [r for r in library.records() if r.space == config.space and r.seed < FIRST_SEED]
     labelled = [r for r in records if r.recipe == config.student.name]
     roles = {name: role for name, (_, role) in library.tasks().items()}
     means = mean_over_teachers(labelled)

@@ -18,7 +18,6 @@ from jobs import comparison, recipes, scoring
 from jobs.build import build
 from jobs.closed_loop import (
     CHOICES,
-    FIRST_SEED,
     ClosedLoopConfig,
     choose,
     close,
@@ -28,7 +27,7 @@ from jobs.closed_loop import (
 from jobs.comparison import EvaluateConfig, evaluate, mean_over_teachers
 from jobs.equal_time import Rival
 from jobs.evaluate import publish, text
-from jobs.plan import LabelPlan, SplitPlan, plan_students, plan_teachers
+from jobs.plan import FIRST_SEED, LabelPlan, SplitPlan, plan_students, plan_teachers
 from jobs.train import train_predictor
 
 
@@ -207,6 +206,13 @@ def test_a_closed_loop_trains_every_choice_with_seeds_of_its_own(config):
     assert len([r for r in Library(Store(config.store)).records() if r.seed >= FIRST_SEED]) == len(
         own
     )
+
+
+def test_trainings_of_a_closed_loop_are_no_labels(asked, answer, config):
+    assert any(r.seed >= FIRST_SEED for r in Library(Store(config.store)).records())
+    again = evaluate(asked)
+    assert again.facts["records"] == answer.facts["records"]
+    assert again.facts["students"] == answer.facts["students"]
 
 
 def test_a_closed_loop_compares_means_over_seeds_per_teacher(config):
