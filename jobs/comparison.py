@@ -5,7 +5,6 @@ docs/protocol.md has the rules. Knows nothing of how results are shown.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +16,8 @@ from cluster.storage import Store
 from dass.baselines import Scorer
 from dass.ensemble import Ensemble
 from dass.errors import InvalidData
-from dass.evidence import METRICS, ceiling, second_half
+from dass.evidence import METRICS
 from dass.library import Library
-from dass.metrics import spearman
 from dass.pool import stratified
 from dass.recipe import Recipe
 from dass.record import StudentRecord
@@ -28,11 +26,12 @@ from dass.space import by_name
 from jobs import scoring
 from jobs.equal_time import CANDIDATES, Rival, compare
 from jobs.plan import FIRST_SEED
+from jobs.reliability import LEAST_STUDENTS, awareness, ceiling_of, mean_over_teachers
 from jobs.scoring import Subject
-from jobs.train import mean_over_seeds
 
-LEAST_CEILING, LEAST_STUDENTS = 0.6, 16
-"""Below these a dataset is shown, but is no part of the headline."""
+LEAST_CEILING = 0.6
+"""Below it, or with fewer students than a ceiling asks for, a dataset is shown, but is no part of the
+headline."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +66,8 @@ class Answer:
 
     tasks: pd.DataFrame
     """A row per scorer, teacher and group of architectures, with every metric."""
+    students: pd.DataFrame
+    """A row per scorer and student of the headline: task, score, measured accuracy, cost share."""
     ceilings: Mapping[str, float]
     """By teacher, of unseen tasks with two seeds."""
     headline: Sequence[str]
@@ -129,6 +130,7 @@ def evaluate(config: EvaluateConfig) -> Answer:
     counted = [s for s in unseen if s.teacher.name in headline]
     return Answer(
         tasks=tasks,
+        students=students_of(table, counted),
         equal_time=at_equal_time(table, tasks, counted),
         ceilings=found,
         headline=headline,
@@ -182,6 +184,24 @@ def coverage(
     return float(np.mean(inside)) if inside else None
 
 
+def students_of(scores: pd.DataFrame, subjects: Sequence[Subject]) -> pd.DataFrame:
+    """Put every score beside what was measured on test images."""
+    parts = []
+    for subject in subjects:
+        space, classes = subject.teacher.network.space, subject.teacher.network.num_classes
+        whole = space.flops([space.largest], num_classes=classes)[0]
+        frame = pd.DataFrame(
+            {
+                "architecture": [r.architecture for r in subject.records],
+                "task": subject.records[0].task,
+                "measured": [r.test_accuracy for r in subject.records],
+                "share": [r.flops / whole for r in subject.records],
+            }
+        )
+        parts.append(frame.merge(scores[scores["teacher"] == subject.teacher.name]))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
 def at_equal_time(
     scores: pd.DataFrame, tasks: pd.DataFrame, subjects: Sequence[Subject]
 ) -> pd.DataFrame:
@@ -206,14 +226,6 @@ def at_equal_time(
         )
         rivals.append((subject.teacher.name, rival))
     return compare(tasks, rivals, ours) if rivals else pd.DataFrame()
-
-
-def mean_over_teachers(records: Sequence[StudentRecord]) -> list[StudentRecord]:
-    """Merge the seeds of each student, teacher by teacher."""
-    groups: dict[str, list[StudentRecord]] = defaultdict(list)
-    for record in records:
-        groups[record.teacher].append(record)
-    return [merged for name in sorted(groups) for merged in mean_over_seeds(groups[name])]
 
 
 def strongest_teachers(subjects: Sequence[Subject]) -> list[Subject]:
@@ -273,35 +285,6 @@ def _row(
     }
 
 
-def halves(
-    records: Sequence[StudentRecord], teacher: str
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return even and odd test accuracies of a teacher's students with seeds 0 and 1, per seed."""
-    table: dict[str, dict[int, StudentRecord]] = defaultdict(dict)
-    for record in records:
-        if record.teacher == teacher:
-            table[record.architecture][record.seed] = record
-    both = [row for _, row in sorted(table.items()) if {0, 1} <= row.keys()]
-    even, odd = [], []
-    for seed in (0, 1):
-        own = [row[seed] for row in both]
-        whole, first = (np.array([getattr(r, n) for r in own]) for n in _PARTS)
-        even.append(first)
-        odd.append(second_half(whole, first, np.array([float(r.test_images) for r in own])))
-    return even, odd
-
-
-_PARTS = ("test_accuracy", "test_half_accuracy")
-
-
-def ceiling_of(records: Sequence[StudentRecord], teacher: str) -> float | None:
-    """Return the ceiling of a teacher's labels, or `None` without enough repetitions."""
-    even, odd = halves(records, teacher)
-    if len(even[0]) < LEAST_STUDENTS:
-        return None
-    return ceiling((even[0], even[1]), (odd[0], odd[1]))
-
-
 def strongest_baselines(tasks: pd.DataFrame, learned: set[str]) -> dict[str, str]:
     """Return the baselines of highest mean Spearman on validation tasks."""
     rows = tasks[(tasks["role"] == "validation") & (tasks["group"] == "all")]
@@ -310,44 +293,3 @@ def strongest_baselines(tasks: pd.DataFrame, learned: set[str]) -> dict[str, str
     trainless = means[[name for name in means.index if name in scoring.TRAINS_NOTHING]]
     chosen = {"any": means, "trains nothing": trainless}
     return {kind: str(part.idxmax()) for kind, part in chosen.items() if len(part)}
-
-
-def awareness(
-    records: Sequence[StudentRecord],
-    student: Recipe,
-    ceilings: Mapping[str, float],
-    roles: Mapping[str, str],
-) -> pd.DataFrame:
-    """Correlate labels of two teachers of a task, and of a teacher's KD and plain students."""
-    groups: dict[tuple[str, str, str], dict[str, float]] = {}
-    for r in mean_over_recipes(records):
-        if roles.get(r.task) == "unseen":
-            own = groups.setdefault((r.task, r.teacher, r.recipe), {})
-            own[r.architecture] = r.test_accuracy
-    rows = []
-    keys = sorted(groups)
-    for i, one in enumerate(keys):
-        for two in keys[i + 1 :]:
-            same = sorted(groups[one].keys() & groups[two].keys())
-            across_teachers = one[1] != two[1] and one[2] == two[2] == student.name
-            across_recipes = one[1] == two[1]
-            if one[0] == two[0] and len(same) >= 8 and (across_teachers or across_recipes):
-                values = (np.array([groups[k][a] for a in same]) for k in (one, two))
-                rows.append(
-                    {
-                        "task": one[0],
-                        "across": "teachers" if across_teachers else "KD and labels alone",
-                        "students": len(same),
-                        "spearman": spearman(*values),
-                        "ceiling": ceilings.get(one[1], ceilings.get(two[1], float("nan"))),
-                    }
-                )
-    return pd.DataFrame(rows, columns=["task", "across", "students", "spearman", "ceiling"])
-
-
-def mean_over_recipes(records: Sequence[StudentRecord]) -> list[StudentRecord]:
-    """Merge the seeds of each student, teacher by teacher and recipe by recipe."""
-    recipes = sorted({r.recipe for r in records})
-    return [
-        m for name in recipes for m in mean_over_teachers([r for r in records if r.recipe == name])
-    ]

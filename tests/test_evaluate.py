@@ -14,7 +14,7 @@ from dass.meta import MetaConfig
 from dass.metrics import spearman
 from dass.search import SearchConfig
 from dass.space import by_name
-from jobs import comparison, recipes, scoring
+from jobs import comparison, curves, recipes, reliability, scoring
 from jobs.build import build
 from jobs.closed_loop import (
     CHOICES,
@@ -24,10 +24,11 @@ from jobs.closed_loop import (
     compare,
     unseen_teachers,
 )
-from jobs.comparison import EvaluateConfig, evaluate, mean_over_teachers
+from jobs.comparison import EvaluateConfig, evaluate
 from jobs.equal_time import Rival
 from jobs.evaluate import publish, text
 from jobs.plan import FIRST_SEED, LabelPlan, SplitPlan, plan_students, plan_teachers
+from jobs.reliability import mean_over_teachers
 from jobs.train import train_predictor
 
 
@@ -129,7 +130,7 @@ def test_the_ceiling_needs_two_seeds_of_enough_students(answer, config):
     (name,) = answer.ceilings
     assert 0 <= answer.ceilings[name] <= 1
     once = [r for r in records if r.seed == 0]
-    assert comparison.ceiling_of(once, name) is None
+    assert reliability.ceiling_of(once, name) is None
 
 
 def test_awareness_compares_two_teachers_and_kd_with_labels_alone(answer):
@@ -157,7 +158,16 @@ def test_dear_scores_are_kept_and_then_need_no_images(asked, answer, monkeypatch
 
 
 def test_the_report_is_written_in_three_forms(asked, answer):
-    tall = replace(answer, headline=list(answer.ceilings))
+    subjects = scoring.subjects(
+        Library(Store(asked.store)),
+        mean_over_teachers(
+            [r for r in Library(Store(asked.store)).records() if r.recipe == asked.student.name]
+        ),
+    )
+    unseen = [s for s in subjects if s.role == "unseen"][:1]
+    table = scoring.table({"DaSS as shipped": scoring.Shuffled()}, unseen)
+    students = comparison.students_of(table, unseen)
+    tall = replace(answer, headline=list(answer.ceilings), students=students)
     where = publish(asked, tall)
     store = Store(asked.store)
     facts = json.loads(store.read("evaluations/evidence.json"))
@@ -184,6 +194,11 @@ def test_the_report_compares_at_equal_time_on_the_headline(asked, monkeypatch):
         found.equal_time["students of one epoch"]
     )
     assert "the search alone" in text(found)
+    names = ["DaSS as shipped", "FLOPs"]
+    drawn = curves.plots(found.students, shipped="DaSS as shipped", scorers=names)
+    assert len(drawn) == 3 and all(png.startswith(b"\x89PNG") for png in drawn.values())
+    regrets = curves.curve(found.students, "FLOPs", (1, 40), curves._regret).y
+    assert regrets[0] >= regrets[1] == 0, "who distils all loses nothing"
 
 
 def test_without_unseen_records_the_error_says_what_to_do(asked, tmp_path):
