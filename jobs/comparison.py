@@ -30,8 +30,8 @@ from jobs.reliability import LEAST_STUDENTS, awareness, ceiling_of, mean_over_te
 from jobs.scoring import Subject
 
 LEAST_CEILING = 0.6
-"""Below it, or with fewer students than a ceiling asks for, a dataset is shown, but is no part of the
-headline."""
+"""Below it, or with fewer students than a ceiling asks for, a dataset is shown, but is no part of
+the headline."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +56,8 @@ class EvaluateConfig:
     """Seed of the build."""
     name: str = "evidence"
     """Name of the result."""
+    into: str | None = None
+    """Where the result goes: a folder, or s3://bucket/prefix; `None` for the store itself."""
     data_root: str = "data"
     """Where torchvision datasets are."""
 

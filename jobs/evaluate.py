@@ -2,7 +2,7 @@
 
     python -m jobs.evaluate evidence
 
-Writes `evaluations/NAME.json`, `.md` and `.html` into the store.
+Writes `evaluations/NAME.json`, `.md` and `.html` into the store, or where `--into` says.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def text(answer: Answer) -> str:
 
 def publish(config: EvaluateConfig, answer: Answer) -> str:
     """Write JSON, Markdown and HTML; return where."""
-    store = Store(config.store)
+    store = Store(config.into or config.store)
     facts = {
         "facts": dict(answer.facts),
         "headline": list(answer.headline),

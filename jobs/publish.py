@@ -26,6 +26,9 @@ from dass.record import StudentRecord, to_parquet
 from jobs import console, scoring
 
 RECORDS = "records/records.parquet"
+RESULTS = tuple(
+    f"evaluations/{name}" for name in ("evidence.json", "evidence.md", "closed-loop.json")
+)
 MEGABYTE = 2**20
 
 
@@ -62,8 +65,9 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
     labelled = {record.task for record in records}
     roles = {n: role for n, (_, role) in library.tasks().items() if n in labelled}
     files |= {f"tasks/{name}.json": store.read(f"tasks/{name}.json") for name in roles}
-    if store.exists(scoring.KEPT):
-        files[scoring.KEPT] = store.read(scoring.KEPT)
+    for key in (scoring.KEPT, *RESULTS):
+        if store.exists(key):
+            files[key] = store.read(key)
     if config.teachers:
         named = {r.teacher for r in records if roles[r.task] in ("validation", "unseen")}
         for name in sorted(named):
