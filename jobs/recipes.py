@@ -324,4 +324,8 @@ TUNE = {
     "micro": ("a few trials of a small predictor", TuneConfig(train=micro_train(), trials=8)),
     "small": ("the published predictor on small records", TuneConfig(train=small_train())),
     "paper": ("the published predictor", TuneConfig(train=paper_train(), trials=64)),
+    "evidence": (
+        "a predictor for the public meta-dataset",
+        TuneConfig(train=replace(evidence_train(), name="tuned"), trials=24, keep=5),
+    ),
 }
