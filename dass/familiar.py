@@ -22,9 +22,10 @@ from torch import Tensor
 from dass.errors import InvalidData
 from dass.record import Episode
 
-FARTHER = 1.5
-"""A teacher is unfamiliar if it is this much farther from its nearest known one than any known
-teacher is from the others."""
+FARTHER = 3.0
+"""A teacher is unfamiliar if it is so many times farther from its nearest known one than any known
+teacher is from the others. A guess: validation teachers are at 0.1 to 0.7, so nothing was there to
+choose it by; it is to catch the strange, not the new."""
 
 Look = tuple[float, ...]
 

@@ -6,7 +6,7 @@ docs/protocol.md has the rules. Knows nothing of how results are shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -128,7 +128,7 @@ def evaluate(config: EvaluateConfig) -> Answer:
         if isinstance(judged, Ensemble)
         else []
     )
-    learned = {"DaSS as shipped", "DaSS, wrong teacher", *config.others}
+    learned = {"DaSS as shipped", "DaSS, no fallback", "DaSS, wrong teacher", *config.others}
     counted = [s for s in unseen if s.teacher.name in headline]
     return Answer(
         tasks=tasks,
@@ -154,15 +154,17 @@ def predictors(
     config: EvaluateConfig, library: Library, subjects: Sequence[Subject]
 ) -> dict[str, Scorer]:
     """Read the predictors of the store; the judged one is also shown wrong teachers."""
-    read: dict[str, Scorer] = {}
+    read: dict[str, Ensemble] = {}
     for name in (config.predictor, *config.others):
         if library.has_predictor(name):
             ensemble, _ = library.predictor(name, space=config.space, recipe=config.student.name)
             read[name if name != config.predictor else "DaSS as shipped"] = ensemble
+    scorers: dict[str, Scorer] = dict(read)
     if "DaSS as shipped" in read:
-        teachers = [s.teacher for s in subjects]
-        read["DaSS, wrong teacher"] = scoring.WithAnother(read["DaSS as shipped"], teachers)
-    return read
+        shipped, teachers = read["DaSS as shipped"], [s.teacher for s in subjects]
+        scorers["DaSS, no fallback"] = replace(shipped, known=None)
+        scorers["DaSS, wrong teacher"] = scoring.WithAnother(shipped, teachers)
+    return scorers
 
 
 def coverage(
