@@ -72,16 +72,17 @@ class Scorer:
         ensemble, _ = library.predictor(settings.predictor)
         self._scoring = Local(library, ensemble)
         # One after another: two at once on one core only spoil each other's cache.
-        self._alone = threading.Lock()
+        self._alone, self._scored = threading.Lock(), 0
 
     def score(self, chunk: Chunk) -> Scores:
         """Score one chunk."""
         with self._alone:
+            self._scored += 1
             return self._scoring(chunk)
 
-    def process(self) -> int:
-        """Return the replica's process id, for whoever looks after it."""
-        return os.getpid()
+    def vitals(self) -> tuple[int, int]:
+        """Return the replica's process id and how many chunks it took up, for tests."""
+        return os.getpid(), self._scored
 
 
 class FanOut:
@@ -148,6 +149,8 @@ def build(args: Settings) -> serve.Application:
             "min_replicas": args.replicas,
             "max_replicas": args.max_replicas,
             "target_ongoing_requests": 2,
+            # A search takes seconds: 30 s, the default, would be a crowd's whole wait.
+            "upscale_delay_s": 10,
         },
     ).bind(args)
     return Ingress.bind(scorer, args, digest(token) if token else None)
@@ -179,15 +182,17 @@ def main(
     """
     settings.store = str(Store(settings.store).root)
     Library(Store(settings.store)).predictor(settings.predictor)  # fail here, not in a replica
+    # Serve's gRPC reads a message whole before anyone sees it, by default one of 2 GiB.
+    os.environ.setdefault("RAY_SERVE_GRPC_MAX_MESSAGE_SIZE", str(2**27))
     with connect():
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
         start(settings, host=host, port=port, grpc_port=grpc_port)
         guarded = bool(os.environ.get("DASS_TOKEN"))
         print(f"page and HTTP: http://{host}:{port}/   gRPC: port {grpc_port}", flush=True)
         if not guarded:
             print(rpc.CLOSED if not settings.insecure else "no token is asked for", flush=True)
-        stopped = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
         stopped.wait()
         serve.shutdown()
 

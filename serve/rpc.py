@@ -15,7 +15,7 @@ from dass.errors import DassError
 from serve import dass_pb2 as pb
 from serve import wire
 from serve.desk import Desk
-from serve.limits import Unauthenticated
+from serve.limits import TooLarge, Unauthenticated
 from serve.proto import from_proto, to_proto
 
 SERVING, NOT_SERVING = 1, 2
@@ -35,41 +35,41 @@ class Calls:
 
     async def ListTeachers(self, request: Any, grpc_context: Any) -> pb.TeacherList:
         """List the teachers whose students can be ranked."""
-        with self._door(grpc_context):
+        with self._door(request, grpc_context):
             found = await self.desk.small(self.desk.ranker.teachers)
             teachers = [wire.Teacher.of(teacher) for teacher in found]
             return to_proto(wire.TeacherList(teachers=teachers), pb.TeacherList)
 
     async def GetTeacher(self, request: Any, grpc_context: Any) -> pb.Teacher:
         """Describe a teacher."""
-        with self._door(grpc_context):
+        with self._door(request, grpc_context):
             name = from_proto(request, wire.TeacherName).name
             found = await self.desk.small(lambda: self.desk.ranker.describe(name))
             return to_proto(wire.Teacher.of(found), pb.Teacher)
 
     async def RegisterTeacher(self, request: Any, grpc_context: Any) -> pb.Teacher:
         """Add a teacher."""
-        with self._door(grpc_context):
+        with self._door(request, grpc_context):
             new = from_proto(request, wire.Registration).plain()
             found = await self.desk.small(lambda: self.desk.ranker.register(new))
             return to_proto(wire.Teacher.of(found), pb.Teacher)
 
     async def DeleteTeacher(self, request: Any, grpc_context: Any) -> pb.TeacherName:
         """Remove a teacher."""
-        with self._door(grpc_context):
+        with self._door(request, grpc_context):
             name = from_proto(request, wire.TeacherName).name
             await self.desk.small(lambda: self.desk.ranker.delete(name))
             return pb.TeacherName(name=name)
 
     async def Search(self, request: Any, grpc_context: Any) -> pb.SearchReply:
         """Rank students."""
-        with self._door(grpc_context):
+        with self._door(request, grpc_context):
             reply = await self.desk.search(from_proto(request, wire.SearchRequest))
             return to_proto(reply, pb.SearchReply)
 
     async def StreamSearch(self, request: Any, grpc_context: Any) -> AsyncIterator[pb.SearchReply]:
         """Rank students, with a reply after every generation."""
-        with self._door(grpc_context):
+        with self._door(request, grpc_context):
             wanted = from_proto(request, wire.SearchRequest)
             async with contextlib.aclosing(self.desk.stream(wanted)) as replies:
                 async for reply in replies:
@@ -77,18 +77,18 @@ class Calls:
 
     async def Score(self, request: Any, grpc_context: Any) -> pb.ScoreReply:
         """Predict given students."""
-        with self._door(grpc_context):
+        with self._door(request, grpc_context):
             reply = await self.desk.score(from_proto(request, wire.ScoreRequest))
             return to_proto(reply, pb.ScoreReply)
 
     async def GetSpace(self, request: Any, grpc_context: Any) -> pb.Space:
         """Describe the search space."""
-        with self._door(grpc_context):
+        with self._door(request, grpc_context):
             return to_proto(wire.Space.of(self.desk.ranker), pb.Space)
 
     async def GetPredictor(self, request: Any, grpc_context: Any) -> pb.Predictor:
         """Describe the predictor and the limits."""
-        with self._door(grpc_context):
+        with self._door(request, grpc_context):
             return to_proto(wire.Predictor.of(self.desk.ranker), pb.Predictor)
 
     async def Check(self, request: Any) -> Any:
@@ -102,10 +102,11 @@ class Calls:
         return health_pb2.HealthCheckResponse(status=SERVING)
 
     @contextlib.contextmanager
-    def _door(self, context: Any) -> Iterator[None]:
-        """Let a call in that carries the token; turn what goes wrong into its status."""
+    def _door(self, request: Any, context: Any) -> Iterator[None]:
+        """Let a call in that has the token and no excess; turn what goes wrong into its status."""
         try:
-            self._check(context)
+            self._check_token(context)
+            self._check_size(request)
             yield
         except (DassError, StorageError) as error:
             _, code = wire.status(error)
@@ -113,7 +114,16 @@ class Calls:
             context.set_details(wire.explain(error).message)
             raise
 
-    def _check(self, context: Any) -> None:
+    def _check_token(self, context: Any) -> None:
         if self.desk.token_digest is None and not self.insecure:
             raise Unauthenticated(CLOSED)
         self.desk.check_token(dict(context.invocation_metadata()).get("authorization"))
+
+    def _check_size(self, request: Any) -> None:
+        limits = self.desk.ranker.limits
+        uploads = limits.upload_bytes if isinstance(request, pb.Registration) else 0
+        if request.ByteSize() > limits.request_bytes + uploads:
+            raise TooLarge(
+                f"a request must have at most {limits.request_bytes + uploads:,} bytes, but has "
+                f"{request.ByteSize():,}"
+            )

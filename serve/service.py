@@ -128,7 +128,7 @@ class Ranker:
             CorruptArtifact: its manifest is broken.
         """
         check_name(name)
-        facts = self.library.teacher_facts(name)
+        facts = self._facts(name)
         try:
             space, classes = by_name(facts["space"]), int(facts["num_classes"])
             members = [space.largest, space.smallest]
@@ -150,6 +150,15 @@ class Ranker:
             smallest_parameters=parameters[1],
             version=version_of(facts),
         )
+
+    def _facts(self, name: str) -> dict[str, Any]:
+        try:
+            return self.library.teacher_facts(name)
+        except UnknownName as error:  # the library's own words tell where the store is
+            raise UnknownName(
+                f"a teacher must be registered, but {name!r} is not; list the teachers for those "
+                "that are"
+            ) from error
 
     def register(self, teacher: Registration) -> TeacherFacts:
         """Check a user's own teacher and publish it; the same one again is fine.
@@ -217,7 +226,7 @@ class Ranker:
             UnknownName: there is none of that name.
         """
         check_name(name)
-        self.library.teacher_facts(name)
+        self._facts(name)
         self.library.drop_teacher(name)
 
     # --- students --------------------------------------------------------------------------

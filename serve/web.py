@@ -46,11 +46,6 @@ SEARCH = {
     },
     "with progress": {"value": {"teacher": "digits", "candidates": 500, "stream": True}},
 }
-SCORE = {
-    "the cheapest student of space micro": {
-        "value": {"teacher": "digits", "architectures": ["4_8_32"]}
-    }
-}
 
 
 def refusal(error: Exception) -> JSONResponse:
@@ -131,6 +126,8 @@ def _teachers(http: FastAPI, desk: Desk) -> None:
 
 def _students(http: FastAPI, desk: Desk) -> None:
     ranker = desk.ranker
+    cheapest = {"teacher": "digits", "architectures": [str(ranker.space.smallest)]}
+    examples: Any = {"the cheapest student": {"value": cheapest}}
 
     @http.post("/v1/search", tags=["students"], response_model=wire.SearchReply)
     async def search(
@@ -145,7 +142,7 @@ def _students(http: FastAPI, desk: Desk) -> None:
 
     @http.post("/v1/score", tags=["students"])
     async def score(
-        request: Annotated[wire.ScoreRequest, Body(openapi_examples=SCORE)],
+        request: Annotated[wire.ScoreRequest, Body(openapi_examples=examples)],
     ) -> wire.ScoreReply:
         """Predict given students, in the given order."""
         return await desk.score(request)

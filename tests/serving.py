@@ -87,7 +87,7 @@ def service(tmp_path_factory):
 
     library = stock(tmp_path_factory.mktemp("service"))
     port, grpc_port = free_port(), free_port()
-    settings = Settings(store=library.store.root, scorer_cpus=0.1, limits=LIMITS)
+    settings = Settings(store=library.store.root, scorer_cpus=0.1, max_replicas=3, limits=LIMITS)
     before = os.environ.get("DASS_TOKEN")
     os.environ["DASS_TOKEN"] = TOKEN
     with connect():

@@ -118,12 +118,13 @@ class ServiceContract:
         made = client.call("RegisterTeacher", request | {"path": "uploads/t.safetensors"})
         assert made["name"] == "own-2"
         client.call("DeleteTeacher", {"name": "own-2"})
-        for path in ("../../etc/passwd", "/etc/passwd", "uploads/none", "a/../../b", "ü"):
+        escapes = ("../../etc/passwd", "/etc/passwd", "a/../../b", "file:///etc/passwd", "a\0b")
+        for path in (*escapes, "uploads/none", "ü", "teachers/digits/config.json"):
             self.refused(
                 client,
                 "RegisterTeacher",
                 "INVALID_ARGUMENT",
-                "inside the store",
+                "safetensors file",
                 **request | {"path": path},
             )
 
@@ -168,6 +169,7 @@ class ServiceContract:
             ("INVALID_ARGUMENT", "must be", ["٤_8_32"]),
             ("INVALID_ARGUMENT", "must be", ["__import__('os')"]),
             ("OUT_OF_RANGE", "at most 300", ["4_8_32"] * 301),
+            ("OUT_OF_RANGE", "at most", ["4_8_32"] * 10**6),
         ],
     )
     def test_architectures_outside_the_space_are_refused(self, client, status, match, asked):

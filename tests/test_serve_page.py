@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.serving import TOKEN
+from tests.serving import TOKEN, any_teacher
 
 MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
 pytestmark = [
@@ -84,14 +84,20 @@ def test_a_student_is_chosen_by_keyboard_drawn_and_downloaded(searched):
     assert searched.find_elements(By.CSS_SELECTOR, "#blocks svg")
     mark = searched.switch_to.active_element
     mark.send_keys(Keys.ARROW_RIGHT)
-    moved = until(searched, lambda b: b.find_element(By.ID, "id").text)
+    moved = until(searched, lambda b: (now := b.find_element(By.ID, "id").text) != name and now)
     searched.find_element(By.ID, "download").click()
     deadline = time.monotonic() + 20
     while not (files := list(searched.downloads.glob("*.json"))) and time.monotonic() < deadline:
         time.sleep(0.2)
     config = json.loads(files[0].read_text())
-    assert moved in json.dumps(config) and name
+    assert moved in json.dumps(config)
     picture(searched, "student")
+
+
+def test_a_students_id_is_copied_by_keyboard(searched):
+    searched.find_element(By.ID, "copy").send_keys(Keys.ENTER)
+    said = until(searched, lambda b: "id" in (now := b.find_element(By.ID, "status").text) and now)
+    assert said in {"Copied the student's id.", "Selected the id: press Ctrl+C."}
 
 
 def test_the_slider_sets_a_budget_that_the_answer_keeps(searched):
@@ -101,6 +107,17 @@ def test_the_slider_sets_a_budget_that_the_answer_keeps(searched):
     assert shown.startswith("45 %")
     searched.find_element(By.ID, "go").click()
     until(searched, lambda b: "Done" in b.find_element(By.ID, "status").text)
+
+
+def test_another_teacher_is_chosen_by_keyboard(searched, service):
+    service.library.put_teacher(any_teacher("zebra", seed=9), {"recipe": "own"})
+    searched.refresh()
+    until(searched, lambda b: b.find_elements(By.CSS_SELECTOR, "#teacher option[value='zebra']"))
+    searched.find_element(By.ID, "teacher").send_keys("zebra")
+    assert searched.find_element(By.ID, "teacher").get_attribute("value") == "zebra"
+    searched.find_element(By.ID, "go").send_keys(Keys.ENTER)
+    until(searched, lambda b: "Done" in b.find_element(By.ID, "status").text)
+    service.library.drop_teacher("zebra")
 
 
 def test_nothing_went_wrong_in_the_console(searched):
