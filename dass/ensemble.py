@@ -100,13 +100,18 @@ class Ensemble:
         spread = (each - mean).square().sum(0) / max(1, len(each) - 1)
         return mean, (spread + self.noise**2).sqrt()
 
+    def familiar(self, teacher: Teacher) -> bool:
+        """Tell whether the teacher is like one that was learned from; else size answers."""
+        if self.known is None:
+            return True
+        (seen,) = embed(teacher.network, [teacher.network.space.largest])
+        return self.known.familiar(look(seen, teacher.accuracy, teacher.network.num_classes))
+
     def adapt(self, teacher: Teacher, *, support: Sequence[Measured] = ()) -> Adapted:
         """Adapt every member to a teacher and its measured students, for many calls to come."""
         task = episode(teacher, [], [], support=support)
         weights = tuple(member.adapted(task) for member in self.members)
-        seen = look(task.teacher_map, teacher.accuracy, teacher.network.num_classes)
-        familiar = self.known is None or self.known.familiar(seen)
-        return Adapted(self, teacher, task, weights, familiar)
+        return Adapted(self, teacher, task, weights, self.familiar(teacher))
 
     def score(
         self, teacher: Teacher, architectures: Sequence[Architecture]

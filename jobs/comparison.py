@@ -124,7 +124,7 @@ def evaluate(config: EvaluateConfig) -> Answer:
     judged = scorers.get("DaSS as shipped")
     covered = coverage(judged, unseen, labelled) if isinstance(judged, Ensemble) else None
     strangers = (
-        [s.teacher.name for s in unseen if not judged.adapt(s.teacher).familiar]
+        [s.teacher.name for s in unseen if not judged.familiar(s.teacher)]
         if isinstance(judged, Ensemble)
         else []
     )

@@ -87,7 +87,7 @@ def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
     seconds = time.perf_counter() - started
     facts = {
         "teacher": teacher.name,
-        "familiar": ensemble.adapt(teacher).familiar,
+        "familiar": ensemble.familiar(teacher),
         "space": teacher.network.space.name,
         "recipe": recipe,
         "budget": asdict(budget),

@@ -268,6 +268,14 @@ class Ranker:
         scorer = Elsewhere(self.scoring, facts.version)
         return search(scorer, made, budget, config=order.config, support=order.support)
 
+    def familiar(self, teacher: str) -> bool:
+        """Tell whether a teacher is like one that the predictor learned from; else size answers.
+
+        Raises:
+            UnknownName: there is no such teacher.
+        """
+        return self.ensemble.familiar(self._teacher(teacher)[1])
+
     def _teacher(self, name: str) -> tuple[TeacherFacts, Teacher]:
         facts = self.describe(name)
         if facts.space != self.space.name:
