@@ -51,7 +51,7 @@ def weights_of(teacher):
 
 
 def stock(root):
-    """Fill a store: a predictor of three members, the teacher `digits`, and `strange`, unlike it."""
+    """Fill a store: a predictor of three members, teachers `digits` and `strange`, unlike it."""
     library, space = Library(Store(str(root))), by_name("micro")
     shape = PredictorConfig(space="micro", recipe="test", hidden=8, features=16, scale="fraction")
     members = [
