@@ -24,7 +24,7 @@ quickstart: install  ## the whole story on embedded digits, in minutes
 	$(BIN)/python -m jobs.quickstart micro
 
 evidence: install  ## the comparison on unseen datasets, from the shipped files
-	$(BIN)/python -m jobs.evaluate evidence --store zoo
+	$(BIN)/python -m jobs.evaluate evidence --store zoo --into runs/evidence-shipped
 
 serve: install  ## the service on this machine: page and HTTP on port 8000, gRPC on 9000
 	$(BIN)/python -m jobs.stock micro

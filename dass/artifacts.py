@@ -19,9 +19,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from dass.ensemble import Ensemble
 from dass.errors import CorruptArtifact, DassError, InvalidConfig, UnknownName
+from dass.familiar import Known
 from dass.network import ResNet
-from dass.predictor import Ensemble, Predictor, PredictorConfig
+from dass.predictor import Predictor, PredictorConfig
 from dass.space import Architecture, Space, by_name
 from dass.task import TaskConfig
 from dass.teacher import Teacher
@@ -245,7 +247,9 @@ def pack_ensemble(ensemble: Ensemble, card: Mapping[str, Any]) -> dict[str, byte
         for name, tensor in member.state_dict().items()
     }
     members = [asdict(member.config) for member in ensemble.members]
-    return pack("predictor", {"members": members, "card": dict(card)}, weights)
+    known = None if ensemble.known is None else asdict(ensemble.known)
+    config = {"members": members, "noise": ensemble.noise, "known": known, "card": dict(card)}
+    return pack("predictor", config, weights)
 
 
 def unpack_ensemble(
@@ -282,7 +286,16 @@ def unpack_ensemble(
             f"{len(members)} members and {sorted(unread)[:6]} besides"
         )
     _check_purpose(members, space=space, recipe=recipe, where=where)
-    return Ensemble(tuple(members)), config.get("card", {})
+    try:
+        known = config.get("known")
+        remembered = None if known is None else Known.from_plain(known)
+        ensemble = Ensemble(tuple(members), float(config.get("noise", 0.0)), remembered)
+    except (DassError, TypeError, ValueError) as error:
+        raise CorruptArtifact(
+            f"`noise` must be a number and `known` what `dass.familiar` writes in {where}, but: "
+            f"{error}"
+        ) from error
+    return ensemble, config.get("card", {})
 
 
 def _settings(member: object, where: str) -> dict[str, Any]:

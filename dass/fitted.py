@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dass.answers import accuracy
 from dass.baselines import deviations
+from dass.describe import describe
 from dass.distill import train
 from dass.feed import feed
 from dass.recipe import Recipe
@@ -52,6 +53,34 @@ class BoostedTrees:
         codes = teacher.network.space.encode(architectures).double().numpy()
         values = self._trees.predict(codes) if len(codes) else np.zeros(0)
         return torch.from_numpy(values)
+
+
+class ShapeRegression:
+    """Accuracy, relative to its task's mean, as a ridge regression on size and shape.
+
+    What `dass.describe` tells the shipped predictor, without map or teacher: its nearest rival.
+    """
+
+    def __init__(
+        self, space: Space, records: Iterable[StudentRecord], *, penalty: float = 10.0
+    ) -> None:
+        codes, targets = _learned(space, records)
+        features = self._features(space, torch.from_numpy(codes).float())
+        self._offset = float(targets.mean())
+        gram = features.T @ features + penalty * np.eye(features.shape[1])
+        self._weights = np.linalg.solve(gram, features.T @ (targets - self._offset))
+
+    @staticmethod
+    def _features(space: Space, codes: Float[Tensor, "n d"]) -> Float[np.ndarray, "n f"]:
+        return describe(space, codes).double().numpy()
+
+    def score(
+        self, teacher: Teacher, architectures: Sequence[Architecture]
+    ) -> Float[Tensor, " n"]:
+        """Return accuracies relative to a task's mean."""
+        space = teacher.network.space
+        features = self._features(space, space.encode(architectures))
+        return torch.from_numpy(self._offset + features @ self._weights)
 
 
 class ArchitectureOnly:

@@ -24,8 +24,9 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from dass import artifacts
+from dass.embeddings import Embeddings, pack_embeddings, unpack_embeddings
+from dass.ensemble import Ensemble
 from dass.errors import CorruptArtifact, UnknownName
-from dass.predictor import Ensemble
 from dass.record import StudentRecord, from_parquet, to_parquet
 from dass.search import Generation, Prediction
 from dass.task import Role, TaskConfig
@@ -244,6 +245,25 @@ class Library:
         return artifacts.unpack_ensemble(
             files, space=space, recipe=recipe, where=f"predictor {name}"
         )
+
+    # --- embeddings ------------------------------------------------------------------------
+
+    def has_embeddings(self, name: str) -> bool:
+        """Tell whether embeddings of the students of this teacher are published."""
+        return self.store.exists(f"embeddings/{name}/{artifacts.MANIFEST}")
+
+    def put_embeddings(self, found: Embeddings) -> str:
+        """Publish embeddings of a teacher's students; return where."""
+        return self._put(f"embeddings/{found.teacher}", pack_embeddings(found))
+
+    def embeddings(self, name: str) -> Embeddings:
+        """Read the embeddings of a teacher's students.
+
+        Raises:
+            UnknownName: lists the teachers whose embeddings there are.
+            CorruptArtifact: its files are broken.
+        """
+        return unpack_embeddings(self._get("embeddings", name), where=f"embeddings of {name}")
 
     # --- answers ---------------------------------------------------------------------------
 

@@ -13,20 +13,19 @@ Dimension letters: t tasks, n students, m support students, d code length, c h w
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol, get_args, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from dass.embed import embed
+from dass.describe import describe, description_length
 from dass.errors import InvalidConfig
-from dass.record import Episode, Measured, episode
-from dass.space import Architecture, by_name
-from dass.teacher import Teacher
+from dass.record import Episode
+from dass.space import by_name
 
 Scale = Literal["percent", "fraction", "relative"]
 
@@ -56,6 +55,8 @@ class PredictorConfig:
     """Whether it sees the student's map (else zeros): an ablation."""
     adapt: bool = True
     """Whether it adapts to the support: an ablation."""
+    describe: bool = False
+    """Whether the code is joined by the student's size and shape; not published."""
     initial_step: float = 0.005
     """Inner step size of every parameter before meta-training; > 0."""
     scale: Scale = "percent"
@@ -86,7 +87,9 @@ class Network(nn.Module):
         channels = space.map_shape[0]
         self.student_encoder = _MapEncoder(channels, config.hidden, config.features)
         self.teacher_encoder = _MapEncoder(channels, config.hidden, config.features)
-        self.code_encoder = nn.Linear(space.code_length, config.code_features)
+        length = space.code_length
+        length += description_length(space) if config.describe else 0
+        self.code_encoder = nn.Linear(length, config.code_features)
         self.head1 = nn.Linear(2 * config.features + config.code_features, config.head)
         self.head2 = nn.Linear(config.head, 1)
 
@@ -140,6 +143,7 @@ class Predictor(nn.Module):
     def __init__(self, config: PredictorConfig, *, generator: torch.Generator) -> None:
         super().__init__()
         self.config = config
+        self.space = by_name(config.space)
         self.network = Network(config)
         self.step_sizes = copy.deepcopy(self.network)
         with torch.no_grad():
@@ -188,6 +192,8 @@ class Predictor(nn.Module):
             student = _encode(weights, "student_encoder", maps)
         if self.config.use_teacher:
             teacher = _encode(weights, "teacher_encoder", teacher_maps.unsqueeze(1))
+        if self.config.describe:
+            codes = torch.cat([codes, describe(self.space, codes)], dim=2)
         code = _linear(weights, "code_encoder", codes)
         joined = torch.cat([student, code, teacher.expand(t, n, -1)], dim=2)
         out = _linear(weights, "head2", torch.tanh(_linear(weights, "head1", joined)))
@@ -249,107 +255,3 @@ class Predictor(nn.Module):
         weights = self.adapted(task) if weights is None else weights
         targets = self.predict(weights, task.teacher_map[None], task.maps[None], task.codes[None])
         return self.from_target(targets, task.support_accuracies[None, :1])[0]
-
-
-@runtime_checkable
-class Forecaster(Protocol):
-    """A scorer that knows how sure it is and adapts to measured students, wherever it computes."""
-
-    def forecast(
-        self,
-        teacher: Teacher,
-        architectures: Sequence[Architecture],
-        *,
-        support: Sequence[Measured] = (),
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
-        """Return predicted accuracies and, where it has an opinion, their standard deviation."""
-        ...
-
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
-        """Return the accuracies alone, as every scorer does."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ensemble:
-    """Predictors whose mean is the prediction and whose spread is its uncertainty.
-
-    One predictor is an ensemble of one, without an uncertainty. An ensemble is a `Scorer`.
-    """
-
-    members: tuple[Predictor, ...]
-
-    def __post_init__(self) -> None:
-        made_for = {(member.config.space, member.config.recipe) for member in self.members}
-        if len(made_for) != 1:
-            raise InvalidConfig(
-                "members of an ensemble must be made for one space and recipe, "
-                f"but got {sorted(made_for)}"
-            )
-
-    @property
-    def config(self) -> PredictorConfig:
-        """Configuration of the first member; space and recipe are everyone's."""
-        return self.members[0].config
-
-    def predict(
-        self, task: Episode, weights: Sequence[Weights] | None = None
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
-        """Return predicted accuracies and, with two members and more, their standard deviation.
-
-        Args:
-            task: teacher, support and students.
-            weights: each member's `adapted` of the same teacher and support, if at hand.
-        """
-        weights = weights or [member.adapted(task) for member in self.members]
-        pairs = zip(self.members, weights, strict=True)
-        each = torch.stack([member.accuracies(task, own) for member, own in pairs])
-        mean = each.mean(0)
-        if len(each) == 1:
-            return mean, None
-        # By hand: `std` warns where there is no student to have a spread.
-        return mean, ((each - mean).square().sum(0) / (len(each) - 1)).sqrt()
-
-    def adapt(self, teacher: Teacher, *, support: Sequence[Measured] = ()) -> Adapted:
-        """Adapt every member to a teacher and its measured students, for many calls to come."""
-        task = episode(teacher, [], [], support=support)
-        return Adapted(self, teacher, task, tuple(member.adapted(task) for member in self.members))
-
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
-        """Return predicted accuracies after distillation from the teacher."""
-        return self.forecast(teacher, architectures)[0]
-
-    def forecast(
-        self,
-        teacher: Teacher,
-        architectures: Sequence[Architecture],
-        *,
-        support: Sequence[Measured] = (),
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
-        """Return what `predict` does for students of a teacher, adapted to measured ones too."""
-        return self.adapt(teacher, support=support).forecast(architectures)
-
-
-@dataclass(frozen=True, slots=True)
-class Adapted:
-    """An ensemble after its inner step on one teacher: it forecasts any students of it."""
-
-    ensemble: Ensemble
-    teacher: Teacher
-    task: Episode
-    """Teacher and support, without students."""
-    weights: tuple[Weights, ...]
-    """Of each member."""
-
-    def forecast(
-        self, architectures: Sequence[Architecture]
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]:
-        """Return predicted accuracies and, with two members and more, their standard deviation."""
-        maps = embed(self.teacher.network, architectures)
-        codes = self.teacher.network.space.encode(architectures).to(maps.device)
-        students = replace(self.task, maps=maps, codes=codes, accuracies=maps.new_zeros(len(maps)))
-        return self.ensemble.predict(students, self.weights)

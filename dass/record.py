@@ -150,6 +150,10 @@ class Episode:
     support_codes: Float[Tensor, "m d"]
     support_accuracies: Float[Tensor, " m"]
 
+    def to(self, device: str) -> Episode:
+        """Return the episode on another device."""
+        return Episode(**{f.name: getattr(self, f.name).to(device) for f in fields(Episode)})
+
 
 def episode(
     teacher: Teacher,

@@ -14,8 +14,8 @@ from typing import Literal
 import torch
 
 from dass.baselines import Scorer
+from dass.ensemble import Forecaster
 from dass.errors import InvalidConfig
-from dass.predictor import Forecaster
 from dass.record import Measured
 from dass.space import Architecture, Budget, Space
 from dass.teacher import Teacher

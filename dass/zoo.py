@@ -16,9 +16,9 @@ from typing import Any
 
 import pandas as pd
 
+from dass.ensemble import Ensemble
 from dass.errors import UnknownName
 from dass.library import Library
-from dass.predictor import Ensemble
 from dass.record import to_frame
 from dass.teacher import Teacher
 

@@ -27,11 +27,9 @@ from dass.space import Architecture, Budget
 from dass.teacher import Teacher
 from jobs import console
 from jobs.build import do, student_jobs
-from jobs.plan import BuildConfig, StudentPlan
+from jobs.plan import FIRST_SEED, BuildConfig, StudentPlan
 
 CHOICES = ("searched", "largest in budget", "random")
-FIRST_SEED = 1000
-"""Seeds from here on belong to closed loops: never one of the meta-dataset's."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,9 +5,8 @@ docs/protocol.md has the rules. Knows nothing of how results are shown.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,22 +14,24 @@ import pandas as pd
 
 from cluster.storage import Store
 from dass.baselines import Scorer
+from dass.ensemble import Ensemble
 from dass.errors import InvalidData
-from dass.evidence import METRICS, ceiling, second_half
+from dass.evidence import METRICS
 from dass.library import Library
-from dass.metrics import spearman
 from dass.pool import stratified
-from dass.predictor import Ensemble
 from dass.recipe import Recipe
 from dass.record import StudentRecord
 from dass.search import predict
 from dass.space import by_name
 from jobs import scoring
+from jobs.equal_time import CANDIDATES, Rival, compare
+from jobs.plan import FIRST_SEED
+from jobs.reliability import LEAST_STUDENTS, awareness, ceiling_of, mean_over_teachers
 from jobs.scoring import Subject
-from jobs.train import mean_over_seeds
 
-LEAST_CEILING, LEAST_STUDENTS = 0.6, 16
-"""Below these a dataset is shown, but is no part of the headline."""
+LEAST_CEILING = 0.6
+"""Below it, or with fewer students than a ceiling asks for, a dataset is shown, but is no part of
+the headline."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +56,8 @@ class EvaluateConfig:
     """Seed of the build."""
     name: str = "evidence"
     """Name of the result."""
+    into: str | None = None
+    """Where the result goes: a folder, or s3://bucket/prefix; `None` for the store itself."""
     data_root: str = "data"
     """Where torchvision datasets are."""
 
@@ -65,6 +68,8 @@ class Answer:
 
     tasks: pd.DataFrame
     """A row per scorer, teacher and group of architectures, with every metric."""
+    students: pd.DataFrame
+    """A row per scorer and student of the headline: task, score, measured accuracy, cost share."""
     ceilings: Mapping[str, float]
     """By teacher, of unseen tasks with two seeds."""
     headline: Sequence[str]
@@ -73,6 +78,8 @@ class Answer:
     """The strongest baselines by validation tasks: of all, and of those that train nothing."""
     awareness: pd.DataFrame
     """Rank correlations across teachers and across recipes, beside ceilings."""
+    equal_time: pd.DataFrame
+    """Regrets of one epoch of KD and of the predictor at the same cost."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Numbers of records, students and datasets."""
 
@@ -85,7 +92,7 @@ def evaluate(config: EvaluateConfig) -> Answer:
     """
     store = Store(config.store)
     library = Library(store)
-    records = [r for r in library.records() if r.space == config.space]
+    records = [r for r in library.records() if r.space == config.space and r.seed < FIRST_SEED]
     labelled = [r for r in records if r.recipe == config.student.name]
     roles = {name: role for name, (_, role) in library.tasks().items()}
     means = mean_over_teachers(labelled)
@@ -105,7 +112,8 @@ def evaluate(config: EvaluateConfig) -> Answer:
             store, first, config.student, names=config.proxies, data=config.data_root
         )
         scores.append(proxies)
-    tasks = measure(config, pd.concat(scores, ignore_index=True), first)
+    table = pd.concat(scores, ignore_index=True)
+    tasks = measure(config, table, first)
     ceilings = {s.teacher.name: ceiling_of(labelled, s.teacher.name) for s in unseen}
     found = {name: value for name, value in ceilings.items() if value is not None}
     headline = [
@@ -115,9 +123,17 @@ def evaluate(config: EvaluateConfig) -> Answer:
     ]
     judged = scorers.get("DaSS as shipped")
     covered = coverage(judged, unseen, labelled) if isinstance(judged, Ensemble) else None
-    learned = {"DaSS as shipped", "DaSS, wrong teacher", *config.others}
+    strangers = (
+        [s.teacher.name for s in unseen if not judged.familiar(s.teacher)]
+        if isinstance(judged, Ensemble)
+        else []
+    )
+    learned = {"DaSS as shipped", "DaSS, no fallback", "DaSS, wrong teacher", *config.others}
+    counted = [s for s in unseen if s.teacher.name in headline]
     return Answer(
         tasks=tasks,
+        students=students_of(table, counted),
+        equal_time=at_equal_time(table, tasks, counted),
         ceilings=found,
         headline=headline,
         chosen=strongest_baselines(tasks, learned),
@@ -128,6 +144,7 @@ def evaluate(config: EvaluateConfig) -> Answer:
             "train_teachers": len({r.teacher for r in known}),
             "unseen_datasets": len(unseen),
             "coverage": covered,
+            "answered_by_size": strangers,
             "students": {s.teacher.name: len(s.records) for s in first},
         },
     )
@@ -137,15 +154,17 @@ def predictors(
     config: EvaluateConfig, library: Library, subjects: Sequence[Subject]
 ) -> dict[str, Scorer]:
     """Read the predictors of the store; the judged one is also shown wrong teachers."""
-    read: dict[str, Scorer] = {}
+    read: dict[str, Ensemble] = {}
     for name in (config.predictor, *config.others):
         if library.has_predictor(name):
             ensemble, _ = library.predictor(name, space=config.space, recipe=config.student.name)
             read[name if name != config.predictor else "DaSS as shipped"] = ensemble
+    scorers: dict[str, Scorer] = dict(read)
     if "DaSS as shipped" in read:
-        teachers = [s.teacher for s in subjects]
-        read["DaSS, wrong teacher"] = scoring.WithAnother(read["DaSS as shipped"], teachers)
-    return read
+        shipped, teachers = read["DaSS as shipped"], [s.teacher for s in subjects]
+        scorers["DaSS, no fallback"] = replace(shipped, known=None)
+        scorers["DaSS, wrong teacher"] = scoring.WithAnother(shipped, teachers)
+    return scorers
 
 
 def coverage(
@@ -153,8 +172,8 @@ def coverage(
 ) -> float | None:
     """Return how often one seed's test accuracy lies in the ensemble's 90 % interval.
 
-    `None` for a predictor alone, which has no interval. The interval is 1.645 standard deviations
-    of the members to each side of their mean: what they disagree on, and no noise of labels.
+    `None` for a predictor that gives no interval. It is 1.645 standard deviations to each side of
+    the prediction; `dass.ensemble` says what is in them.
     """
     inside = []
     for subject in subjects:
@@ -169,12 +188,48 @@ def coverage(
     return float(np.mean(inside)) if inside else None
 
 
-def mean_over_teachers(records: Sequence[StudentRecord]) -> list[StudentRecord]:
-    """Merge the seeds of each student, teacher by teacher."""
-    groups: dict[str, list[StudentRecord]] = defaultdict(list)
-    for record in records:
-        groups[record.teacher].append(record)
-    return [merged for name in sorted(groups) for merged in mean_over_seeds(groups[name])]
+def students_of(scores: pd.DataFrame, subjects: Sequence[Subject]) -> pd.DataFrame:
+    """Put every score beside what was measured on test images."""
+    parts = []
+    for subject in subjects:
+        space, classes = subject.teacher.network.space, subject.teacher.network.num_classes
+        whole = space.flops([space.largest], num_classes=classes)[0]
+        frame = pd.DataFrame(
+            {
+                "architecture": [r.architecture for r in subject.records],
+                "task": subject.records[0].task,
+                "measured": [r.test_accuracy for r in subject.records],
+                "share": [r.flops / whole for r in subject.records],
+            }
+        )
+        parts.append(frame.merge(scores[scores["teacher"] == subject.teacher.name]))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def at_equal_time(
+    scores: pd.DataFrame, tasks: pd.DataFrame, subjects: Sequence[Subject]
+) -> pd.DataFrame:
+    """Set one epoch of KD against the predictor, on what each costs by itself."""
+    ours, theirs = "DaSS as shipped", "one epoch of KD"
+    rivals = []
+    for subject in subjects:
+        own = scores[scores["teacher"] == subject.teacher.name].set_index("architecture")
+        if not {ours, theirs} <= set(own["scorer"]):
+            continue
+        names = [record.architecture for record in subject.records]
+        epoch, search = (own[own["scorer"] == name].loc[names] for name in (theirs, ours))
+        space, classes = subject.teacher.network.space, subject.teacher.network.num_classes
+        whole = space.flops([space.largest], num_classes=classes)[0]
+        rival = Rival(
+            measured=np.array([record.test_accuracy for record in subject.records]),
+            epoch=epoch["score"].to_numpy(float),
+            shares=np.array([record.flops / whole for record in subject.records]),
+            search=CANDIDATES * float(search["seconds"].mean()),
+            one=float(epoch["seconds"].mean()),
+            whole=float(np.mean([record.seconds for record in subject.records])),
+        )
+        rivals.append((subject.teacher.name, rival))
+    return compare(tasks, rivals, ours) if rivals else pd.DataFrame()
 
 
 def strongest_teachers(subjects: Sequence[Subject]) -> list[Subject]:
@@ -234,35 +289,6 @@ def _row(
     }
 
 
-def halves(
-    records: Sequence[StudentRecord], teacher: str
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return even and odd test accuracies of a teacher's students with seeds 0 and 1, per seed."""
-    table: dict[str, dict[int, StudentRecord]] = defaultdict(dict)
-    for record in records:
-        if record.teacher == teacher:
-            table[record.architecture][record.seed] = record
-    both = [row for _, row in sorted(table.items()) if {0, 1} <= row.keys()]
-    even, odd = [], []
-    for seed in (0, 1):
-        own = [row[seed] for row in both]
-        whole, first = (np.array([getattr(r, n) for r in own]) for n in _PARTS)
-        even.append(first)
-        odd.append(second_half(whole, first, np.array([float(r.test_images) for r in own])))
-    return even, odd
-
-
-_PARTS = ("test_accuracy", "test_half_accuracy")
-
-
-def ceiling_of(records: Sequence[StudentRecord], teacher: str) -> float | None:
-    """Return the ceiling of a teacher's labels, or `None` without enough repetitions."""
-    even, odd = halves(records, teacher)
-    if len(even[0]) < LEAST_STUDENTS:
-        return None
-    return ceiling((even[0], even[1]), (odd[0], odd[1]))
-
-
 def strongest_baselines(tasks: pd.DataFrame, learned: set[str]) -> dict[str, str]:
     """Return the baselines of highest mean Spearman on validation tasks."""
     rows = tasks[(tasks["role"] == "validation") & (tasks["group"] == "all")]
@@ -271,44 +297,3 @@ def strongest_baselines(tasks: pd.DataFrame, learned: set[str]) -> dict[str, str
     trainless = means[[name for name in means.index if name in scoring.TRAINS_NOTHING]]
     chosen = {"any": means, "trains nothing": trainless}
     return {kind: str(part.idxmax()) for kind, part in chosen.items() if len(part)}
-
-
-def awareness(
-    records: Sequence[StudentRecord],
-    student: Recipe,
-    ceilings: Mapping[str, float],
-    roles: Mapping[str, str],
-) -> pd.DataFrame:
-    """Correlate labels of two teachers of a task, and of a teacher's KD and plain students."""
-    groups: dict[tuple[str, str, str], dict[str, float]] = {}
-    for r in mean_over_recipes(records):
-        if roles.get(r.task) == "unseen":
-            own = groups.setdefault((r.task, r.teacher, r.recipe), {})
-            own[r.architecture] = r.test_accuracy
-    rows = []
-    keys = sorted(groups)
-    for i, one in enumerate(keys):
-        for two in keys[i + 1 :]:
-            same = sorted(groups[one].keys() & groups[two].keys())
-            across_teachers = one[1] != two[1] and one[2] == two[2] == student.name
-            across_recipes = one[1] == two[1]
-            if one[0] == two[0] and len(same) >= 8 and (across_teachers or across_recipes):
-                values = (np.array([groups[k][a] for a in same]) for k in (one, two))
-                rows.append(
-                    {
-                        "task": one[0],
-                        "across": "teachers" if across_teachers else "KD and labels alone",
-                        "students": len(same),
-                        "spearman": spearman(*values),
-                        "ceiling": ceilings.get(one[1], ceilings.get(two[1], float("nan"))),
-                    }
-                )
-    return pd.DataFrame(rows, columns=["task", "across", "students", "spearman", "ceiling"])
-
-
-def mean_over_recipes(records: Sequence[StudentRecord]) -> list[StudentRecord]:
-    """Merge the seeds of each student, teacher by teacher and recipe by recipe."""
-    recipes = sorted({r.recipe for r in records})
-    return [
-        m for name in recipes for m in mean_over_teachers([r for r in records if r.recipe == name])
-    ]

@@ -2,7 +2,7 @@
 
     python -m jobs.evaluate evidence
 
-Writes `evaluations/NAME.json`, `.md` and `.html` into the store.
+Writes `evaluations/NAME.json`, `.md` and `.html` into the store, or where `--into` says.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 
 from cluster.storage import Store
 from dass.evidence import bootstrap, sign_flip
-from dass.report import Series, page, scatter
-from jobs import console
+from dass.report import page
+from jobs import console, curves
 from jobs.comparison import Answer, EvaluateConfig, evaluate
 
 HEAD = ["scorer", "Spearman", "of ceiling", "Kendall", "τ equal FLOPs", "residual", "regret@1",
@@ -73,6 +73,20 @@ def per_task(answer: Answer, scorers: Sequence[str]) -> tuple[list[str], list[li
     return ["dataset", "students", "ceiling", *shown], lines
 
 
+def losses(answer: Answer) -> str:
+    """Name the unseen datasets on which the chosen baseline orders better."""
+    rows = answer.tasks[(answer.tasks["role"] == "unseen") & (answer.tasks["group"] == "all")]
+    wide = rows.pivot(index="task", columns="scorer", values="spearman")
+    ours, theirs = "DaSS as shipped", answer.chosen.get("any")
+    if ours not in wide or theirs not in wide:
+        return "Nothing to compare."
+    lost = wide[wide[ours] < wide[theirs]]
+    named = [
+        f"{task} ({row[ours]:.2f} against {row[theirs]:.2f})" for task, row in lost.iterrows()
+    ]
+    return f"Datasets on which {theirs} orders better: {', '.join(named) or 'none'}."
+
+
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay rows out as a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -91,7 +105,8 @@ def text(answer: Answer) -> str:
         f"teachers to learn from. Regret in points of test accuracy, mean of three budgets. "
         f"Strongest on validation tasks: {answer.chosen}; p is the exact sign-flip test against "
         f"the strongest of all. Coverage of the ensemble's 90 % intervals: "
-        f"{_percent(answer.facts['coverage'])}.",
+        f"{_percent(answer.facts['coverage'])}. Unlike all teachers learned from, hence answered "
+        f"by size: {', '.join(answer.facts['answered_by_size']) or 'none'}.",
         markdown(HEAD, summary(answer)),
     ]
     titles = {"pool": "Architectures of the pool", "others": "Architectures seen in no training"}
@@ -100,6 +115,19 @@ def text(answer: Answer) -> str:
     parts += ["**Validation tasks**", markdown(HEAD, summary(answer, role="validation"))]
     order = [row[0] for row in summary(answer)]
     parts += ["**Spearman per dataset**", markdown(*per_task(answer, order[:8]))]
+    if len(answer.equal_time):
+        spent = [
+            [
+                str(r[0]),
+                f"{r[1]:.1f}",
+                f"{r[2]:.0f}",
+                *(f"{100 * value:.2f}" for value in r[3:]),
+            ]
+            for r in answer.equal_time.itertuples(index=False)
+        ]
+        head = list(answer.equal_time.columns)
+        parts += ["**At equal time: one epoch of KD**", markdown(head, spent)]
+    parts += ["**Losses**", losses(answer)]
     aware = [
         [r.task, r.across, str(r.students), f"{r.spearman:.2f}", f"{r.ceiling:.2f}"]
         for r in answer.awareness.itertuples()
@@ -113,29 +141,25 @@ def text(answer: Answer) -> str:
 
 def publish(config: EvaluateConfig, answer: Answer) -> str:
     """Write JSON, Markdown and HTML; return where."""
-    store = Store(config.store)
+    store = Store(config.into or config.store)
     facts = {
         "facts": dict(answer.facts),
         "headline": list(answer.headline),
         "ceilings": dict(answer.ceilings),
         "chosen": dict(answer.chosen),
         "awareness": answer.awareness.to_dict("records"),
+        "equal_time": answer.equal_time.to_dict("records"),
         "tasks": answer.tasks.to_dict("records"),
     }
     prefix = f"evaluations/{config.name}"
     store.write(f"{prefix}.json", json.dumps(facts, indent=1).encode())
     store.write(f"{prefix}.md", text(answer).encode())
-    rows = answer.tasks[(answer.tasks["role"] == "unseen") & (answer.tasks["group"] == "all")]
     plots = {}
-    for metric in ("spearman", "tau_equal_flops", "regret1"):
-        wide = rows.pivot(index="task", columns="scorer", values=metric)
-        series = [
-            Series(label=str(s), x=[float(i) for i in range(len(wide))], y=wide[s].tolist())
-            for s in wide.columns
-        ]
-        plots[f"{metric}; datasets: {', '.join(map(str, wide.index))}"] = scatter(
-            series, x_label="dataset", y_label=metric, title=f"{metric} per unseen dataset"
-        )
+    if len(answer.students):
+        shown = ("DaSS as shipped", *answer.chosen.values(), "FLOPs", "one epoch of KD", "random")
+        present = set(answer.students["scorer"])
+        names = [name for name in dict.fromkeys(shown) if name in present]
+        plots = curves.plots(answer.students, shipped="DaSS as shipped", scorers=names)
     note = "Means over the unseen datasets of the headline; see docs/protocol.md."
     html = page("Evidence", note=note, head=HEAD, rows=summary(answer), plots=plots)
     store.write(f"{prefix}.html", html.encode())

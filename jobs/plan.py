@@ -19,6 +19,9 @@ from dass.record import Identity
 from dass.space import Architecture, by_name
 from dass.task import Role, TaskConfig
 
+FIRST_SEED = 1000
+"""Seeds from here on belong to closed loops: never one of the meta-dataset's."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LabelPlan:

@@ -2,12 +2,15 @@
 
     python -m jobs.publish evidence
 
-Teachers are those of validation and unseen tasks, in half precision; a file whose content stays
-the same is not written again. The folder has the layout of a store, so that every job runs on it.
+Teachers are those of validation and unseen tasks, in half precision; of those to learn from the
+students' embeddings go along, so that predictors can be trained on the folder. A file whose
+content stays the same is not written again. The folder has the layout of a store, so that every
+job runs on it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +19,16 @@ from safetensors.torch import save as save_tensors
 
 from cluster.storage import Store
 from dass.artifacts import MANIFEST, WEIGHTS
+from dass.embeddings import embeddings_of, pack_embeddings
 from dass.errors import InvalidData
 from dass.library import Library
-from dass.record import to_parquet
+from dass.record import StudentRecord, to_parquet
 from jobs import console, scoring
 
 RECORDS = "records/records.parquet"
+RESULTS = tuple(
+    f"evaluations/{name}" for name in ("evidence.json", "evidence.md", "closed-loop.json")
+)
 MEGABYTE = 2**20
 
 
@@ -35,7 +42,9 @@ class PublishConfig:
     """Space of the records."""
     into: str = "zoo"
     """The folder to ship."""
-    predictors: tuple[str, ...] = ("predictor", "reconstructed")
+    predictors: tuple[str, ...] = (
+        "predictor", "reconstructed", "no-teacher", "no-student", "no-adaptation", "no-description"
+    )  # fmt: skip
     """Those that are shipped, as far as there are."""
     teachers: bool = True
     """Whether teachers go along."""
@@ -56,16 +65,29 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
     labelled = {record.task for record in records}
     roles = {n: role for n, (_, role) in library.tasks().items() if n in labelled}
     files |= {f"tasks/{name}.json": store.read(f"tasks/{name}.json") for name in roles}
-    if store.exists(scoring.KEPT):
-        files[scoring.KEPT] = store.read(scoring.KEPT)
+    for key in (scoring.KEPT, *RESULTS):
+        if store.exists(key):
+            files[key] = store.read(key)
     if config.teachers:
         named = {r.teacher for r in records if roles[r.task] in ("validation", "unseen")}
         for name in sorted(named):
             files |= _halved(store, f"teachers/{name}")
+        files |= _embedded(library, records, {r.teacher for r in records} - named)
     for name in config.predictors:
         if library.has_predictor(name):
             for file in (MANIFEST, WEIGHTS):
                 files[f"predictors/{name}/{file}"] = store.read(f"predictors/{name}/{file}")
+    return files
+
+
+def _embedded(
+    library: Library, records: Sequence[StudentRecord], names: Iterable[str]
+) -> dict[str, bytes]:
+    files = {}
+    for name in sorted(names):
+        labelled = sorted({r.architecture for r in records if r.teacher == name})
+        packed = pack_embeddings(embeddings_of(library.teacher(name), labelled))
+        files |= {f"embeddings/{name}/{file}": data for file, data in packed.items()}
     return files
 
 

@@ -187,7 +187,7 @@ def main(config: QuickstartConfig) -> None:
         max_flops_share=config.search.max_flops_share,
         search=config.search.search,
     )
-    answer, seconds = find(asked)
+    answer, facts = find(asked)
     print("\n4/4  distill: the winner and two plain choices")
     budget, seed = budget_for(asked, teacher), config.choices_seed
     chosen = {
@@ -200,9 +200,9 @@ def main(config: QuickstartConfig) -> None:
     space = by_name(config.build.space)
     share = config.search.max_flops_share
     print(
-        f"\n{answer.scored} candidates of space {space.name!r} scored in {seconds:.1f} s, budget "
-        f"{100 * (share or 1):.0f} % of the teacher's FLOPs; teacher "
-        f"{100 * (teacher.test_accuracy or 0):.1f} % on test;\nmeasured: mean of "
+        f"\n{answer.scored} candidates of space {space.name!r} scored in "
+        f"{facts['seconds']:.1f} s, budget {100 * (share or 1):.0f} % of the teacher's FLOPs; "
+        f"teacher {100 * (teacher.test_accuracy or 0):.1f} % on test;\nmeasured: mean of "
         f"{config.repeats} trainings\n"
     )
     print(console.table(HEAD, rows(contenders)))

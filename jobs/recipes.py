@@ -177,6 +177,7 @@ def micro_train() -> TrainConfig:
         scale="relative",
         hidden=32,
         features=64,
+        describe=True,
         meta=MetaConfig(episodes=200, queries=24, listwise_weight=1.0),
     )
 
@@ -197,9 +198,11 @@ def evidence_train() -> TrainConfig:
         store="runs/evidence",
         space="small",
         recipe=evidence_student().name,
+        members=5,
         scale="relative",
         hidden=32,
         features=64,
+        describe=True,
         meta=MetaConfig(episodes=300, queries=24, listwise_weight=1.0),
     )
 
@@ -212,18 +215,31 @@ def reconstructed_train() -> TrainConfig:
         recipe=evidence_student().name,
         name="reconstructed",
         members=1,
+        fallback=False,
         meta=MetaConfig(episodes=300),
     )
 
 
+def ablated(name: str, **changes: bool) -> TrainConfig:
+    """The shipped predictor without a part of it."""
+    return replace(evidence_train(), name=name, **changes)  # type: ignore[arg-type]
+
+
+ABLATIONS = {
+    "no-teacher": ablated("no-teacher", use_teacher=False),
+    "no-student": ablated("no-student", use_student=False),
+    "no-adaptation": ablated("no-adaptation", adapt=False),
+    "no-description": ablated("no-description", describe=False),
+}
+
+
 def evidence_evaluate() -> EvaluateConfig:
     """The comparison of docs/protocol.md."""
-    ablations = ("no-teacher", "no-student", "no-adaptation")
     return EvaluateConfig(
         store="runs/evidence",
         space="small",
         student=evidence_student(),
-        others=("reconstructed", *ablations),
+        others=("reconstructed", *ABLATIONS),
     )
 
 
@@ -270,6 +286,7 @@ TRAIN = {
     "paper": ("the published predictor and meta-training", paper_train()),
     "evidence": ("the shipped predictor on the public meta-dataset", evidence_train()),
     "reconstructed": ("the published predictor on the public meta-dataset", reconstructed_train()),
+    **{name: ("an ablation of `evidence`", config) for name, config in ABLATIONS.items()},
 }
 CLOSED_LOOP = {
     "evidence": (
@@ -307,4 +324,8 @@ TUNE = {
     "micro": ("a few trials of a small predictor", TuneConfig(train=micro_train(), trials=8)),
     "small": ("the published predictor on small records", TuneConfig(train=small_train())),
     "paper": ("the published predictor", TuneConfig(train=paper_train(), trials=64)),
+    "evidence": (
+        "a predictor for the public meta-dataset",
+        TuneConfig(train=replace(evidence_train(), name="tuned"), trials=24, keep=5),
+    ),
 }

@@ -24,7 +24,7 @@ from dass.baselines import (
     Scorer,
     SizeRegression,
 )
-from dass.fitted import ArchitectureOnly, BoostedTrees, OneEpoch
+from dass.fitted import ArchitectureOnly, BoostedTrees, OneEpoch, ShapeRegression
 from dass.library import Library
 from dass.recipe import Recipe
 from dass.record import StudentRecord
@@ -103,6 +103,7 @@ def fitted(space: str, records: Sequence[StudentRecord]) -> dict[str, Scorer]:
         "size regression": SizeRegression(known, records),
         "mean rank": MeanRank(known, records),
         "boosted trees": BoostedTrees(known, records),
+        "shape regression": ShapeRegression(known, records),
         "architecture only": ArchitectureOnly(known, records),
     }
 

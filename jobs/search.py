@@ -6,7 +6,9 @@ python -m jobs.search micro --teacher NAME --max-flops-share 0.5
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from cluster.storage import Store
 from dass.errors import InvalidConfig
@@ -62,8 +64,8 @@ def budget_for(config: SearchJobConfig, teacher: Teacher) -> Budget:
     return Budget(max_flops=flops, max_parameters=config.max_parameters)
 
 
-def find(config: SearchJobConfig) -> tuple[Generation, float]:
-    """Search and publish the ranking; return it and the seconds it took."""
+def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
+    """Search and publish the ranking; return it and what was asked, found and spent."""
     library = Library(Store(config.store))
     teacher = library.teacher(config.teacher)
     ensemble, _ = library.predictor(config.predictor, space=teacher.network.space.name)
@@ -85,6 +87,7 @@ def find(config: SearchJobConfig) -> tuple[Generation, float]:
     seconds = time.perf_counter() - started
     facts = {
         "teacher": teacher.name,
+        "familiar": ensemble.familiar(teacher),
         "space": teacher.network.space.name,
         "recipe": recipe,
         "budget": asdict(budget),
@@ -93,7 +96,7 @@ def find(config: SearchJobConfig) -> tuple[Generation, float]:
         "seconds": seconds,
     }
     library.put_search(search_name(config, budget), answer, facts)
-    return answer, seconds
+    return answer, facts
 
 
 def search_name(config: SearchJobConfig, budget: Budget) -> str:
@@ -117,14 +120,22 @@ def rows(predictions: tuple[Prediction, ...]) -> list[list[str]]:
     ]
 
 
+STRANGE = (
+    "this teacher looks unlike all that the predictor has learned from: students are ordered by "
+    "size; label some of its own (jobs.build) or ones like it and train again (jobs.train)"
+)
 HEAD = ["architecture", "predicted", "spread", "FLOPs", "parameters"]
 
 
 def main(config: SearchJobConfig) -> None:
     """Search, show the best and the Pareto front."""
     console.announce(config)
-    answer, seconds = find(config)
-    print(f"\n{answer.scored} candidates in {seconds:.1f} s; the best, after distillation:")
+    answer, facts = find(config)
+    if not facts["familiar"]:
+        print("\n" + STRANGE)
+    print(
+        f"\n{answer.scored} candidates in {facts['seconds']:.1f} s; the best, after distillation:"
+    )
     print(console.table(HEAD, rows(answer.top)))
     print("\nPareto front:")
     print(console.table(HEAD, rows(answer.pareto)))

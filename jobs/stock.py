@@ -49,7 +49,7 @@ def stock(config: StockConfig) -> list[str]:
     zoo = Path(config.zoo)
     if not library.has_predictor(config.predictor):
         if (zoo / "predictors" / config.predictor).is_dir():
-            for room in ("predictors", "teachers", "tasks"):
+            for room in (f"predictors/{config.predictor}", "teachers", "tasks"):
                 if (zoo / room).is_dir():
                     shutil.copytree(
                         zoo / room, Path(library.store.root) / room, dirs_exist_ok=True

@@ -18,11 +18,14 @@ import torch
 
 from cluster.storage import Store
 from dass.baselines import ByDepth, ByFlops, ByParameters, MeanRank, Scorer, SizeRegression
+from dass.ensemble import Ensemble, calibrated
 from dass.errors import InvalidConfig, InvalidData
+from dass.familiar import remember
+from dass.fitted import ShapeRegression
 from dass.library import Library
 from dass.meta import MetaConfig, fit, rank_correlation, typical_spread
 from dass.metrics import spearman
-from dass.predictor import Ensemble, Predictor, PredictorConfig, Scale
+from dass.predictor import Predictor, PredictorConfig, Scale
 from dass.record import Episode, StudentRecord, episode
 from dass.space import Architecture, Space, by_name
 from dass.task import Role
@@ -50,12 +53,16 @@ class TrainConfig:
     """Channels after the predictor's first convolution."""
     features: int = 256
     """Channels after its second."""
+    describe: bool = False
+    """Whether the predictor is told the student's size and shape beside its encoding."""
     use_teacher: bool = True
     """Whether the predictor sees the teacher's map (else zeros): an ablation."""
     use_student: bool = True
     """Whether it sees the student's map: an ablation."""
     adapt: bool = True
     """Whether it adapts to the teacher: an ablation."""
+    fallback: bool = True
+    """Whether a teacher unlike all that were learned from is answered by size."""
     meta: MetaConfig = field(default_factory=MetaConfig)
     """Meta-training."""
     device: str = "cpu"
@@ -71,7 +78,12 @@ class TrainConfig:
 class Measured:
     """A teacher, its students, and what they reached on the validation part."""
 
-    teacher: Teacher
+    name: str
+    """Of the teacher."""
+    num_classes: int
+    """Of its task."""
+    teacher: Teacher | None
+    """`None` where only its students' embeddings are at hand."""
     records: Sequence[StudentRecord]
     """One per architecture: accuracies are means over seeds."""
     episode: Episode
@@ -108,9 +120,7 @@ def gather(
             group = mean_over_seeds(groups[name])
             role = roles.get(group[0].task)
             if role is not None and len(group) > 1:
-                teacher = library.teacher(name)
-                teacher.network.to(device)
-                found[role].append(_measured(teacher, group))
+                found[role].append(_measured(library, name, group, device))
             bar.update()
     return recipe, found
 
@@ -130,10 +140,18 @@ def mean_over_seeds(records: Sequence[StudentRecord]) -> list[StudentRecord]:
     ]
 
 
-def _measured(teacher: Teacher, records: Sequence[StudentRecord]) -> Measured:
+def _measured(
+    library: Library, name: str, records: Sequence[StudentRecord], device: str
+) -> Measured:
+    if not library.has_teacher(name) and library.has_embeddings(name):
+        kept = library.embeddings(name)
+        return Measured(name, kept.num_classes, None, records, kept.episode(records).to(device))
+    teacher = library.teacher(name)
+    teacher.network.to(device)
     architectures = [Architecture.parse(record.architecture) for record in records]
     accuracies = [record.validation_accuracy for record in records]
-    return Measured(teacher, records, episode(teacher, architectures, accuracies))
+    found = episode(teacher, architectures, accuracies)
+    return Measured(name, teacher.network.num_classes, teacher, records, found)
 
 
 def lessons(data: Mapping[Role, Sequence[Measured]]) -> tuple[list[Episode], list[Episode]]:
@@ -162,6 +180,7 @@ def fresh(
         hidden=config.hidden,
         features=config.features,
         scale=config.scale,
+        describe=config.describe,
         use_teacher=config.use_teacher,
         use_student=config.use_student,
         adapt=config.adapt,
@@ -186,6 +205,17 @@ def train_member(
     return predictor, rank_correlation(predictor, validation)
 
 
+def finished(
+    config: TrainConfig, data: Mapping[Role, Sequence[Measured]], members: Sequence[Predictor]
+) -> Ensemble:
+    """Make the ensemble to publish: its intervals calibrated, the teachers it knows remembered."""
+    known = None
+    if config.fallback and len(data["train"]) > 1:
+        known = remember([(m.episode, m.num_classes) for m in data["train"]])
+    _, validation = lessons(data)
+    return calibrated(Ensemble(tuple(members), known=known), validation)
+
+
 def validation_table(
     space: Space, data: Mapping[Role, Sequence[Measured]], ensemble: Ensemble
 ) -> dict[str, float]:
@@ -198,14 +228,16 @@ def validation_table(
         "depth": ByDepth(),
         "size regression": SizeRegression(space, known),
         "mean rank": MeanRank(space, known),
+        "shape regression": ShapeRegression(space, known),
     }
     return {
-        name: float(np.mean([_correlation(scorer, m) for m in data["validation"]]))
+        name: float(np.mean([_correlation(scorer, m) for m in data["validation"] if m.teacher]))
         for name, scorer in scorers.items()
     }
 
 
 def _correlation(scorer: Scorer, measured: Measured) -> float:
+    assert measured.teacher is not None
     architectures = [Architecture.parse(r.architecture) for r in measured.records]
     scores = scorer.score(measured.teacher, architectures).double().cpu().numpy()
     return spearman(scores, np.array([r.validation_accuracy for r in measured.records]))
@@ -220,15 +252,16 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
         train_member(config, recipe, data, seed=config.meta.seed + i)
         for i in range(config.members)
     ]
-    ensemble = Ensemble(tuple(predictor for predictor, _ in trained))
+    ensemble = finished(config, data, [predictor for predictor, _ in trained])
     card = {
         "space": config.space,
         "recipe": recipe,
-        "train_teachers": [m.teacher.name for m in data["train"]],
-        "validation_teachers": [m.teacher.name for m in data["validation"]],
+        "train_teachers": [m.name for m in data["train"]],
+        "validation_teachers": [m.name for m in data["validation"]],
         "train_students": sum(len(m.records) for m in data["train"]),
         "members_validation_spearman": [value for _, value in trained],
         "validation_spearman": validation_table(by_name(config.space), data, ensemble),
+        "noise": ensemble.noise,
         "meta": asdict(config.meta),
         "seconds": time.perf_counter() - started,
     }

@@ -24,15 +24,16 @@ from safetensors.torch import load_file, save_file
 
 from cluster.session import connect
 from cluster.storage import Store
+from dass.ensemble import Ensemble
 from dass.errors import InvalidConfig
 from dass.library import Library
 from dass.meta import fit, rank_correlation
 from dass.metrics import size_residual, spearman
-from dass.predictor import Ensemble, Predictor
+from dass.predictor import Predictor
 from dass.report import Series, page, scatter
 from dass.space import by_name
 from jobs import console
-from jobs.train import Measured, TrainConfig, fresh, gather, lessons, validation_table
+from jobs.train import Measured, TrainConfig, finished, fresh, gather, lessons, validation_table
 
 WEIGHTS = "weights.safetensors"
 GOAL = "spearman"
@@ -265,14 +266,14 @@ def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
                 f"did and keep={config.keep}; the trials' own logs say why"
             )
         best = trials[: config.keep]
-        ensemble = Ensemble(tuple(predictor_of(config, recipe, data, t) for t in best))
+        ensemble = finished(train, data, [predictor_of(config, recipe, data, t) for t in best])
     table = validation_table(by_name(train.space), data, ensemble)
     _, validation = lessons(data)
     card = {
         "space": train.space,
         "recipe": recipe,
-        "train_teachers": [m.teacher.name for m in data["train"]],
-        "validation_teachers": [m.teacher.name for m in data["validation"]],
+        "train_teachers": [m.name for m in data["train"]],
+        "validation_teachers": [m.name for m in data["validation"]],
         "train_students": sum(len(m.records) for m in data["train"]),
         "members_validation_spearman": [rank_correlation(m, validation) for m in ensemble.members],
         "validation_spearman": table,

@@ -85,7 +85,9 @@ class Desk:
 
         def reply(found: Generation, *, done: bool) -> wire.SearchReply:
             seconds = time.perf_counter() - started
-            return wire.SearchReply.of(order, found, done=done, seconds=seconds)
+            return wire.SearchReply.of(
+                order, found, done=done, seconds=seconds, by_size=not familiar
+            )
 
         stop = threading.Event()
         async with self._turn() as deadline:
@@ -93,6 +95,8 @@ class Desk:
                 generations = await self._by(
                     deadline, self.small(lambda: self.ranker.search(order))
                 )
+                work = self.small(lambda: self.ranker.familiar(order.teacher))
+                familiar = await self._by(deadline, work)
                 while True:
                     work = self.small(lambda: _next(generations, stop))
                     found = await self._by(deadline, work)

@@ -17,9 +17,9 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from dass.ensemble import Adapted, Ensemble
 from dass.errors import UnknownName
 from dass.library import Library
-from dass.predictor import Adapted, Ensemble
 from dass.space import Architecture
 from dass.teacher import Teacher
 

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from dass import artifacts
+from dass.ensemble import Ensemble
 from dass.errors import CorruptArtifact, InvalidConfig, UnknownName
 from dass.library import Library, Shelf
-from dass.predictor import Ensemble
 from dass.search import Generation, Prediction, SearchConfig, predict, search
 from dass.space import Architecture, Budget, Space, by_name
 from dass.teacher import Teacher
@@ -267,6 +267,14 @@ class Ranker:
         self.space.check_budget(budget, num_classes=facts.classes)
         scorer = Elsewhere(self.scoring, facts.version)
         return search(scorer, made, budget, config=order.config, support=order.support)
+
+    def familiar(self, teacher: str) -> bool:
+        """Tell whether a teacher is like one that the predictor learned from; else size answers.
+
+        Raises:
+            UnknownName: there is no such teacher.
+        """
+        return self.ensemble.familiar(self._teacher(teacher)[1])
 
     def _teacher(self, name: str) -> tuple[TeacherFacts, Teacher]:
         facts = self.describe(name)

@@ -278,9 +278,13 @@ class SearchReply(_Model):
     """The best so far, best first."""
     pareto: list[Prediction]
     """Those that no candidate beats in both FLOPs and accuracy, cheapest first."""
+    by_size: bool
+    """Whether size alone gave the order: the teacher looks unlike all that were learned from."""
 
     @classmethod
-    def of(cls, order: Order, found: Generation, *, done: bool, seconds: float) -> SearchReply:
+    def of(
+        cls, order: Order, found: Generation, *, done: bool, seconds: float, by_size: bool
+    ) -> SearchReply:
         """Write a generation."""
         return cls(
             teacher=order.teacher,
@@ -290,6 +294,7 @@ class SearchReply(_Model):
             seconds=seconds,
             top=[Prediction.of(p) for p in found.top],
             pareto=[Prediction.of(p) for p in found.pareto],
+            by_size=by_size,
         )
 
 

@@ -11,9 +11,12 @@ import torch
 from cluster.session import connect
 from cluster.storage import Store
 from dass import artifacts
+from dass.embed import embed
+from dass.ensemble import Ensemble
+from dass.familiar import Known, look
 from dass.library import Library
 from dass.network import ResNet, initialise
-from dass.predictor import Ensemble, Predictor, PredictorConfig
+from dass.predictor import Predictor, PredictorConfig
 from dass.space import by_name
 from dass.teacher import Teacher
 
@@ -48,14 +51,25 @@ def weights_of(teacher):
 
 
 def stock(root):
-    """Fill a store with a predictor of three members and a teacher called `digits`."""
-    library = Library(Store(str(root)))
+    """Fill a store: a predictor of three members, teachers `digits` and `strange`, unlike it."""
+    library, space = Library(Store(str(root))), by_name("micro")
     shape = PredictorConfig(space="micro", recipe="test", hidden=8, features=16, scale="fraction")
     members = [
         Predictor(shape, generator=torch.Generator().manual_seed(seed)).eval() for seed in range(3)
     ]
-    library.put_predictor("predictor", Ensemble(tuple(members)), {"made": "for tests"})
-    library.put_teacher(any_teacher("digits"), {"recipe": "own"})
+    digits, strange = any_teacher("digits"), any_teacher("strange", seed=1)
+    with torch.no_grad():
+        for parameter in strange.network.parameters():
+            parameter.mul_(30.0)
+    seen = look(embed(digits.network, [space.largest])[0], digits.accuracy, 3)
+    known = Known(
+        looks=(seen, tuple(v + 1.0 for v in seen)), offset=-0.01, slope=0.02, deviation=0.01
+    )
+    library.put_predictor(
+        "predictor", Ensemble(tuple(members), known=known), {"made": "for tests"}
+    )
+    for teacher in (digits, strange):
+        library.put_teacher(teacher, {"recipe": "own"})
     return library
 
 

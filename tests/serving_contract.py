@@ -78,6 +78,14 @@ class ServiceContract:
             p["architecture"] for p in found["top"]
         ]
 
+    def test_a_teacher_unlike_all_known_ones_is_answered_by_size(self, client):
+        request = {"candidates": 60, "k": 4, "algorithm": "random"}
+        usual = client.call("Search", request | {"teacher": "digits"})
+        strange = client.call("Search", request | {"teacher": "strange"})
+        assert (usual.get("by_size", False), strange["by_size"]) == (False, True)
+        costs = [p["flops"] for p in strange["top"]]
+        assert costs == sorted(costs, reverse=True)
+
     def test_a_streamed_search_ends_with_the_answer_of_the_unary_one(self, client):
         request = {"teacher": "digits", "candidates": 250, "algorithm": "random"}
         replies = client.stream(request)

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import save
 
 from dass import artifacts
+from dass.ensemble import Ensemble
 from dass.errors import CorruptArtifact
-from dass.predictor import Ensemble, Predictor, PredictorConfig
+from dass.predictor import Predictor, PredictorConfig
 from dass.remap import student
 from dass.search import predict
 

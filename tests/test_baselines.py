@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from dass.baselines import ByDepth, ByFlops, ByParameters, MeanRank, SizeRegression
+from dass.ensemble import Ensemble
 from dass.errors import InvalidData
 from dass.pool import stratified
-from dass.predictor import Ensemble, Predictor, PredictorConfig
+from dass.predictor import Predictor, PredictorConfig
 from dass.record import StudentRecord
 from dass.remap import student
 from dass.space import Architecture, by_name

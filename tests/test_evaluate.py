@@ -14,20 +14,21 @@ from dass.meta import MetaConfig
 from dass.metrics import spearman
 from dass.search import SearchConfig
 from dass.space import by_name
-from jobs import comparison, recipes, scoring
+from jobs import comparison, curves, recipes, reliability, scoring
 from jobs.build import build
 from jobs.closed_loop import (
     CHOICES,
-    FIRST_SEED,
     ClosedLoopConfig,
     choose,
     close,
     compare,
     unseen_teachers,
 )
-from jobs.comparison import EvaluateConfig, evaluate, mean_over_teachers
+from jobs.comparison import EvaluateConfig, evaluate
+from jobs.equal_time import Rival
 from jobs.evaluate import publish, text
-from jobs.plan import LabelPlan, SplitPlan, plan_students, plan_teachers
+from jobs.plan import FIRST_SEED, LabelPlan, SplitPlan, plan_students, plan_teachers
+from jobs.reliability import mean_over_teachers
 from jobs.train import train_predictor
 
 
@@ -104,6 +105,7 @@ def test_every_scorer_is_measured_on_every_first_teacher(answer, config):
             "mean rank",
             "boosted trees",
             "DaSS as shipped",
+            "DaSS, no fallback",
             "DaSS, wrong teacher",
             *scoring.DEAR,
         }
@@ -129,7 +131,7 @@ def test_the_ceiling_needs_two_seeds_of_enough_students(answer, config):
     (name,) = answer.ceilings
     assert 0 <= answer.ceilings[name] <= 1
     once = [r for r in records if r.seed == 0]
-    assert comparison.ceiling_of(once, name) is None
+    assert reliability.ceiling_of(once, name) is None
 
 
 def test_awareness_compares_two_teachers_and_kd_with_labels_alone(answer):
@@ -140,7 +142,7 @@ def test_awareness_compares_two_teachers_and_kd_with_labels_alone(answer):
 def test_the_strongest_baseline_is_chosen_by_validation_alone(answer):
     swapped = answer.tasks.copy()
     swapped.loc[swapped["role"] == "unseen", "spearman"] *= -1
-    learned = {"DaSS as shipped", "DaSS, wrong teacher"}
+    learned = {"DaSS as shipped", "DaSS, no fallback", "DaSS, wrong teacher"}
     assert comparison.strongest_baselines(swapped, learned) == dict(answer.chosen)
     assert answer.chosen["any"] not in learned
     assert answer.chosen["trains nothing"] in scoring.TRAINS_NOTHING
@@ -157,7 +159,16 @@ def test_dear_scores_are_kept_and_then_need_no_images(asked, answer, monkeypatch
 
 
 def test_the_report_is_written_in_three_forms(asked, answer):
-    tall = replace(answer, headline=list(answer.ceilings))
+    subjects = scoring.subjects(
+        Library(Store(asked.store)),
+        mean_over_teachers(
+            [r for r in Library(Store(asked.store)).records() if r.recipe == asked.student.name]
+        ),
+    )
+    unseen = [s for s in subjects if s.role == "unseen"][:1]
+    table = scoring.table({"DaSS as shipped": scoring.Shuffled()}, unseen)
+    students = comparison.students_of(table, unseen)
+    tall = replace(answer, headline=list(answer.ceilings), students=students)
     where = publish(asked, tall)
     store = Store(asked.store)
     facts = json.loads(store.read("evaluations/evidence.json"))
@@ -165,6 +176,30 @@ def test_the_report_is_written_in_three_forms(asked, answer):
     assert where.endswith(".html") and b"data:image/png" in store.read("evaluations/evidence.html")
     table = text(tall)
     assert "| DaSS as shipped |" in table and "one epoch of KD" in table
+
+
+def test_one_epoch_regrets_less_the_more_students_it_can_afford():
+    measured, shares = np.array([0.5, 0.6, 0.7, 0.8]), np.array([0.2, 0.3, 0.5, 0.7])
+    rival = Rival(measured=measured, epoch=measured, shares=shares, search=1.0, one=0.1, whole=1.0)
+    assert rival.regret(4) == 0, "who sees all and orders them rightly loses nothing"
+    one = np.mean([0.1 / 2, (0.2 + 0.1) / 3, (0.3 + 0.2 + 0.1) / 4])
+    assert rival.regret(1) == pytest.approx(one, abs=0.01), "one of them is any of them"
+    assert 0 < rival.regret(2) < rival.regret(1)
+
+
+def test_the_report_compares_at_equal_time_on_the_headline(asked, monkeypatch):
+    monkeypatch.setattr(comparison, "LEAST_CEILING", -1.0)
+    found = evaluate(asked)
+    assert found.headline
+    assert list(found.equal_time["students of one epoch"]) == sorted(
+        found.equal_time["students of one epoch"]
+    )
+    assert "the search alone" in text(found)
+    names = ["DaSS as shipped", "FLOPs"]
+    drawn = curves.plots(found.students, shipped="DaSS as shipped", scorers=names)
+    assert len(drawn) == 3 and all(png.startswith(b"\x89PNG") for png in drawn.values())
+    regrets = curves.curve(found.students, "FLOPs", (1, 40), curves._regret).y
+    assert regrets[0] >= regrets[1] == 0, "who distils all loses nothing"
 
 
 def test_without_unseen_records_the_error_says_what_to_do(asked, tmp_path):
@@ -187,6 +222,13 @@ def test_a_closed_loop_trains_every_choice_with_seeds_of_its_own(config):
     assert len([r for r in Library(Store(config.store)).records() if r.seed >= FIRST_SEED]) == len(
         own
     )
+
+
+def test_trainings_of_a_closed_loop_are_no_labels(asked, answer, config):
+    assert any(r.seed >= FIRST_SEED for r in Library(Store(config.store)).records())
+    again = evaluate(asked)
+    assert again.facts["records"] == answer.facts["records"]
+    assert again.facts["students"] == answer.facts["students"]
 
 
 def test_a_closed_loop_compares_means_over_seeds_per_teacher(config):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from dass.ensemble import Ensemble
 from dass.errors import InvalidConfig
 from dass.meta import Batch, MetaConfig, accumulate, draw, fit, listwise_loss, query_loss, stack
 from dass.metrics import kendall, regret, spearman
-from dass.predictor import Ensemble, Predictor, PredictorConfig
+from dass.predictor import Predictor, PredictorConfig
 from dass.record import Episode
 from dass.space import by_name
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from dass.baselines import ByFlops
+from dass.ensemble import Ensemble
 from dass.errors import InfeasibleBudget, InvalidConfig
 from dass.network import ResNet
-from dass.predictor import Ensemble, Predictor, PredictorConfig
+from dass.predictor import Predictor, PredictorConfig
 from dass.record import StudentRecord, episode
 from dass.search import Prediction, SearchConfig, pareto, predict, run, search
 from dass.space import Architecture, Budget, by_name

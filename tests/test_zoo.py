@@ -1,6 +1,6 @@
 """What is shipped: gathered from a small store, and read back by one line each."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -8,13 +8,17 @@ import torch
 
 from cluster.storage import Store
 from dass import zoo
-from dass.errors import InvalidData, UnknownName
+from dass.artifacts import MANIFEST
+from dass.embeddings import pack_embeddings, unpack_embeddings
+from dass.errors import CorruptArtifact, InvalidData, UnknownName
 from dass.library import Library, Shelf
-from dass.record import to_frame
+from dass.record import Episode, episode, to_frame
+from dass.space import Architecture, by_name
 from jobs import recipes
 from jobs.build import build
 from jobs.plan import SplitPlan
 from jobs.publish import PublishConfig, publish
+from jobs.train import gather
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +106,49 @@ def test_the_shipped_records_name_no_place_and_tasks_keep_to_the_protocol():
     tasks = zoo.library().tasks()
     assert set(frame["task"]) <= set(tasks)
     assert all(not task.source.startswith(("npz:/", "folder:/")) for task, _ in tasks.values())
+
+
+def test_what_students_compute_is_shipped_for_teachers_that_are_not(config, shipped):
+    name, group = _at_home(config)
+    kept = zoo.library(config.into).embeddings(name).episode(group)
+    members = [Architecture.parse(r.architecture) for r in group]
+    accuracies = [r.validation_accuracy for r in group]
+    anew = episode(_library(config).teacher(name), members, accuracies)
+    for field in fields(Episode):
+        ours, theirs = getattr(kept, field.name), getattr(anew, field.name)
+        assert torch.allclose(ours, theirs, rtol=2e-3, atol=1e-3), field.name
+
+
+def _at_home(config):
+    (name,) = set(_library(config).teachers()) - set(zoo.teachers(config.into))
+    return name, [r for r in _library(config).records() if r.teacher == name]
+
+
+def test_a_predictor_may_be_trained_on_the_shipped_files_alone(config, shipped):
+    recipe, data = gather(zoo.library(config.into), space="micro", recipe=None, device="cpu")
+    (known,) = data["train"]
+    assert known.name == _at_home(config)[0] and recipe == known.records[0].recipe
+    assert known.teacher is None and known.num_classes == 2
+
+
+def test_embeddings_that_lack_a_student_say_so(config, shipped):
+    name, (one, *_) = _at_home(config)
+    kept = zoo.library(config.into).embeddings(name)
+    space = by_name("micro")
+    stranger = next(
+        a
+        for a in space.sample(20, generator=torch.Generator().manual_seed(0))
+        if str(a) not in kept.architectures
+    )
+    with pytest.raises(CorruptArtifact, match="must hold every labelled student"):
+        kept.episode([replace(one, architecture=str(stranger))])
+
+
+@pytest.mark.parametrize("change", ["shape", "name"])
+def test_broken_embeddings_are_refused(config, shipped, change):
+    kept = zoo.library(config.into).embeddings(_at_home(config)[0])
+    files = pack_embeddings(replace(kept, maps=kept.maps[1:]) if change == "shape" else kept)
+    if change == "name":
+        files[MANIFEST] = files[MANIFEST].replace(b"num_classes", b"classes")
+    with pytest.raises(CorruptArtifact, match="have"):
+        unpack_embeddings(files)

@@ -106,8 +106,9 @@ async function search(event) {
       if (reply.error) throw new Error(reply.message);
       draw(reply, t);
       $("progress").value = reply.done ? 1 : reply.scored / reply.candidates;
+      const by = reply.by_size ? " by size, as this teacher is unlike all known ones" : "";
       const so = `${reply.scored.toLocaleString("en")} candidates in ${reply.seconds.toFixed(1)} s`;
-      say(reply.done ? `Done: ${so}.` : `${so}…`);
+      say(reply.done ? `Done: ${so}${by}.` : `${so}…`);
     }
   } catch (error) {
     say(error.name === "AbortError" ? "Stopped." : error.message, error.name !== "AbortError");
