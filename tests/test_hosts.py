@@ -98,12 +98,23 @@ def alive():
     return set(json.loads(line.split("NODES ")[1]))
 
 
-def wait_for(addresses, *, seconds=480):
+def wait_for(addresses, *, seconds=900):
     """Wait until exactly these nodes are alive."""
     deadline = time.monotonic() + seconds
     while (now := alive()) != addresses:
-        assert time.monotonic() < deadline, f"{addresses} must be alive, but {now} are"
+        late = time.monotonic() > deadline
+        assert not late, f"{addresses} must be alive, but {now} are\n{what_the_machines_say()}"
         time.sleep(3)
+
+
+def what_the_machines_say():
+    """Return what an operator would read when a node does not come."""
+    logs = "tail -n 60 /tmp/ray/session_latest/logs/monitor.*; cat /tmp/ray/cluster-*.state"
+    said = [HEAD.output(f"{logs} || true")]
+    for host in HOSTS:
+        logs = "tail -n 15 /tmp/ray/session_latest/logs/{raylet.out,raylet.err,gcs_server.out}"
+        said.append(f"--- {host.name}\n" + host.output(f"ps -e -o pid,etime,args; {logs} || true"))
+    return "\n".join(said)
 
 
 def store():
@@ -309,11 +320,11 @@ def test_a_machine_that_is_back_is_taken_in(machines):
     TWO.start(machines)
     note(f"{TWO.name} is on again, with nothing on its disks")
     try:
-        wait_for({host.address for host in HOSTS}, seconds=480)
+        wait_for({host.address for host in HOSTS})
         note("the head has taken it in by itself")
     except AssertionError:
         run(f"ray up --yes --no-config-cache --no-restart {FILE}")
-        wait_for({host.address for host in HOSTS}, seconds=480)
+        wait_for({host.address for host in HOSTS})
         note("`ray up --no-restart` has taken it in")
 
 
