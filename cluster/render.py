@@ -93,6 +93,10 @@ def localise(source: Cluster, config: RenderConfig) -> Cluster:
     cluster["head_setup_commands"] = []  # nothing to buy, so no cloud library
     if config.credentials:
         cluster["file_mounts"] = source["file_mounts"] | {"~/.aws": config.credentials}
+    # Ray's second autoscaler (2.60) takes the head of such a cluster for a machine that is gone,
+    # starts one worker and no more; the first one knows better.
+    *first, start = source["head_start_ray_commands"]
+    cluster["head_start_ray_commands"] = [*first, f"export RAY_enable_autoscaler_v2=0; {start}"]
     if config.options:
         *first, start = source["worker_start_ray_commands"]
         cluster["worker_start_ray_commands"] = [*first, f"{start} {config.options}"]

@@ -320,7 +320,7 @@ def test_a_machine_that_is_back_is_taken_in(machines):
     TWO.start(machines)
     note(f"{TWO.name} is on again, with nothing on its disks")
     try:
-        wait_for({host.address for host in HOSTS})
+        wait_for({host.address for host in HOSTS}, seconds=300)
         note("the head has taken it in by itself")
     except AssertionError:
         run(f"ray up --yes --no-config-cache --no-restart {FILE}")

@@ -77,6 +77,12 @@ def test_every_node_gets_the_token_and_the_dashboard_stays_on_loopback(config):
     assert "access_key" not in render(config).lower()
 
 
+def test_machines_that_are_there_are_started_by_the_first_autoscaler():
+    start = yaml.safe_load(render(LOCAL))["head_start_ray_commands"][-1]
+    assert start.startswith("export RAY_enable_autoscaler_v2=0; ") and "ray start --head" in start
+    assert "autoscaler_v2" not in SOURCE.read_text()
+
+
 def test_an_environment_that_is_there_is_used_and_nothing_is_installed():
     config = RenderConfig(
         provider="local", head="10.0.0.1", workers=("10.0.0.2",), environment="/opt/venv",
