@@ -221,7 +221,8 @@ def ask(path, **fields):
         with urllib.request.urlopen(url, timeout=20) as answer:
             return json.load(answer)["data"]["result"]
     except urllib.error.HTTPError as error:
-        raise AssertionError(f"{fields} must be a query: {error.read()}") from error
+        assert error.code == 503, f"{fields} must be a query: {error.read()}"
+        return []
     except OSError:
         return []
 
