@@ -320,13 +320,8 @@ def test_a_machine_that_dies_in_the_middle_of_a_build_loses_nothing(tunnel, mach
 def test_a_machine_that_is_back_is_taken_in(machines):
     TWO.start(machines)
     note(f"{TWO.name} is on again, with nothing on its disks")
-    try:
-        wait_for({host.address for host in HOSTS}, seconds=300)
-        note("the head has taken it in by itself")
-    except AssertionError:
-        run(f"ray up --yes --no-config-cache --no-restart {FILE}")
-        wait_for({host.address for host in HOSTS})
-        note("`ray up --no-restart` has taken it in")
+    wait_for({host.address for host in HOSTS})
+    note("the head has taken it in by itself")
 
 
 def test_a_job_that_computes_by_itself_gets_a_workers_core(tunnel):

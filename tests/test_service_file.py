@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import pytest
 import yaml
@@ -51,7 +52,9 @@ def test_printing_it_needs_no_ray():
 
 @pytest.mark.ray
 def test_ray_accepts_what_is_printed():
-    from ray.serve.schema import ServeDeploySchema
+    with warnings.catch_warnings():  # of Ray's own
+        warnings.simplefilter("ignore")
+        from ray.serve.schema import ServeDeploySchema
 
     for text in (SOURCE.read_text(), render(GUARDED)):
         ServeDeploySchema.model_validate(yaml.safe_load(text))
