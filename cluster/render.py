@@ -35,6 +35,12 @@ WHOLE = {
 RECORD_HEAD = (
     f"PYTHONPATH=$HOME/dass {ENVIRONMENT}/bin/python -m cluster.head ~/ray_bootstrap_config.yaml"
 )
+PATIENCE = (
+    "RAY_AUTOSCALER_RECONCILE_TERMINATING_STATUS_TIMEOUT_S=20 "
+    "RAY_AUTOSCALER_RECONCILE_REQUEST_STATUS_TIMEOUT_S=60"
+)
+"""To end and to get such a machine is a line in a file, for which Ray would wait ten minutes:
+one that comes back has the address, which is the name, of the one that was lost."""
 
 Cluster = dict[str, Any]
 
@@ -111,7 +117,7 @@ def localise(source: Cluster, config: RenderConfig) -> Cluster:
         WORKER: _machines(len(config.workers)),
     }
     *first, start = source["head_start_ray_commands"]
-    cluster["head_start_ray_commands"] = [*first, RECORD_HEAD, start]
+    cluster["head_start_ray_commands"] = [*first, RECORD_HEAD, f"export {PATIENCE}; {start}"]
     if config.options:
         *first, start = source["worker_start_ray_commands"]
         cluster["worker_start_ray_commands"] = [*first, f"{start} {config.options}"]

@@ -98,6 +98,7 @@ def test_the_head_of_such_machines_is_alive_before_it_starts_and_its_workers_are
 
 
 @pytest.mark.ray
+@pytest.mark.filterwarnings("ignore")  # Ray leaves files open
 def test_rays_provider_reads_what_was_written_of_the_head(tmp_path, monkeypatch):
     from ray.autoscaler._private.local import config as paths
     from ray.autoscaler._private.local import node_provider
