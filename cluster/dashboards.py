@@ -53,8 +53,9 @@ def _rate(metric: str, by: str = "", *, window: str = WINDOW) -> str:
     return f"sum by ({by}) ({rate})" if by else f"sum({rate})"
 
 
-def _quantile(q: float, metric: str) -> str:
-    return f"histogram_quantile({q}, {_rate(f'{metric}_bucket', 'le')})"
+def _quantile(q: float, metric: str, by: str = "") -> str:
+    labels = f"{by}, le" if by else "le"
+    return f"histogram_quantile({q}, {_rate(f'{metric}_bucket', labels)})"
 
 
 STUDENTS = 'ray_dass_jobs_done_total{kind="student"}'
@@ -118,11 +119,23 @@ PANELS = (
         row="ray",
     ),
     Panel(
-        title="Tune trials and other tasks by state",
+        title="Workers, trials and replicas by state",
         unit="short",
         query="sum by (State) (ray_actors)",
         legend="State",
         row="ray",
+    ),
+    Panel(
+        title="Tune: episodes of all trials, a second",
+        unit="short",
+        query=_rate("ray_dass_tune_episodes_total"),
+        row="tune",
+    ),
+    Panel(
+        title="Tune: best objective of the trials that run",
+        unit="short",
+        query="max(ray_dass_tune_best)",
+        row="tune",
     ),
 )
 
@@ -165,18 +178,41 @@ ALERTS = (
     ),
 )
 
+HTTP_MS, GRPC_MS = (f"ray_serve_{protocol}_request_latency_ms" for protocol in ("http", "grpc"))
+
 SERVICE_PANELS = (
     Panel(
-        title="Requests a second",
+        title="HTTP requests a second",
         unit="reqps",
         query=_rate("ray_serve_num_http_requests_total", "route"),
         legend="route",
         row="serve",
     ),
     Panel(
-        title="Request seconds, 99th percentile",
+        title="gRPC calls a second",
+        unit="reqps",
+        query=_rate("ray_serve_num_grpc_requests_total", "method"),
+        legend="method",
+        row="serve",
+    ),
+    Panel(
+        title="HTTP latency, 99th percentile",
         unit="ms",
-        query=_quantile(0.99, "ray_serve_http_request_latency_ms"),
+        query=_quantile(0.99, HTTP_MS, "route"),
+        legend="route",
+        row="serve",
+    ),
+    Panel(
+        title="gRPC latency, 99th percentile",
+        unit="ms",
+        query=_quantile(0.99, GRPC_MS, "method"),
+        legend="method",
+        row="serve",
+    ),
+    Panel(
+        title="Candidates scored, a second",
+        unit="short",
+        query=_rate("ray_dass_candidates_total"),
         row="serve",
     ),
     Panel(
@@ -190,7 +226,7 @@ SERVICE_PANELS = (
 SERVICE_ALERTS = (
     Alert(
         name="ServiceIsSlow",
-        query=f"{_quantile(0.99, 'ray_serve_http_request_latency_ms')} > 30000",
+        query=f"{_quantile(0.99, HTTP_MS)} > 30000 or {_quantile(0.99, GRPC_MS)} > 30000",
         minutes=10,
         severity="page",
         summary="one request in a hundred takes longer than half a minute",

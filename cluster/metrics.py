@@ -6,7 +6,7 @@ Ray adds the prefix `ray_`. Knows nothing of what a job is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cluster.job import Verdict
@@ -20,6 +20,29 @@ ENDED = {
     Verdict.RETRY: ("dass_jobs_retried", "Attempts that failed by the job's own fault."),
     Verdict.LOST: ("dass_jobs_lost", "Attempts ended by a node, a group or the store."),
 }
+Meter = tuple[str, str]
+"""Name and description."""
+SCORED: Meter = ("dass_candidates", "Candidates scored by the service.")
+EPISODES: Meter = ("dass_tune_episodes", "Episodes of meta-training done by trials.")
+BEST: Meter = ("dass_tune_best", "Best objective so far of a trial that runs.")
+
+
+def counter(meter: Meter) -> Callable[[float], None]:
+    """Return what adds an amount > 0 to a counter of this Ray process."""
+    from ray.util.metrics import Counter
+
+    name, text = meter
+    made = Counter(name, description=text)
+    return lambda amount: made.inc(amount)
+
+
+def gauge(meter: Meter) -> Callable[[float], None]:
+    """Return what sets a gauge of this Ray process."""
+    from ray.util.metrics import Gauge
+
+    name, text = meter
+    made = Gauge(name, description=text)
+    return lambda value: made.set(value)
 
 
 class Meters:

@@ -22,6 +22,26 @@ SOURCE = Path(__file__).parents[1] / "ray-cluster.yaml"
 ENVIRONMENT = "$HOME/venv"
 """Where the source's commands install and find the packages."""
 
+WORKER = "local.cluster.node"
+"""Type of machines that are there already. Where it stands in a file, Ray adds no defaults."""
+WHOLE = {
+    "cluster_synced_files": [],
+    "docker": {},
+    "file_mounts_sync_continuously": False,
+    "initialization_commands": [],
+    "rsync_filter": [],
+}
+"""Ray's defaults."""
+RECORD_HEAD = (
+    f"PYTHONPATH=$HOME/dass {ENVIRONMENT}/bin/python -m cluster.head ~/ray_bootstrap_config.yaml"
+)
+PATIENCE = (
+    "RAY_AUTOSCALER_RECONCILE_TERMINATING_STATUS_TIMEOUT_S=20 "
+    "RAY_AUTOSCALER_RECONCILE_REQUEST_STATUS_TIMEOUT_S=60"
+)
+"""To end and to get such a machine is a line in a file, for which Ray would wait ten minutes:
+one that comes back has the address, which is the name, of the one that was lost."""
+
 Cluster = dict[str, Any]
 
 
@@ -81,8 +101,7 @@ def load(path: Path = SOURCE) -> Cluster:
 
 def localise(source: Cluster, config: RenderConfig) -> Cluster:
     """Return the source for machines that are there already: same jobs, token, ports and start."""
-    cloud_only = {"available_node_types", "head_node_type", "upscaling_speed"}
-    cluster = {key: value for key, value in source.items() if key not in cloud_only}
+    cluster = dict(source) | WHOLE
     cluster["provider"] = {
         "type": "local",
         "head_ip": config.head,
@@ -90,19 +109,32 @@ def localise(source: Cluster, config: RenderConfig) -> Cluster:
     }
     cluster["auth"] = {"ssh_user": config.user, "ssh_private_key": config.key}
     cluster["max_workers"] = len(config.workers)
-    cluster["head_setup_commands"] = []  # nothing to buy, so no cloud library
     if config.credentials:
         cluster["file_mounts"] = source["file_mounts"] | {"~/.aws": config.credentials}
+    # Two types, since Ray counts a head of the workers' type as one of them.
+    cluster["available_node_types"] = {
+        "head": _machines(0),
+        WORKER: _machines(len(config.workers)),
+    }
+    *first, start = source["head_start_ray_commands"]
+    cluster["head_start_ray_commands"] = [*first, RECORD_HEAD, f"export {PATIENCE}; {start}"]
     if config.options:
         *first, start = source["worker_start_ray_commands"]
         cluster["worker_start_ray_commands"] = [*first, f"{start} {config.options}"]
+    # Nothing is bought, so the head needs no cloud library: it is set up as the workers are.
+    setup = [] if config.environment else source["setup_commands"]
+    for key in ("setup_commands", "head_setup_commands", "worker_setup_commands"):
+        cluster[key] = list(setup)
     if config.environment:
-        cluster["setup_commands"] = []
         for key in ("head_start_ray_commands", "worker_start_ray_commands"):
             cluster[key] = [
                 command.replace(ENVIRONMENT, config.environment) for command in cluster[key]
             ]
     return cluster
+
+
+def _machines(number: int) -> Cluster:
+    return {"node_config": {}, "resources": {}, "min_workers": number, "max_workers": number}
 
 
 def render(config: RenderConfig) -> str:

@@ -9,9 +9,16 @@ ADDRESS = "http://127.0.0.1:8265"
 RUNTIME_ENVIRONMENT = "cluster/runtime-env.yaml"
 
 
-def line(command: str) -> str:
-    """Return the shell line, to be run in the repository's root, that submits a command."""
+def line(command: str, *, cores: int = 0) -> str:
+    """Return the shell line, to be run in the repository's root, that submits a command.
+
+    Args:
+        command: what runs on the cluster.
+        cores: that its own process computes on: a worker's. With none it runs on the head, which
+            has none to offer.
+    """
+    share = f"--entrypoint-num-cpus {cores} " if cores else ""
     return (
         f"RAY_AUTH_MODE=token ray job submit --address {ADDRESS} --working-dir . "
-        f"--runtime-env {RUNTIME_ENVIRONMENT} -- {command}"
+        f"--runtime-env {RUNTIME_ENVIRONMENT} {share}-- {command}"
     )

@@ -83,4 +83,9 @@ if __name__ == "__main__":
     from jobs import recipes
     from jobs.adopt import main as imported_main
 
-    console.run(imported_main, recipes.ADOPT, "adopt")
+    console.run(
+        imported_main,
+        recipes.ADOPT,
+        "adopt",
+        options=f"{console.STORE} --weights /data/W.safetensors --source npz:/data/F.npz",
+    )

@@ -192,4 +192,4 @@ if __name__ == "__main__":
 
     if sys.argv[1:2] == ["--status"]:
         raise SystemExit(status.main(sys.argv[2:]))
-    console.run(imported_main, recipes.BUILD, "build")
+    console.run(imported_main, recipes.BUILD, "build", cores=0)

@@ -181,4 +181,10 @@ if __name__ == "__main__":
     from jobs import recipes
     from jobs.closed_loop import main as imported_main
 
-    console.run(imported_main, recipes.CLOSED_LOOP, "closed_loop")
+    console.run(
+        imported_main,
+        recipes.CLOSED_LOOP,
+        "closed_loop",
+        options="--build.store s3://...",
+        cores=0,
+    )

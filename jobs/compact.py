@@ -1,6 +1,6 @@
 """Merge a store's many small record files into one: fewer objects to list and to read.
 
-    python -m jobs.compact --store s3://bucket/prefix
+    python -m jobs.compact small --store s3://bucket/prefix
 
 Safe at any moment, killed at any moment, beside a running build too.
 """

@@ -20,13 +20,35 @@ from dass.errors import DassError
 C = TypeVar("C")
 
 
-def run(main: Callable[[C], None], recipes: Mapping[str, tuple[str, C]], name: str) -> None:
-    """Parse the command line and run a job; an error meant for the user is one line, exit 2."""
+STORE = "--store s3://..."
+
+
+def run(
+    main: Callable[[C], None],
+    recipes: Mapping[str, tuple[str, C]],
+    name: str,
+    *,
+    options: str | None = STORE,
+    cores: int = 1,
+) -> None:
+    """Parse the command line and run a job; an error meant for the user is one line, exit 2.
+
+    Args:
+        main: the job.
+        recipes: its whole configs by name, each with what it is for.
+        name: of the job's module.
+        options: what the job must be told on a cluster; `None` if it is not one for a cluster.
+        cores: that it computes on itself; 0 if it leaves that to workers.
+    """
     recipe, *_ = recipes
+    advice = "Not for a cluster: it writes to a folder of this machine."
+    if options is not None:
+        submitted = line(f"python -m jobs.{name} {recipe} {options}", cores=cores)
+        advice = f"On a cluster: {submitted}"
     config = tyro.extras.overridable_config_cli(
         dict(recipes),
         prog=f"python -m jobs.{name}",
-        description=f"On a cluster: {line(f'python -m jobs.{name} {recipe} --store s3://...')}",
+        description=advice,
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:

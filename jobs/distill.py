@@ -109,4 +109,9 @@ if __name__ == "__main__":
     from jobs import recipes
     from jobs.distill import main as imported_main
 
-    console.run(imported_main, recipes.DISTILL, "distill")
+    console.run(
+        imported_main,
+        recipes.DISTILL,
+        "distill",
+        options=f"{console.STORE} --teacher NAME --architecture A",
+    )

@@ -135,4 +135,4 @@ if __name__ == "__main__":
     from jobs import recipes
     from jobs.publish import main as imported_main
 
-    console.run(imported_main, recipes.PUBLISH, "publish")
+    console.run(imported_main, recipes.PUBLISH, "publish", options=None)

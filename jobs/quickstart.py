@@ -218,4 +218,4 @@ if __name__ == "__main__":
     from jobs import recipes
     from jobs.quickstart import main as imported_main
 
-    console.run(imported_main, recipes.QUICKSTART, "quickstart")
+    console.run(imported_main, recipes.QUICKSTART, "quickstart", options=None)

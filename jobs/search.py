@@ -153,4 +153,4 @@ if __name__ == "__main__":
     from jobs import recipes
     from jobs.search import main as imported_main
 
-    console.run(imported_main, recipes.SEARCH, "search")
+    console.run(imported_main, recipes.SEARCH, "search", options=f"{console.STORE} --teacher NAME")

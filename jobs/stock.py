@@ -95,4 +95,4 @@ if __name__ == "__main__":
     from jobs import recipes
     from jobs.stock import main as imported_main
 
-    console.run(imported_main, recipes.STOCK, "stock")
+    console.run(imported_main, recipes.STOCK, "stock", options=None)

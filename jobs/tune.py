@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from safetensors.torch import load_file, save_file
 
+from cluster.metrics import BEST, EPISODES, counter, gauge
 from cluster.session import connect
 from cluster.storage import Store
 from dass.ensemble import Ensemble
@@ -121,9 +122,14 @@ class Trial:
         config = settings_of(self.config, chosen)
         episodes, validation = lessons(data)
         predictor = fresh(config, self.recipe, episodes, seed=config.meta.seed)
+        advance, show_best, seen = counter(EPISODES), gauge(BEST), 0
         for step in fit(predictor, episodes, validation, config=config.meta):
             if step.validation is None:
                 continue
+            advance(step.number - seen)
+            seen = step.number
+            if step.best is not None:
+                show_best(step.best)
             values = {"episodes": step.number, "loss": step.loss, GOAL: step.best}
             if step.validation != step.best:
                 tune.report(values)
@@ -304,4 +310,4 @@ if __name__ == "__main__":
     from jobs import recipes
     from jobs.tune import main as imported_main
 
-    console.run(imported_main, recipes.TUNE, "tune")
+    console.run(imported_main, recipes.TUNE, "tune", options="--train.store s3://...", cores=0)

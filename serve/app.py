@@ -14,13 +14,13 @@ import time
 from typing import Any
 
 import tyro
-from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.exceptions import RayActorError
 from ray.serve.config import gRPCOptions
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
+from cluster.metrics import SCORED, counter
 from cluster.session import connect
 from cluster.storage import StorageError, Store
 from dass.errors import DassError
@@ -30,6 +30,7 @@ from serve.desk import Desk, digest
 from serve.limits import Limits, Unavailable
 from serve.scoring import Chunk, Local, Scores, join, split
 from serve.service import Ranker, one_thread
+from serve.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -39,27 +40,6 @@ SERVICERS = [
 ]
 LOST = (RayActorError, DeploymentUnavailableError)
 """What a chunk whose replica died comes back with."""
-
-
-class Settings(BaseModel):
-    """What a deployment of the service is: `args` in config.yaml, options on the command line."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    store: str = "runs/serve"
-    """Where predictor and teachers are: a folder, or s3://bucket/prefix."""
-    predictor: str = "predictor"
-    """Name of the predictor in the store."""
-    replicas: int = 2
-    """Scorer replicas at least; each computes on one thread."""
-    max_replicas: int = 2
-    """Scorer replicas at most, when searches queue up."""
-    scorer_cpus: float = 1.0
-    """Cores that Ray sets aside for a scorer replica."""
-    insecure: bool = False
-    """Serve gRPC, which listens on every interface, without any token."""
-    limits: dict[str, float] = {}
-    """Bounds of requests other than those of `serve.limits.Limits`, by name."""
 
 
 @serve.deployment(max_ongoing_requests=4, health_check_period_s=2, graceful_shutdown_timeout_s=5)
@@ -73,12 +53,15 @@ class Scorer:
         self._scoring = Local(library, ensemble)
         # One after another: two at once on one core only spoil each other's cache.
         self._alone, self._scored = threading.Lock(), 0
+        self._count = counter(SCORED)
 
     def score(self, chunk: Chunk) -> Scores:
         """Score one chunk."""
         with self._alone:
             self._scored += 1
-            return self._scoring(chunk)
+            scores = self._scoring(chunk)
+        self._count(len(chunk.architectures))
+        return scores
 
     def vitals(self) -> tuple[int, int]:
         """Return the replica's process id and how many chunks it took up, for tests."""
@@ -143,6 +126,7 @@ class Ingress(rpc.Calls):
 def build(args: Settings) -> serve.Application:
     """Make the application; `serve deploy` and `serve run` call this with config.yaml's `args`."""
     token = os.environ.get("DASS_TOKEN")
+    token_digest = args.token_digest or (digest(token) if token else None)
     scorer = Scorer.options(
         ray_actor_options={"num_cpus": args.scorer_cpus},
         autoscaling_config={
@@ -153,7 +137,7 @@ def build(args: Settings) -> serve.Application:
             "upscale_delay_s": 10,
         },
     ).bind(args)
-    return Ingress.bind(scorer, args, digest(token) if token else None)
+    return Ingress.bind(scorer, args, token_digest)
 
 
 def start(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
@@ -189,7 +173,7 @@ def main(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
         start(settings, host=host, port=port, grpc_port=grpc_port)
-        guarded = bool(os.environ.get("DASS_TOKEN"))
+        guarded = bool(settings.token_digest or os.environ.get("DASS_TOKEN"))
         print(f"page and HTTP: http://{host}:{port}/   gRPC: port {grpc_port}", flush=True)
         if not guarded:
             print(rpc.CLOSED if not settings.insecure else "no token is asked for", flush=True)

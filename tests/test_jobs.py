@@ -509,6 +509,46 @@ def test_every_job_says_what_it_takes(job, capsys):
     assert f"usage: python -m jobs.{job}" in output and "micro" in output
 
 
+ON_A_CLUSTER = {
+    "adopt": "--entrypoint-num-cpus 1 -- python -m jobs.adopt micro --store s3://... "
+    "--weights /data/W.safetensors --source npz:/data/F.npz",
+    "build": "-- python -m jobs.build micro --store s3://...",
+    "closed_loop": "-- python -m jobs.closed_loop evidence --build.store s3://...",
+    "compact": "--entrypoint-num-cpus 1 -- python -m jobs.compact micro --store s3://...",
+    "distill": "--entrypoint-num-cpus 1 -- python -m jobs.distill micro --store s3://... "
+    "--teacher NAME --architecture A",
+    "evaluate": "--entrypoint-num-cpus 1 -- python -m jobs.evaluate evidence --store s3://...",
+    "search": "--entrypoint-num-cpus 1 -- python -m jobs.search micro --store s3://... "
+    "--teacher NAME",
+    "train": "--entrypoint-num-cpus 1 -- python -m jobs.train micro --store s3://...",
+    "tune": "-- python -m jobs.tune micro --train.store s3://...",
+}
+"""How the line ends that submits a job; those that compute in their own process ask for a core."""
+
+
+@pytest.mark.parametrize("job", ON_A_CLUSTER)
+def test_every_jobs_help_shows_the_line_that_submits_it_and_its_options_exist(job, capsys):
+    assert line(job, "--help") == 0
+    output = capsys.readouterr().out
+    (advice,) = [text for text in output.splitlines() if "ray job submit" in text]
+    assert advice.endswith(ON_A_CLUSTER[job])
+    recipe, *options = ON_A_CLUSTER[job].split(f"jobs.{job} ")[1].split()
+    assert line(job, recipe, "--help") == 0
+    output = capsys.readouterr().out
+    assert [option for option in options if option.startswith("--") and option not in output] == []
+
+
+@pytest.mark.parametrize("job", ["publish", "quickstart", "stock"])
+def test_a_job_that_writes_to_this_machine_is_not_submitted(job, capsys):
+    assert line(job, "--help") == 0
+    assert "Not for a cluster" in capsys.readouterr().out
+
+
+def test_the_runbook_names_every_job_that_is_submitted():
+    runbook = (Path(__file__).parents[1] / "docs" / "operations.md").read_text()
+    assert [job for job in ON_A_CLUSTER if f"`jobs.{job} " not in runbook] == []
+
+
 def test_a_setting_out_of_range_is_answered_before_anything_runs(tmp_path, capsys):
     assert line("build", "micro", "--store", tmp_path / "s", "--workers", 0) == 2
     assert "`workers` >= 1" in " ".join(capsys.readouterr().err.split())

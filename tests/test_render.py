@@ -8,7 +8,9 @@ import jsonschema
 import pytest
 import yaml
 
-from cluster.render import SOURCE, RenderConfig, load, main, render
+from cluster.head import main as record
+from cluster.head import state
+from cluster.render import SOURCE, WORKER, RenderConfig, load, main, render
 
 LOCAL = RenderConfig(
     provider="local",
@@ -47,7 +49,7 @@ def test_ray_itself_accepts_what_is_rendered(config):
     prepared = prepare_config(yaml.safe_load(render(config)))
     validate_config(prepared)
     names = set(prepared["available_node_types"])
-    expected = {"aws": {"head", "gpu", "cpu"}, "local": {"local.cluster.node"}}
+    expected = {"aws": {"head", "gpu", "cpu"}, "local": {"head", WORKER}}
     assert names == expected[config.provider]
 
 
@@ -75,6 +77,42 @@ def test_every_node_gets_the_token_and_the_dashboard_stays_on_loopback(config):
     assert all("RAY_AUTH_MODE=token" in start for start in starts)
     assert "--dashboard-host=127.0.0.1" in starts[0]
     assert "access_key" not in render(config).lower()
+
+
+def test_every_machine_that_is_there_is_wanted_and_the_head_is_none_of_them():
+    cluster = yaml.safe_load(render(LOCAL))
+    kinds = cluster["available_node_types"]
+    assert {name: kind["min_workers"] for name, kind in kinds.items()} == {"head": 0, WORKER: 2}
+    assert cluster["head_node_type"] == "head" and cluster["max_workers"] == 2
+    assert "-m cluster.head" in cluster["head_start_ray_commands"][-2]
+
+
+def test_the_head_of_such_machines_is_alive_before_it_starts_and_its_workers_are_not():
+    told = state(yaml.safe_load(render(LOCAL)))
+    assert {address: machine["state"] for address, machine in told.items()} == {
+        "10.0.0.1": "running",
+        "10.0.0.2": "terminated",
+        "10.0.0.3": "terminated",
+    }
+    assert told["10.0.0.1"]["tags"]["ray-user-node-type"] == "head"
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore")  # Ray leaves files open
+def test_rays_provider_reads_what_was_written_of_the_head(tmp_path, monkeypatch):
+    from ray.autoscaler._private.local import config as paths
+    from ray.autoscaler._private.local import node_provider
+
+    for module in (paths, node_provider):
+        monkeypatch.setattr(module, "get_state_path", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(node_provider, "get_lock_path", lambda name: str(tmp_path / "lock"))
+    file = tmp_path / "cluster.yaml"
+    file.write_text(render(LOCAL))
+    record(str(file))
+    provider = yaml.safe_load(file.read_text())["provider"]
+    known = node_provider.LocalNodeProvider(provider, "dass")
+    assert known.non_terminated_nodes({}) == ["10.0.0.1"]
+    assert known.node_tags("10.0.0.1")["ray-node-type"] == "head"
 
 
 def test_an_environment_that_is_there_is_used_and_nothing_is_installed():

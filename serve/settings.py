@@ -1,0 +1,28 @@
+"""What a deployment of the service is, without Ray: for whoever prints a file for it, too."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """What a deployment of the service is: `args` in config.yaml, options on the command line."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    store: str = "runs/serve"
+    """Where predictor and teachers are: a folder, or s3://bucket/prefix."""
+    predictor: str = "predictor"
+    """Name of the predictor in the store."""
+    replicas: int = 2
+    """Scorer replicas at least; each computes on one thread."""
+    max_replicas: int = 2
+    """Scorer replicas at most, when searches queue up."""
+    scorer_cpus: float = 1.0
+    """Cores that Ray sets aside for a scorer replica."""
+    token_digest: str | None = None
+    """SHA-256 of the token that calls must carry; where absent, DASS_TOKEN says the token."""
+    insecure: bool = False
+    """Serve gRPC, which listens on every interface, without any token."""
+    limits: dict[str, float] = {}
+    """Bounds of requests other than those of `serve.limits.Limits`, by name."""
