@@ -2,10 +2,10 @@
 
     python -m jobs.publish evidence
 
-Teachers are those of validation and unseen tasks, in half precision; of those to learn from the
-students' embeddings go along, so that predictors can be trained on the folder. A file whose
-content stays the same is not written again. The folder has the layout of a store, so that every
-job runs on it.
+Teachers are those of validation and unseen tasks, in half precision, as all predictors but the
+first are; of the teachers to learn from the students' embeddings go along, so that predictors can
+be trained on the folder. A file whose content stays the same is not written again. The folder has
+the layout of a store, so that every job runs on it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class PublishConfig:
     predictors: tuple[str, ...] = (
         "predictor", "reconstructed", "no-teacher", "no-student", "no-adaptation", "no-description"
     )  # fmt: skip
-    """Those that are shipped, as far as there are."""
+    """Those that are shipped, as far as there are; the first one is the predictor."""
     teachers: bool = True
     """Whether teachers go along."""
     most_megabytes: int = 80
@@ -74,9 +74,13 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
             files |= _halved(store, f"teachers/{name}")
         files |= _embedded(library, records, {r.teacher for r in records} - named)
     for name in config.predictors:
-        if library.has_predictor(name):
-            for file in (MANIFEST, WEIGHTS):
-                files[f"predictors/{name}/{file}"] = store.read(f"predictors/{name}/{file}")
+        if not library.has_predictor(name):
+            continue
+        if name != config.predictors[0]:  # those to compare with
+            files |= _halved(store, f"predictors/{name}")
+            continue
+        for file in (MANIFEST, WEIGHTS):
+            files[f"predictors/{name}/{file}"] = store.read(f"predictors/{name}/{file}")
     return files
 
 
