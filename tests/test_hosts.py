@@ -399,28 +399,32 @@ def test_the_service_answers_over_http_and_asks_for_its_token(doors):
     note(f"HTTP: a search of {answer['scored']} candidates in {answer['seconds']:.1f} s")
 
 
-def test_the_service_answers_over_grpc_and_asks_for_its_token(doors):
+def over_grpc(request, *, address, token=TOKEN):
+    """Return the answer of a search, and the last one of the same search with progress."""
     import grpc
 
     from serve import dass_pb2 as pb
     from serve.dass_pb2_grpc import RankerStub
 
-    teacher = a_teacher()
-    wanted = {"teacher": teacher, "max_flops_share": 0.5, "candidates": 300, "k": 3}
-    token = (("authorization", f"Bearer {TOKEN}"),)
+    carried = (("authorization", f"Bearer {token}"),)
+    with grpc.insecure_channel(address) as channel:
+        stub, wanted = RankerStub(channel), pb.SearchRequest(**request)
+        reply = stub.Search(wanted, metadata=carried, timeout=300)
+        *_, last = stub.StreamSearch(wanted, metadata=carried, timeout=300)
+    return reply, last
+
+
+def test_the_service_answers_over_grpc_and_asks_for_its_token(doors):
+    import grpc
+
+    wanted = {"teacher": a_teacher(), "max_flops_share": 0.5, "candidates": 300, "k": 3}
+    best = [student["architecture"] for student in over_http("/v1/search", wanted)[1]["top"]]
     for address in (doors[1], f"{HEAD.address}:9000"):  # by tunnel, and in the same network
-        with grpc.insecure_channel(address) as channel:
-            stub = RankerStub(channel)
-            with pytest.raises(grpc.RpcError) as refused:
-                stub.Search(pb.SearchRequest(**wanted), timeout=300)
-            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
-            reply = stub.Search(pb.SearchRequest(**wanted), metadata=token, timeout=300)
-            *_, last = stub.StreamSearch(pb.SearchRequest(**wanted), metadata=token, timeout=300)
-    best = over_http("/v1/search", wanted)[1]["top"]
-    for answer in (reply, last):
-        assert [student.architecture for student in answer.top] == [
-            student["architecture"] for student in best
-        ]
+        with pytest.raises(grpc.RpcError) as refused:
+            over_grpc(wanted, address=address, token="wrong")
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        for answer in over_grpc(wanted, address=address):
+            assert [student.architecture for student in answer.top] == best
     with pytest.raises(OSError):
         over_http("/health", door=f"http://{HEAD.address}:8000")
     note("gRPC: the same answer; HTTP is not reached but by the tunnel")
@@ -465,13 +469,14 @@ def test_a_new_predictor_is_taken_up_without_a_lost_request(doors):
 
 def test_every_panel_shows_something(doors):
     wanted = {"teacher": a_teacher(), "candidates": 200, "k": 1}
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while quiet := silent(PANELS + SERVICE_PANELS, since=BEGAN_AT):
         if time.monotonic() > deadline:
             names = ask("query", query='count by (__name__) ({__name__=~"ray_(serve|dass)_.*"})')
             found = sorted(series["metric"]["__name__"] for series in names)
             raise AssertionError(f"no data for {quiet}; there are {found}")
         assert over_http("/v1/search", wanted)[0] == 200
+        over_grpc(wanted, address=doors[1])
         time.sleep(5)
     for metric in ("ray_serve_num_http_requests_total", "ray_serve_num_grpc_requests_total"):
         for series in ask("query", query=f"sum by (route, method, status_code) ({metric})"):
