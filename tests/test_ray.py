@@ -91,7 +91,7 @@ def visible(job):
     """Leave a mark that names the accelerators this process sees."""
     name = os.environ.get("CUDA_VISIBLE_DEVICES", "none").replace(",", "+")
     Store(job.payload).write(f"seen/{job.key}/{name}", b"")
-    time.sleep(0.5)
+    time.sleep(2.0)  # long enough for every worker to come, however busy the machine is
 
 
 def test_students_that_share_accelerators_see_one_each_and_use_all(cluster, tmp_path):
