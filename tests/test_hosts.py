@@ -69,7 +69,7 @@ def readme(*words):
     mine = {
         "10.0.0.1 ": f"{HEAD.address} ", "10.0.0.2": ONE.address, "10.0.0.3": TWO.address,
         "--user me": "--user root", "s3://bucket/v1": STORE,
-        "mine.yaml": FILE, "service.yaml": SERVICE_FILE,
+        "mine.yaml": FILE, "service.yaml": SERVICE_FILE, "~/venv": f"{ROOT}/.venv",
     }  # fmt: skip
     for theirs, ours in mine.items():
         line = line.replace(theirs, ours)
@@ -492,10 +492,11 @@ def test_no_alert_is_wrong_about_its_query():
 
 
 def test_ray_down_ends_every_process():
+    run(readme("ray exec"))
     run(readme("ray down") + " --yes")
     note("`ray down` returned")
-    deadline = time.monotonic() + 60
-    while any("raylet" in host.output("cat /proc/*/comm") for host in HOSTS):
-        assert time.monotonic() < deadline, "no raylet may be left"
+    deadline = time.monotonic() + 300
+    while left := [h.name for h in HOSTS if "raylet" in h.output("cat /proc/*/comm")]:
+        assert time.monotonic() < deadline, f"no raylet may be left, but {left} have one"
         time.sleep(1)
     note("no machine runs Ray any more")
