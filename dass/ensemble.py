@@ -102,16 +102,21 @@ class Ensemble:
 
     def familiar(self, teacher: Teacher) -> bool:
         """Tell whether the teacher is like one that was learned from; else size answers."""
-        if self.known is None:
-            return True
         (seen,) = embed(teacher.network, [teacher.network.space.largest])
-        return self.known.familiar(look(seen, teacher.accuracy, teacher.network.num_classes))
+        return self._familiar(teacher, seen)
+
+    def _familiar(self, teacher: Teacher, seen: Float[Tensor, "c h w"]) -> bool:
+        """Tell the same, of a teacher whose own map is at hand."""
+        return self.known is None or self.known.familiar(
+            look(seen, teacher.accuracy, teacher.network.num_classes)
+        )
 
     def adapt(self, teacher: Teacher, *, support: Sequence[Measured] = ()) -> Adapted:
         """Adapt every member to a teacher and its measured students, for many calls to come."""
         task = episode(teacher, [], [], support=support)
-        weights = tuple(member.adapted(task) for member in self.members)
-        return Adapted(self, teacher, task, weights, self.familiar(teacher))
+        familiar = self._familiar(teacher, task.teacher_map)
+        asked = self.members if familiar else ()
+        return Adapted(self, teacher, task, tuple(m.adapted(task) for m in asked), familiar)
 
     def score(
         self, teacher: Teacher, architectures: Sequence[Architecture]
@@ -139,7 +144,7 @@ class Adapted:
     task: Episode
     """Teacher and support, without students."""
     weights: tuple[Weights, ...]
-    """Of each member."""
+    """Of each member; none where size answers."""
     familiar: bool
     """Whether the teacher is like one that the members learned from; else size answers."""
 

@@ -24,7 +24,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from dass import artifacts
-from dass.embeddings import Embeddings, pack_embeddings, unpack_embeddings
+from dass.embeddings import Embeddings, unpack_embeddings
 from dass.ensemble import Ensemble
 from dass.errors import CorruptArtifact, UnknownName
 from dass.record import StudentRecord, from_parquet, to_parquet
@@ -251,10 +251,6 @@ class Library:
     def has_embeddings(self, name: str) -> bool:
         """Tell whether embeddings of the students of this teacher are published."""
         return self.store.exists(f"embeddings/{name}/{artifacts.MANIFEST}")
-
-    def put_embeddings(self, found: Embeddings) -> str:
-        """Publish embeddings of a teacher's students; return where."""
-        return self._put(f"embeddings/{found.teacher}", pack_embeddings(found))
 
     def embeddings(self, name: str) -> Embeddings:
         """Read the embeddings of a teacher's students.

@@ -69,7 +69,7 @@ class Answer:
     tasks: pd.DataFrame
     """A row per scorer, teacher and group of architectures, with every metric."""
     students: pd.DataFrame
-    """A row per scorer and student of the headline: task, score, measured accuracy, cost share."""
+    """A row per scorer and student of the headline: score, measured accuracy, share of FLOPs."""
     ceilings: Mapping[str, float]
     """By teacher, of unseen tasks with two seeds."""
     headline: Sequence[str]
@@ -129,11 +129,11 @@ def evaluate(config: EvaluateConfig) -> Answer:
         else []
     )
     learned = {"DaSS as shipped", "DaSS, no fallback", "DaSS, wrong teacher", *config.others}
-    counted = [s for s in unseen if s.teacher.name in headline]
+    students = students_of(table, [s for s in unseen if s.teacher.name in headline])
     return Answer(
         tasks=tasks,
-        students=students_of(table, counted),
-        equal_time=at_equal_time(table, tasks, counted),
+        students=students,
+        equal_time=at_equal_time(students, tasks),
         ceilings=found,
         headline=headline,
         chosen=strongest_baselines(tasks, learned),
@@ -189,46 +189,39 @@ def coverage(
 
 
 def students_of(scores: pd.DataFrame, subjects: Sequence[Subject]) -> pd.DataFrame:
-    """Put every score beside what was measured on test images."""
+    """Put every score beside what was measured on test images, and what that took."""
     parts = []
     for subject in subjects:
-        space, classes = subject.teacher.network.space, subject.teacher.network.num_classes
-        whole = space.flops([space.largest], num_classes=classes)[0]
         frame = pd.DataFrame(
             {
                 "architecture": [r.architecture for r in subject.records],
                 "task": subject.records[0].task,
                 "measured": [r.test_accuracy for r in subject.records],
-                "share": [r.flops / whole for r in subject.records],
+                "share": subject.shares,
+                "training": [r.seconds for r in subject.records],
             }
         )
         parts.append(frame.merge(scores[scores["teacher"] == subject.teacher.name]))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def at_equal_time(
-    scores: pd.DataFrame, tasks: pd.DataFrame, subjects: Sequence[Subject]
-) -> pd.DataFrame:
+def at_equal_time(students: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
     """Set one epoch of KD against the predictor, on what each costs by itself."""
     ours, theirs = "DaSS as shipped", "one epoch of KD"
     rivals = []
-    for subject in subjects:
-        own = scores[scores["teacher"] == subject.teacher.name].set_index("architecture")
-        if not {ours, theirs} <= set(own["scorer"]):
+    for teacher, own in students.groupby("teacher") if len(students) else ():
+        epoch, search = (own[own["scorer"] == name] for name in (theirs, ours))
+        if not len(epoch) or not len(search):
             continue
-        names = [record.architecture for record in subject.records]
-        epoch, search = (own[own["scorer"] == name].loc[names] for name in (theirs, ours))
-        space, classes = subject.teacher.network.space, subject.teacher.network.num_classes
-        whole = space.flops([space.largest], num_classes=classes)[0]
         rival = Rival(
-            measured=np.array([record.test_accuracy for record in subject.records]),
+            measured=epoch["measured"].to_numpy(float),
             epoch=epoch["score"].to_numpy(float),
-            shares=np.array([record.flops / whole for record in subject.records]),
+            shares=epoch["share"].to_numpy(float),
             search=CANDIDATES * float(search["seconds"].mean()),
             one=float(epoch["seconds"].mean()),
-            whole=float(np.mean([record.seconds for record in subject.records])),
+            whole=float(epoch["training"].mean()),
         )
-        rivals.append((subject.teacher.name, rival))
+        rivals.append((str(teacher), rival))
     return compare(tasks, rivals, ours) if rivals else pd.DataFrame()
 
 

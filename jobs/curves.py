@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from dass.evidence import BUDGETS
-from dass.metrics import kendall, regret
+from dass.evidence import budget_regret
+from dass.metrics import kendall
 from dass.report import Series, scatter
 
 VERIFIED = (1, 2, 3, 5, 8)
@@ -76,13 +76,8 @@ def curve(
 
 
 def _regret(own: pd.DataFrame, k: int) -> float:
-    losses = []
-    for share in BUDGETS:
-        inside = own[own["share"] <= share]
-        if len(inside):
-            score, measured = (inside[name].to_numpy(float) for name in ("score", "measured"))
-            losses.append(regret(score, measured, k=k))
-    return 100 * float(np.mean(losses)) if losses else float("nan")
+    columns = (own[name].to_numpy(float) for name in ("score", "measured", "share"))
+    return 100 * budget_regret(*columns, whole=1.0, k=k)
 
 
 def _within(own: pd.DataFrame, group: int) -> float:

@@ -60,6 +60,13 @@ class Subject:
     """Means over seeds, one per architecture."""
 
     @property
+    def shares(self) -> list[float]:
+        """FLOPs of the labelled students over the teacher's."""
+        space, classes = self.teacher.network.space, self.teacher.network.num_classes
+        whole = int(space.flops([space.largest], num_classes=classes)[0])
+        return [record.flops / whole for record in self.records]
+
+    @property
     def architectures(self) -> list[Architecture]:
         """The labelled students."""
         return [Architecture.parse(record.architecture) for record in self.records]
