@@ -27,7 +27,7 @@ evidence: install  ## the comparison on unseen datasets, from the shipped files
 	$(BIN)/python -m jobs.evaluate evidence --store zoo --into runs/evidence-shipped
 
 serve: install  ## the service on this machine: page and HTTP on port 8000, gRPC on 9000
-	$(BIN)/python -m jobs.stock micro
+	$(BIN)/python -m jobs.prepare micro
 	$(BIN)/python -m serve.app --store runs/serve $(SERVE)
 
 test: lint type test-fast test-ray  ## everything CI runs

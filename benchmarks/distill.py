@@ -17,14 +17,15 @@ import tyro
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.timing import compare, seconds
-from dass.distill import kd_loss, train
-from dass.feed import feed
-from dass.network import ResNet, initialise
-from dass.pool import stratified
-from dass.recipe import Recipe
-from dass.remap import student
-from dass.space import Architecture, by_name
-from dass.task import Split
+from dass.data.task import Split
+from dass.networks.remap import student
+from dass.networks.resnet import ResNet, initialise
+from dass.space.architecture import Architecture
+from dass.space.sampling import stratified
+from dass.space.space import by_name
+from dass.training.batches import training_batches
+from dass.training.distillation import kd_loss, train
+from dass.training.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +123,10 @@ def main(config: Config) -> None:
     images = host.to(config.device)
     recipe = Recipe(epochs=config.epochs, padding=4, teacher_logits="views")
     whole = replace(recipe, epochs=8)
-    made = seconds(lambda: feed(images, whole, teacher=teacher, flip=True), config.device)
-    source = feed(images, recipe, teacher=teacher, flip=True)
+    made = seconds(
+        lambda: training_batches(images, whole, teacher=teacher, flip=True), config.device
+    )
+    source = training_batches(images, recipe, teacher=teacher, flip=True)
     # A student's share of the views, per epoch trained here (the recipe in use has 8 epochs).
     share = made / config.students_per_task * config.epochs / 8
     nothing = Split(images.images[:1], images.labels[:1])  # evaluation is not what is measured

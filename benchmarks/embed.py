@@ -13,10 +13,11 @@ import torch
 import tyro
 
 from benchmarks.timing import compare, seconds
-from dass.embed import embed, noise
-from dass.network import ResNet, initialise
-from dass.remap import student
-from dass.space import Architecture, by_name
+from dass.networks.remap import student
+from dass.networks.resnet import ResNet, initialise
+from dass.predictor.embed import embed, noise
+from dass.space.architecture import Architecture
+from dass.space.space import by_name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ import argparse
 import statistics
 import time
 
-from cluster.dispatcher import Dispatcher, Report
-from cluster.fleet import Placement, run_on_ray
-from cluster.job import Job, Lease, Reply
+from cluster.fleet.dispatcher import Dispatcher, Report
+from cluster.fleet.groups import run_on_ray
+from cluster.fleet.job import Job, Lease, Placement, Reply
 from cluster.progress import Progress
 from cluster.session import connect
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import matplotlib
 
-from cluster.job import Job, Lease
-from cluster.queue import Queue
-from cluster.storage import Store
+from cluster.fleet.job import Job, Lease
+from cluster.fleet.queue import Queue
+from dass.store.store import Store
 
 matplotlib.use("Agg")
 PLOT = Path(__file__).parents[1] / "docs" / "growth.png"

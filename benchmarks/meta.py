@@ -16,10 +16,10 @@ import tyro
 from torch import Tensor
 
 from benchmarks.timing import compare, seconds
-from dass.meta import MetaConfig, accumulate, query_loss, stack
-from dass.predictor import Predictor, PredictorConfig
-from dass.record import Episode
-from dass.space import by_name
+from dass.predictor.episode import Episode
+from dass.predictor.meta import MetaConfig, accumulate, query_loss, stack
+from dass.predictor.network import Predictor, PredictorConfig
+from dass.space.space import by_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +40,22 @@ class Config:
     """cpu or cuda."""
 
 
-def _encode(weights: dict[str, Tensor], prefix: str, maps: Tensor) -> Tensor:
+def _encode(weights: dict[str, Tensor], prefix: str, feature_maps: Tensor) -> Tensor:
     for name in ("conv1", "conv2"):
-        maps = F.relu(F.conv2d(maps, weights[f"{prefix}.{name}.weight"], stride=2, padding=1))
-    return maps.mean((2, 3))
+        feature_maps = F.relu(
+            F.conv2d(feature_maps, weights[f"{prefix}.{name}.weight"], stride=2, padding=1)
+        )
+    return feature_maps.mean((2, 3))
 
 
-def _predict(weights: dict[str, Tensor], teacher: Tensor, maps: Tensor, codes: Tensor) -> Tensor:
+def _predict(
+    weights: dict[str, Tensor], teacher: Tensor, feature_maps: Tensor, encodings: Tensor
+) -> Tensor:
     joined = torch.cat(
         [
-            _encode(weights, "student_encoder", maps),
-            F.linear(codes, weights["code_encoder.weight"], weights["code_encoder.bias"]),
-            _encode(weights, "teacher_encoder", teacher).expand(len(maps), -1),
+            _encode(weights, "student_encoder", feature_maps),
+            F.linear(encodings, weights["code_encoder.weight"], weights["code_encoder.bias"]),
+            _encode(weights, "teacher_encoder", teacher).expand(len(feature_maps), -1),
         ],
         dim=1,
     )
@@ -65,14 +69,14 @@ def one_by_one(predictor: Predictor, episodes: list[Episode]) -> Tensor:
     losses = []
     for e in episodes:
         weights = {n: p.clone() for n, p in predictor.network.named_parameters()}
-        teacher = e.teacher_map[None]
-        support = _predict(weights, teacher, e.support_maps, e.support_codes)
+        teacher = e.teacher_feature_map[None]
+        support = _predict(weights, teacher, e.support_feature_maps, e.support_encodings)
         inner = F.mse_loss(support, 100 * e.support_accuracies)
         gradients = torch.autograd.grad(inner, list(weights.values()), create_graph=True)
         adapted = {
             n: p - steps[n] * g for (n, p), g in zip(weights.items(), gradients, strict=True)
         }
-        predicted = _predict(adapted, teacher, e.maps, e.codes)
+        predicted = _predict(adapted, teacher, e.feature_maps, e.encodings)
         losses.append(F.mse_loss(predicted, 100 * e.accuracies))
     return torch.stack(losses).mean()
 
@@ -86,12 +90,12 @@ def make(config: Config, name: str) -> list[Episode]:
 
     return [
         Episode(
-            teacher_map=draw(*space.map_shape),
-            maps=draw(config.queries, *space.map_shape),
-            codes=draw(config.queries, space.code_length),
+            teacher_feature_map=draw(*space.feature_map_shape),
+            feature_maps=draw(config.queries, *space.feature_map_shape),
+            encodings=draw(config.queries, space.encoding_length),
             accuracies=draw(config.queries),
-            support_maps=draw(1, *space.map_shape),
-            support_codes=draw(1, space.code_length),
+            support_feature_maps=draw(1, *space.feature_map_shape),
+            support_encodings=draw(1, space.encoding_length),
             support_accuracies=draw(1),
         )
         for _ in range(config.tasks)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.serve --store runs/serve
 
-Needs Ray, two cores and a store that `python -m jobs.stock micro` filled. In process means one
+Needs Ray, two cores and a store that `python -m jobs.prepare micro` filled. In process means one
 thread, as a replica has. Every ratio is taken within a round: in process, HTTP, gRPC in turn.
 """
 
@@ -23,11 +23,11 @@ import httpx
 import torch
 
 from cluster.session import connect
-from cluster.storage import Store
-from dass.search import SearchConfig
+from dass.searching.evolution import SearchConfig
+from dass.store.store import Store
 from serve import dass_pb2 as pb
 from serve.dass_pb2_grpc import RankerStub
-from serve.service import Order, Ranker, one_thread
+from serve.ranker import Ranker, SearchRequest_, one_thread
 
 Work = Callable[[], object]
 CROWD = 200
@@ -116,7 +116,7 @@ def measure(ranker: Ranker, url: str, stub: RankerStub, arguments: argparse.Name
     drawn = ranker.space.sample(candidates, generator=torch.Generator().manual_seed(0))
     some, tiny = [str(a) for a in drawn], [str(ranker.space.smallest)]
     body = {"teacher": teacher, "candidates": candidates}
-    order = Order(teacher=teacher, config=SearchConfig(candidates=candidates))
+    order = SearchRequest_(teacher=teacher, config=SearchConfig(candidates=candidates))
     client = httpx.Client(timeout=300)
     threads = ThreadPoolExecutor(arguments.together)
 

@@ -16,15 +16,15 @@ from pathlib import Path
 import torch
 import tyro
 
-from dass.answers import accuracy
-from dass.distill import train
-from dass.feed import feed
-from dass.network import ResNet, initialise
-from dass.pool import stratified
-from dass.remap import student
-from dass.space import by_name
-from dass.task import TaskConfig, load_task
-from jobs.recipes import small_student, small_teacher
+from dass.data.task import TaskConfig, load_task
+from dass.networks.remap import student
+from dass.networks.resnet import ResNet, initialise
+from dass.space.sampling import stratified
+from dass.space.space import by_name
+from dass.training.batches import training_batches
+from dass.training.distillation import train
+from dass.training.inference import accuracy
+from jobs.presets.presets import small_student, small_teacher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +52,13 @@ def main(config: Config) -> None:
     network = ResNet(space, space.largest, num_classes=task.num_classes)
     initialise(network, generator=torch.Generator().manual_seed(0))
     recipe = small_teacher()
-    source = feed(task.train, recipe, teacher=None, flip=task.flip)
+    source = training_batches(task.train, recipe, teacher=None, flip=task.flip)
     for epoch in train(network, source, task.validation, recipe=recipe, seed=0):
         print(f"teacher epoch {epoch.number}: {100 * epoch.accuracy:.1f} %", flush=True)
     feeds = {}
     for kind in ("views", "live"):
         recipe = replace(small_student(), teacher_logits=kind)
-        feeds[kind] = recipe, feed(task.train, recipe, teacher=network, flip=task.flip)
+        feeds[kind] = recipe, training_batches(task.train, recipe, teacher=network, flip=task.flip)
     rows = []
     for architecture in stratified(space, config.students, seed=0):
         row: dict[str, object] = {"architecture": str(architecture)}

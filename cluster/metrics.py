@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cluster.job import Verdict
+from cluster.fleet.job import Verdict
 
 SECONDS = (0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 7200)
 """Borders of the histogram's buckets: from a `micro` student to a teacher."""

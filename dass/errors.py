@@ -35,3 +35,26 @@ class CorruptArtifact(DassError, ValueError):
 
 class DivergedTraining(DassError, ArithmeticError):
     """A training run produced a loss that is not a number."""
+
+
+class StorageError(DassError):
+    """The store could not do what was asked, after every retry that could have helped."""
+
+
+class StoreUnavailable(StorageError):
+    """The store does not answer, however often it is asked; later it may."""
+
+    blameless = True
+    """Whoever asked did nothing wrong: what failed for want of the store may be done again."""
+
+
+class InvalidKey(StorageError, ValueError):
+    """A key or root is not of the form every store can hold."""
+
+
+class MissingKey(StorageError, LookupError):
+    """There is nothing under the key."""
+
+
+class ReadOnlyStore(StorageError, PermissionError):
+    """The store was opened for reading alone."""

@@ -9,16 +9,16 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cluster.storage import Store
-from dass.answers import accuracy
-from dass.artifacts import adopt
+from dass.data.task import load_task
 from dass.errors import InvalidConfig
-from dass.library import Library
-from dass.space import by_name
-from dass.task import load_task
-from dass.teacher import Teacher
+from dass.networks.teacher import Teacher
+from dass.registry.artifacts import adopt
+from dass.registry.registry import Registry
+from dass.space.space import by_name
+from dass.store.store import Store
+from dass.training.inference import accuracy
 from jobs import console
-from jobs.plan import SplitPlan
+from jobs.planning.plan import SplitPlan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +30,7 @@ class AdoptConfig:
     space: str
     """Search space whose largest member it is."""
     weights: str = ""
-    """A safetensors file with the parameter names of `dass.network.ResNet`."""
+    """A safetensors file with the parameter names of `dass.networks.resnet.ResNet`."""
     source: str = "digits"
     """Images: digits, a torchvision dataset's name, folder:PATH or npz:PATH."""
     split: SplitPlan = field(default_factory=SplitPlan)
@@ -61,9 +61,9 @@ def take(config: AdoptConfig) -> Teacher:
         test_accuracy=accuracy(network, task.test),
         task=task_config,
     )
-    library = Library(Store(config.store))
-    library.put_task(task_config, config.split.role)
-    library.put_teacher(teacher, {"recipe": "own", "weights_sha256": digest})
+    registry = Registry(Store(config.store))
+    registry.put_task(task_config, config.split.role)
+    registry.put_teacher(teacher, {"recipe": "own", "weights_sha256": digest})
     return teacher
 
 
@@ -80,12 +80,12 @@ def main(config: AdoptConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs import recipes
     from jobs.adopt import main as imported_main
+    from jobs.presets import presets
 
     console.run(
         imported_main,
-        recipes.ADOPT,
+        presets.ADOPT,
         "adopt",
         options=f"{console.STORE} --weights /data/W.safetensors --source npz:/data/F.npz",
     )

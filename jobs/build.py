@@ -16,19 +16,19 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from cluster.fleet import Outcome, Placement, Show, run_inline, run_on_ray
-from cluster.job import Job
+from cluster.fleet.ddp import train_data_parallel
+from cluster.fleet.job import Job, Outcome, Placement
+from cluster.fleet.local import Show, run_inline
 from cluster.progress import Progress, ProgressBar
 from cluster.session import connect
-from cluster.storage import Store
-from cluster.train import train_together
 from dass.errors import DassError
-from dass.library import Library
-from dass.space import by_name
+from dass.registry.registry import Registry
+from dass.space.space import by_name
+from dass.store.store import Store
 from jobs import console, status
-from jobs.plan import BuildConfig, StudentPlan, TeacherPlan, plan_students, plan_teachers
-from jobs.together import TeacherLesson
-from jobs.worker import Worker
+from jobs.planning.plan import BuildConfig, StudentPlan, TeacherPlan, plan_students, plan_teachers
+from jobs.planning.teacher_ddp import TeacherTraining
+from jobs.planning.worker import Worker
 
 
 def on_ray(config: BuildConfig) -> bool:
@@ -48,6 +48,8 @@ def run_jobs(config: BuildConfig, jobs: Sequence[Job], show: Show) -> Outcome:
     if not on_ray(config):
         workers = min(config.workers, max(1, len(jobs)))
         return run_inline(jobs, worker, workers=workers, retries=config.retries, progress=show)
+    from cluster.fleet.groups import run_on_ray  # where nothing runs on Ray, it need not be there
+
     return run_on_ray(
         jobs, worker, placement=placement(config), retries=config.retries, progress=show
     )
@@ -67,8 +69,8 @@ def teach_together(config: BuildConfig, teachers: Sequence[Job]) -> list[Job]:
         print(
             f"teacher {number} of {len(teachers)}, by {config.teacher_workers} workers", flush=True
         )
-        train_together(
-            TeacherLesson(worker, job.payload),
+        train_data_parallel(
+            TeacherTraining(worker, job.payload),
             workers=config.teacher_workers,
             placement=Placement(cpus=config.cpus_per_worker, gpus=gpus),
         )
@@ -84,7 +86,7 @@ def jobs_of(config: BuildConfig) -> tuple[list[Job], list[Job]]:
 
 
 def _teacher_jobs(config: BuildConfig, plans: Sequence[TeacherPlan]) -> Iterator[Job]:
-    done = set(Library(Store(config.store)).teachers())
+    done = set(Registry(Store(config.store)).teachers())
     space = by_name(config.space)
     flops = float(space.flops([space.largest])[0])
     for plan in plans:
@@ -102,7 +104,7 @@ def student_jobs(
     config: BuildConfig, plans: Sequence[StudentPlan], missing: Collection[str] = ()
 ) -> Iterator[Job]:
     """Yield a job for each student without a record; it waits for a teacher that is missing."""
-    done = Library(Store(config.store)).record_keys()
+    done = Registry(Store(config.store)).record_keys()
     costs = by_name(config.space).flops([plan.architecture for plan in plans]).tolist()
     for plan, cost in zip(plans, costs, strict=True):
         key = plan.identity.key
@@ -125,10 +127,10 @@ def build(config: BuildConfig) -> None:
         DassError: some jobs failed for good; all others are published.
     """
     store = Store(config.store)
-    library = Library(store)
+    registry = Registry(store)
     planned = plan_teachers(config)
     for plan, role in planned:
-        library.put_task(plan.task, role)
+        registry.put_task(plan.task, role)
     teachers, students = jobs_of(config)
     plans = {plan.name: plan for plan, _ in planned}
     total = len(plan_students(config, list(plans.values())))
@@ -174,7 +176,7 @@ def main(config: BuildConfig) -> None:
     console.announce(config)
     build(config)
     store = Store(config.store)
-    records = [r for r in Library(store).records() if r.space == config.space]
+    records = [r for r in Registry(store).records() if r.space == config.space]
     tasks = len({record.task for record in records})
     seconds = sum(record.seconds for record in records)
     print(
@@ -187,9 +189,9 @@ def main(config: BuildConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs import recipes
     from jobs.build import main as imported_main
+    from jobs.presets import presets
 
     if sys.argv[1:2] == ["--status"]:
         raise SystemExit(status.main(sys.argv[2:]))
-    console.run(imported_main, recipes.BUILD, "build", cores=0)
+    console.run(imported_main, presets.BUILD, "build", cores=0)

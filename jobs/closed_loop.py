@@ -16,18 +16,20 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from cluster.storage import Store
-from dass.baselines import ByFlops
+from dass.baselines.size import ByFlops
 from dass.errors import InvalidData
-from dass.evidence import BUDGETS, bootstrap, sign_flip
-from dass.library import Library
-from dass.record import StudentRecord
-from dass.search import SearchConfig, run
-from dass.space import Architecture, Budget
-from dass.teacher import Teacher
+from dass.evaluation.metrics import BUDGETS
+from dass.evaluation.statistics import bootstrap, sign_flip
+from dass.networks.teacher import Teacher
+from dass.predictor.records import FIRST_CLOSED_LOOP_SEED, StudentRecord
+from dass.registry.registry import Registry
+from dass.searching.evolution import SearchConfig, run
+from dass.space.architecture import Architecture
+from dass.space.cost import Budget
+from dass.store.store import Store
 from jobs import console
 from jobs.build import do, student_jobs
-from jobs.plan import FIRST_SEED, BuildConfig, StudentPlan
+from jobs.planning.plan import BuildConfig, StudentPlan
 
 CHOICES = ("searched", "largest in budget", "random")
 
@@ -57,13 +59,13 @@ class Choice:
     """Its trainings, one per seed."""
 
 
-def unseen_teachers(library: Library) -> list[Teacher]:
+def unseen_teachers(registry: Registry) -> list[Teacher]:
     """Return the teacher of each unseen task that validates best."""
-    names = {name for name, (_, role) in library.tasks().items() if role == "unseen"}
+    names = {name for name, (_, role) in registry.tasks().items() if role == "unseen"}
     best: dict[str, Teacher] = {}
-    for name in library.teachers():
+    for name in registry.teachers():
         if name.split(".")[1] in names:
-            teacher = library.teacher(name)
+            teacher = registry.teacher(name)
             task = name.split(".")[1]
             if task not in best or teacher.accuracy > best[task].accuracy:
                 best[task] = teacher
@@ -74,9 +76,9 @@ def unseen_teachers(library: Library) -> list[Teacher]:
 
 def choose(config: ClosedLoopConfig, teacher: Teacher) -> Iterator[Choice]:
     """Search a teacher's students within every budget, and choose plainly beside it."""
-    library = Library(Store(config.build.store))
+    registry = Registry(Store(config.build.store))
     recipe, space = config.build.student, teacher.network.space
-    ensemble, _ = library.predictor(config.predictor, space=space.name, recipe=recipe.name)
+    ensemble, _ = registry.predictor(config.predictor, space=space.name, recipe=recipe.name)
     classes = teacher.network.num_classes
     whole = int(space.flops([space.largest], num_classes=classes)[0])
     for share in BUDGETS:
@@ -105,7 +107,7 @@ def _plans(
             space=config.build.space,
             architecture=architecture,
             recipe=config.build.student,
-            seed=FIRST_SEED + seed,
+            seed=FIRST_CLOSED_LOOP_SEED + seed,
         )
         for seed in range(config.seeds)
     )
@@ -149,8 +151,8 @@ def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
     Raises:
         DassError: a training failed for good; all others are published.
     """
-    library = Library(Store(config.build.store))
-    teachers = unseen_teachers(library)
+    registry = Registry(Store(config.build.store))
+    teachers = unseen_teachers(registry)
     choices = []
     with console.bar(total=len(teachers), title="searching", unit="teachers") as bar:
         for teacher in teachers:
@@ -160,9 +162,9 @@ def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
     jobs = list(student_jobs(config.build, list(plans.values())))
     if jobs:
         do(config.build, (), jobs)
-    head, rows = compare(choices, library.records())
+    head, rows = compare(choices, registry.records())
     text = json.dumps({"head": head, "rows": rows, "teachers": len(teachers)}, indent=1)
-    library.store.write("evaluations/closed-loop.json", text.encode())
+    registry.store.write("evaluations/closed-loop.json", text.encode())
     return head, rows
 
 
@@ -178,12 +180,12 @@ def main(config: ClosedLoopConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs import recipes
     from jobs.closed_loop import main as imported_main
+    from jobs.presets import presets
 
     console.run(
         imported_main,
-        recipes.CLOSED_LOOP,
+        presets.CLOSED_LOOP,
         "closed_loop",
         options="--build.store s3://...",
         cores=0,

@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from cluster.storage import Store
 from dass.errors import InvalidConfig
-from dass.library import Library
+from dass.registry.registry import Registry
+from dass.store.store import Store
 from jobs import console
 
 
@@ -33,7 +33,7 @@ class CompactConfig:
 def main(config: CompactConfig) -> None:
     """Compact, and say how many records there are."""
     store = Store(config.store)
-    number = Library(store).compact_records(pause=lambda: time.sleep(config.grace_s))
+    number = Registry(store).compact_records(pause=lambda: time.sleep(config.grace_s))
     print(f"{number} records")
     console.finish(
         store.url("records"), next_line=f"pandas.read_parquet({store.url('records')!r})"
@@ -41,7 +41,7 @@ def main(config: CompactConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs import recipes
     from jobs.compact import main as imported_main
+    from jobs.presets import presets
 
-    console.run(imported_main, recipes.COMPACT, "compact")
+    console.run(imported_main, presets.COMPACT, "compact")

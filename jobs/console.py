@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import tyro
 from tqdm import tqdm
 
-from cluster.fleet import FleetError
-from cluster.storage import StorageError
-from cluster.submit import line
-from dass.errors import DassError
+from cluster.deploy.submit import line
+from cluster.fleet.job import FleetError
+from dass.errors import DassError, StorageError
 
 C = TypeVar("C")
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from cluster.storage import Store
-from dass.artifacts import pack_student
 from dass.errors import InvalidConfig
-from dass.export import to_onnx
-from dass.library import Library
-from dass.recipe import Recipe
-from dass.record import StudentRecord
-from dass.space import Architecture
+from dass.networks.onnx import to_onnx
+from dass.predictor.records import StudentRecord
+from dass.registry.artifacts import pack_student
+from dass.registry.registry import Registry
+from dass.space.architecture import Architecture
+from dass.store.store import Store
+from dass.training.recipe import Recipe
 from jobs import console
-from jobs.plan import StudentPlan
-from jobs.worker import Worker
+from jobs.planning.plan import StudentPlan
+from jobs.planning.worker import Worker
 
 ONNX = "model.onnx"
 
@@ -49,7 +49,7 @@ def plan_for(config: DistillConfig) -> StudentPlan:
         InvalidArchitecture: the architecture does not parse or is no member of the space.
         InvalidConfig: the teacher has no images to distil on.
     """
-    teacher = Library(Store(config.store)).teacher(config.teacher)
+    teacher = Registry(Store(config.store)).teacher(config.teacher)
     architecture = Architecture.parse(config.architecture)
     teacher.network.space.check(architecture)
     if teacher.task is None:
@@ -69,23 +69,23 @@ def plan_for(config: DistillConfig) -> StudentPlan:
 
 def distil(config: DistillConfig) -> tuple[StudentRecord, str]:
     """Distil and publish, unless the store has it already; return record and place."""
-    library = Library(Store(config.store))
+    registry = Registry(Store(config.store))
     plan = plan_for(config)
     key = plan.identity.key
-    if library.has_student(key):
-        return library.record(key), library.store.url(f"students/{key}")
-    worker = Worker(library.store, config.device, config.data_root)
+    if registry.has_student(key):
+        return registry.record(key), registry.store.url(f"students/{key}")
+    worker = Worker(registry.store, config.device, config.data_root)
     network, record = worker.distil(plan)
     network.cpu()
     files = {ONNX: to_onnx(network), **pack_student(network, asdict(record))}
-    return record, library.put_student(key, files)
+    return record, registry.put_student(key, files)
 
 
 def main(config: DistillConfig) -> None:
     """Distil one student and say how good it is."""
     console.announce(config)
     record, where = distil(config)
-    teacher = Library(Store(config.store)).teacher(config.teacher)
+    teacher = Registry(Store(config.store)).teacher(config.teacher)
     rows = [
         [
             "student",
@@ -101,17 +101,17 @@ def main(config: DistillConfig) -> None:
     print("\n" + console.table(["", "validation", "test"], rows))
     console.finish(
         where,
-        next_line=f"onnxruntime loads {ONNX}; dass.artifacts.unpack_student reads the rest",
+        next_line=f"onnxruntime loads {ONNX}; dass.registry.artifacts the rest",
     )
 
 
 if __name__ == "__main__":
-    from jobs import recipes
     from jobs.distill import main as imported_main
+    from jobs.presets import presets
 
     console.run(
         imported_main,
-        recipes.DISTILL,
+        presets.DISTILL,
         "distill",
         options=f"{console.STORE} --teacher NAME --architecture A",
     )

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cluster.storage import Store
-from dass.evidence import bootstrap, sign_flip
-from dass.report import page
-from jobs import console, curves
-from jobs.comparison import Answer, EvaluateConfig, evaluate
+from dass.evaluation.comparison import Answer, EvaluateConfig, evaluate
+from dass.evaluation.plots import plots as plots_of
+from dass.evaluation.report import page
+from dass.evaluation.statistics import bootstrap, sign_flip
+from dass.store.store import Store
+from jobs import console
 
 HEAD = ["scorer", "Spearman", "of ceiling", "Kendall", "τ equal FLOPs", "residual", "regret@1",
         "regret@5", "ms/student", "p vs best"]  # fmt: skip
@@ -154,14 +155,14 @@ def publish(config: EvaluateConfig, answer: Answer) -> str:
     prefix = f"evaluations/{config.name}"
     store.write(f"{prefix}.json", json.dumps(facts, indent=1).encode())
     store.write(f"{prefix}.md", text(answer).encode())
-    plots = {}
+    drawn = {}
     if len(answer.students):
         shown = ("DaSS as shipped", *answer.chosen.values(), "FLOPs", "one epoch of KD", "random")
         present = set(answer.students["scorer"])
         names = [name for name in dict.fromkeys(shown) if name in present]
-        plots = curves.plots(answer.students, shipped="DaSS as shipped", scorers=names)
+        drawn = plots_of(answer.students, shipped="DaSS as shipped", scorers=names)
     note = "Means over the unseen datasets of the headline; see docs/protocol.md."
-    html = page("Evidence", note=note, head=HEAD, rows=summary(answer), plots=plots)
+    html = page("Evidence", note=note, head=HEAD, rows=summary(answer), plots=drawn)
     store.write(f"{prefix}.html", html.encode())
     return store.url(f"{prefix}.html")
 
@@ -169,14 +170,20 @@ def publish(config: EvaluateConfig, answer: Answer) -> str:
 def main(config: EvaluateConfig) -> None:
     """Evaluate, print the table and say where the report is."""
     console.announce(config)
-    answer = evaluate(config)
+    with console.bar(total=0, title="proxies", unit="teachers") as bar:
+
+        def advance(total: int) -> None:
+            bar.total = total
+            bar.update()
+
+        answer = evaluate(config, advance=advance)
     where = publish(config, answer)
     print("\n" + text(answer))
     console.finish(where, next_line=f"python -m jobs.search {config.space} --store {config.store}")
 
 
 if __name__ == "__main__":
-    from jobs import recipes
     from jobs.evaluate import main as imported_main
+    from jobs.presets import presets
 
-    console.run(imported_main, recipes.EVALUATE, "evaluate")
+    console.run(imported_main, presets.EVALUATE, "evaluate")

@@ -17,13 +17,14 @@ from pathlib import Path
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from cluster.storage import Store
-from dass.artifacts import MANIFEST, WEIGHTS
-from dass.embeddings import embeddings_of, pack_embeddings
 from dass.errors import InvalidData
-from dass.library import Library
-from dass.record import StudentRecord, to_parquet
-from jobs import console, scoring
+from dass.evaluation import scoring
+from dass.predictor.records import StudentRecord, to_parquet
+from dass.registry.artifacts import MANIFEST, WEIGHTS
+from dass.registry.embeddings import embeddings_of, pack_embeddings
+from dass.registry.registry import Registry
+from dass.store.store import Store
+from jobs import console
 
 RECORDS = "records/records.parquet"
 RESULTS = tuple(
@@ -55,15 +56,15 @@ class PublishConfig:
 def gather(config: PublishConfig) -> dict[str, bytes]:
     """Return the files to ship, by relative path."""
     store = Store(config.store)
-    library = Library(store)
-    records = [r for r in library.records() if r.space == config.space]
+    registry = Registry(store)
+    records = [r for r in registry.records() if r.space == config.space]
     if not records:
         raise InvalidData(
             f"{config.store} must have records of space {config.space!r}, but has none; build some"
         )
     files = {RECORDS: to_parquet(records)}
     labelled = {record.task for record in records}
-    roles = {n: role for n, (_, role) in library.tasks().items() if n in labelled}
+    roles = {n: role for n, (_, role) in registry.tasks().items() if n in labelled}
     files |= {f"tasks/{name}.json": store.read(f"tasks/{name}.json") for name in roles}
     for key in (scoring.KEPT, *RESULTS):
         if store.exists(key):
@@ -72,9 +73,9 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
         named = {r.teacher for r in records if roles[r.task] in ("validation", "unseen")}
         for name in sorted(named):
             files |= _halved(store, f"teachers/{name}")
-        files |= _embedded(library, records, {r.teacher for r in records} - named)
+        files |= _embedded(registry, records, {r.teacher for r in records} - named)
     for name in config.predictors:
-        if not library.has_predictor(name):
+        if not registry.has_predictor(name):
             continue
         if name != config.predictors[0]:  # those to compare with
             files |= _halved(store, f"predictors/{name}")
@@ -85,12 +86,12 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
 
 
 def _embedded(
-    library: Library, records: Sequence[StudentRecord], names: Iterable[str]
+    registry: Registry, records: Sequence[StudentRecord], names: Iterable[str]
 ) -> dict[str, bytes]:
     files = {}
     for name in sorted(names):
         labelled = sorted({r.architecture for r in records if r.teacher == name})
-        packed = pack_embeddings(embeddings_of(library.teacher(name), labelled))
+        packed = pack_embeddings(embeddings_of(registry.teacher(name), labelled))
         files |= {f"embeddings/{name}/{file}": data for file, data in packed.items()}
     return files
 
@@ -136,7 +137,7 @@ def main(config: PublishConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs import recipes
+    from jobs.presets import presets
     from jobs.publish import main as imported_main
 
-    console.run(imported_main, recipes.PUBLISH, "publish", options=None)
+    console.run(imported_main, presets.PUBLISH, "publish", options=None)

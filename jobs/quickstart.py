@@ -14,19 +14,22 @@ from pathlib import Path
 
 import torch
 
-from cluster.storage import Store
-from dass.library import Library
-from dass.record import StudentRecord
-from dass.report import Series, page, scatter
-from dass.search import Prediction, predict
-from dass.space import Architecture, Budget, by_name
-from dass.teacher import Teacher
+from dass.evaluation.plots import Series, scatter
+from dass.evaluation.report import page
+from dass.networks.teacher import Teacher
+from dass.predictor.records import StudentRecord, mean_over_seeds
+from dass.registry.registry import Registry
+from dass.searching.prediction import Prediction, predict
+from dass.space.architecture import Architecture
+from dass.space.cost import Budget
+from dass.space.space import by_name
+from dass.store.store import Store
 from jobs import console
 from jobs.build import build
 from jobs.distill import DistillConfig, distil
-from jobs.plan import BuildConfig, plan_teachers
+from jobs.planning.plan import BuildConfig, plan_teachers
 from jobs.search import SearchJobConfig, budget_for, find
-from jobs.train import TrainConfig, mean_over_seeds, train_predictor
+from jobs.train import TrainConfig, train_predictor
 
 NOTE = (
     "Plumbing, not evidence: 8-pixel digits, a handful of tasks, one short training per student. "
@@ -84,8 +87,8 @@ def contend(
     config: QuickstartConfig, title: str, architecture: Architecture, teacher: Teacher
 ) -> Contender:
     """Distil what one way of choosing chose, a few times."""
-    library = Library(Store(config.build.store))
-    ensemble, _ = library.predictor(config.train.name)
+    registry = Registry(Store(config.build.store))
+    ensemble, _ = registry.predictor(config.train.name)
     (prediction,) = predict(ensemble, teacher, [architecture])
     results = []
     for seed in range(config.repeats):
@@ -126,11 +129,11 @@ def rows(contenders: list[Contender]) -> list[list[str]]:
 
 def write_report(config: QuickstartConfig, teacher: Teacher, contenders: list[Contender]) -> None:
     """Write the page: the table and two plots of the unseen teacher's labelled students."""
-    library = Library(Store(config.build.store))
-    ensemble, _ = library.predictor(config.train.name)
+    registry = Registry(Store(config.build.store))
+    ensemble, _ = registry.predictor(config.train.name)
     recipe = config.distill.recipe.name
     known = mean_over_seeds(
-        [r for r in library.records() if r.teacher == teacher.name and r.recipe == recipe]
+        [r for r in registry.records() if r.teacher == teacher.name and r.recipe == recipe]
     )
     foretold = predict(ensemble, teacher, [Architecture.parse(r.architecture) for r in known])
     pool = Series(
@@ -176,9 +179,9 @@ def main(config: QuickstartConfig) -> None:
     build(config.build)
     print("\n2/4  train: the predictor learns over tasks")
     train_predictor(config.train)
-    library = Library(Store(config.build.store))
+    registry = Registry(Store(config.build.store))
     name = next(plan.name for plan, role in plan_teachers(config.build) if role == "unseen")
-    teacher = library.teacher(name)
+    teacher = registry.teacher(name)
     print(f"\n3/4  search: students of an unseen teacher, {name}")
     asked = SearchJobConfig(
         store=config.build.store,
@@ -215,7 +218,7 @@ def main(config: QuickstartConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs import recipes
+    from jobs.presets import presets
     from jobs.quickstart import main as imported_main
 
-    console.run(imported_main, recipes.QUICKSTART, "quickstart", options=None)
+    console.run(imported_main, presets.QUICKSTART, "quickstart", options=None)

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from cluster.storage import Store
 from dass.errors import InvalidConfig
-from dass.library import Library
-from dass.search import Generation, Prediction, SearchConfig, search
-from dass.space import Budget
-from dass.teacher import Teacher
+from dass.networks.teacher import Teacher
+from dass.registry.registry import Registry
+from dass.searching.evolution import Generation, SearchConfig, search
+from dass.searching.prediction import Prediction
+from dass.space.cost import Budget
+from dass.store.store import Store
 from jobs import console
 
 
@@ -66,16 +67,16 @@ def budget_for(config: SearchJobConfig, teacher: Teacher) -> Budget:
 
 def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
     """Search and publish the ranking; return it and what was asked, found and spent."""
-    library = Library(Store(config.store))
-    teacher = library.teacher(config.teacher)
-    ensemble, _ = library.predictor(config.predictor, space=teacher.network.space.name)
+    registry = Registry(Store(config.store))
+    teacher = registry.teacher(config.teacher)
+    ensemble, _ = registry.predictor(config.predictor, space=teacher.network.space.name)
     teacher.network.to(config.device)
     for member in ensemble.members:
         member.to(config.device)
     recipe = ensemble.config.recipe
     support = [
         record
-        for record in (library.records() if config.measured else ())
+        for record in (registry.records() if config.measured else ())
         if record.teacher == teacher.name and record.recipe == recipe
     ]
     budget = budget_for(config, teacher)
@@ -95,7 +96,7 @@ def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
         "support": len(support),
         "seconds": seconds,
     }
-    library.put_search(search_name(config, budget), answer, facts)
+    registry.put_search(search_name(config, budget), answer, facts)
     return answer, facts
 
 
@@ -139,18 +140,18 @@ def main(config: SearchJobConfig) -> None:
     print(console.table(HEAD, rows(answer.top)))
     print("\nPareto front:")
     print(console.table(HEAD, rows(answer.pareto)))
-    library = Library(Store(config.store))
-    teacher = library.teacher(config.teacher)
+    registry = Registry(Store(config.store))
+    teacher = registry.teacher(config.teacher)
     name = search_name(config, budget_for(config, teacher))
     console.finish(
-        library.store.url(f"searches/{name}.json"),
+        registry.store.url(f"searches/{name}.json"),
         next_line=f"python -m jobs.distill {teacher.network.space.name} --store {config.store} "
         f"--teacher {config.teacher} --architecture {answer.top[0].architecture}",
     )
 
 
 if __name__ == "__main__":
-    from jobs import recipes
+    from jobs.presets import presets
     from jobs.search import main as imported_main
 
-    console.run(imported_main, recipes.SEARCH, "search", options=f"{console.STORE} --teacher NAME")
+    console.run(imported_main, presets.SEARCH, "search", options=f"{console.STORE} --teacher NAME")

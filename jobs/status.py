@@ -17,10 +17,11 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
-from cluster.job import Failure
+from cluster.fleet.job import Failure
 from cluster.progress import Progress
-from cluster.storage import MissingKey, StorageError, Store, StoreUnavailable
-from dass.library import Library
+from dass.errors import MissingKey, StorageError, StoreUnavailable
+from dass.registry.registry import Registry
+from dass.store.store import Store
 from jobs import console
 
 KEY = "status/build.json"
@@ -114,7 +115,7 @@ def describe(store: Store, now: float) -> str:
     age = now - found["time"]
     state = "ended" if found["ended"] else "running" if age < STALE_S else "silent, was it killed?"
     cost = ", ".join(f"{hours:.2f} {unit}-hours" for unit, hours in found["cost_h"].items())
-    records = len(Library(store).record_keys())
+    records = len(Registry(store).record_keys())
     lines = [
         f"{state}: {found['line']}",
         f"snapshot {age:.0f} s old, by {found['host']}",

@@ -16,20 +16,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from cluster.storage import Store
-from dass.baselines import ByDepth, ByFlops, ByParameters, MeanRank, Scorer, SizeRegression
-from dass.ensemble import Ensemble, calibrated
+from dass.baselines.fitted import MeanRank, ShapeRegression, SizeRegression
+from dass.baselines.size import ByDepth, ByFlops, ByParameters
+from dass.data.task import Role
 from dass.errors import InvalidConfig, InvalidData
-from dass.familiar import remember
-from dass.fitted import ShapeRegression
-from dass.library import Library
-from dass.meta import MetaConfig, fit, rank_correlation, typical_spread
-from dass.metrics import spearman
-from dass.predictor import Predictor, PredictorConfig, Scale
-from dass.record import Episode, StudentRecord, episode
-from dass.space import Architecture, Space, by_name
-from dass.task import Role
-from dass.teacher import Teacher
+from dass.networks.teacher import Teacher
+from dass.predictor.ensemble import Ensemble, calibrated
+from dass.predictor.episode import Episode, episode
+from dass.predictor.meta import MetaConfig, fit, rank_correlation, typical_spread
+from dass.predictor.network import Predictor, PredictorConfig, Scale
+from dass.predictor.ood import fit_reference
+from dass.predictor.ranking import spearman
+from dass.predictor.records import StudentRecord, mean_over_seeds
+from dass.predictor.scorer import Scorer
+from dass.registry.registry import Registry
+from dass.space.architecture import Architecture
+from dass.space.space import Space, by_name
+from dass.store.store import Store
 from jobs import console
 
 
@@ -90,7 +93,7 @@ class Measured:
 
 
 def gather(
-    library: Library, *, space: str, recipe: str | None, device: str
+    registry: Registry, *, space: str, recipe: str | None, device: str
 ) -> tuple[str, Mapping[Role, list[Measured]]]:
     """Read the records of one space and recipe, by the role of their task.
 
@@ -100,12 +103,12 @@ def gather(
     Raises:
         InvalidData: there are no such records, or there are several recipes to choose from.
     """
-    records = [record for record in library.records() if record.space == space]
+    records = [record for record in registry.records() if record.space == space]
     known = sorted({record.recipe for record in records})
     if recipe is None:
         if len(known) != 1:
             raise InvalidData(
-                f"`recipe` must be one of the recipes of {library.store.root}, {known}, if it has "
+                f"`recipe` must be one of those of {registry.store.root}, {known}, if it has "
                 f"not exactly one for space {space!r}; build records or name one"
             )
         recipe = known[0]
@@ -113,40 +116,25 @@ def gather(
     for record in records:
         if record.recipe == recipe:
             groups[record.teacher].append(record)
-    roles = {name: role for name, (_, role) in library.tasks().items()}
+    roles = {name: role for name, (_, role) in registry.tasks().items()}
     found: dict[Role, list[Measured]] = {"train": [], "validation": [], "unseen": []}
     with console.bar(total=len(groups), title="embedding", unit="teachers") as bar:
         for name in sorted(groups):
             group = mean_over_seeds(groups[name])
             role = roles.get(group[0].task)
             if role is not None and len(group) > 1:
-                found[role].append(_measured(library, name, group, device))
+                found[role].append(_measured(registry, name, group, device))
             bar.update()
     return recipe, found
 
 
-def mean_over_seeds(records: Sequence[StudentRecord]) -> list[StudentRecord]:
-    """Merge the trainings of each architecture into one record of mean accuracies."""
-    groups: dict[str, list[StudentRecord]] = defaultdict(list)
-    for record in records:
-        groups[record.architecture].append(record)
-    return [
-        replace(
-            group[0],
-            validation_accuracy=float(np.mean([r.validation_accuracy for r in group])),
-            test_accuracy=float(np.mean([r.test_accuracy for r in group])),
-        )
-        for _, group in sorted(groups.items())
-    ]
-
-
 def _measured(
-    library: Library, name: str, records: Sequence[StudentRecord], device: str
+    registry: Registry, name: str, records: Sequence[StudentRecord], device: str
 ) -> Measured:
-    if not library.has_teacher(name) and library.has_embeddings(name):
-        kept = library.embeddings(name)
+    if not registry.has_teacher(name) and registry.has_embeddings(name):
+        kept = registry.embeddings(name)
         return Measured(name, kept.num_classes, None, records, kept.episode(records).to(device))
-    teacher = library.teacher(name)
+    teacher = registry.teacher(name)
     teacher.network.to(device)
     architectures = [Architecture.parse(record.architecture) for record in records]
     accuracies = [record.validation_accuracy for record in records]
@@ -211,7 +199,7 @@ def finished(
     """Make the ensemble to publish: its intervals calibrated, the teachers it knows remembered."""
     known = None
     if config.fallback and len(data["train"]) > 1:
-        known = remember([(m.episode, m.num_classes) for m in data["train"]])
+        known = fit_reference([(m.episode, m.num_classes) for m in data["train"]])
     _, validation = lessons(data)
     return calibrated(Ensemble(tuple(members), known=known), validation)
 
@@ -246,8 +234,8 @@ def _correlation(scorer: Scorer, measured: Measured) -> float:
 def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
     """Gather, meta-train every member, publish; return the ensemble and its card."""
     started = time.perf_counter()
-    library = Library(Store(config.store))
-    recipe, data = gather(library, space=config.space, recipe=config.recipe, device=config.device)
+    registry = Registry(Store(config.store))
+    recipe, data = gather(registry, space=config.space, recipe=config.recipe, device=config.device)
     trained = [
         train_member(config, recipe, data, seed=config.meta.seed + i)
         for i in range(config.members)
@@ -265,7 +253,7 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
         "meta": asdict(config.meta),
         "seconds": time.perf_counter() - started,
     }
-    library.put_predictor(config.name, ensemble, card)
+    registry.put_predictor(config.name, ensemble, card)
     return ensemble, card
 
 
@@ -277,8 +265,8 @@ def main(config: TrainConfig) -> None:
     print("\nmean Spearman over the validation teachers (the predictor was selected on them)")
     print(console.table(["scorer", "Spearman"], rows))
     store = Store(config.store)
-    unseen = [name for name, (_, role) in Library(store).tasks().items() if role == "unseen"]
-    names = [t for t in Library(store).teachers() if any(f".{u}." in t for u in unseen)]
+    unseen = [name for name, (_, role) in Registry(store).tasks().items() if role == "unseen"]
+    names = [t for t in Registry(store).teachers() if any(f".{u}." in t for u in unseen)]
     console.finish(
         store.url(f"predictors/{config.name}"),
         next_line=f"python -m jobs.search {config.space} --store {config.store} "
@@ -287,7 +275,7 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs import recipes
+    from jobs.presets import presets
     from jobs.train import main as imported_main
 
-    console.run(imported_main, recipes.TRAIN, "train")
+    console.run(imported_main, presets.TRAIN, "train")

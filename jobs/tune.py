@@ -24,15 +24,16 @@ from safetensors.torch import load_file, save_file
 
 from cluster.metrics import BEST, EPISODES, counter, gauge
 from cluster.session import connect
-from cluster.storage import Store
-from dass.ensemble import Ensemble
 from dass.errors import InvalidConfig
-from dass.library import Library
-from dass.meta import fit, rank_correlation
-from dass.metrics import size_residual, spearman
-from dass.predictor import Predictor
-from dass.report import Series, page, scatter
-from dass.space import by_name
+from dass.evaluation.plots import Series, scatter
+from dass.evaluation.report import page
+from dass.predictor.ensemble import Ensemble
+from dass.predictor.meta import fit, rank_correlation
+from dass.predictor.network import Predictor
+from dass.predictor.ranking import size_residual, spearman
+from dass.registry.registry import Registry
+from dass.space.space import by_name
+from dass.store.store import Store
 from jobs import console
 from jobs.train import Measured, TrainConfig, finished, fresh, gather, lessons, validation_table
 
@@ -261,8 +262,8 @@ def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
     """Search, publish the best, and return the ensemble, its card and the page of trials."""
     started = time.perf_counter()
     train = config.train
-    library = Library(Store(train.store))
-    recipe, data = gather(library, space=train.space, recipe=train.recipe, device=train.device)
+    registry = Registry(Store(train.store))
+    recipe, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
     lessons(data)
     with connect():
         trials = ranked(search(config, recipe, data))
@@ -287,7 +288,7 @@ def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
         "chosen": [dict(t.chosen) for t in best],
         "seconds": time.perf_counter() - started,
     }
-    library.put_predictor(train.name, ensemble, card)
+    registry.put_predictor(train.name, ensemble, card)
     return ensemble, card, publish(config, trials, table)
 
 
@@ -307,7 +308,7 @@ def main(config: TuneConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs import recipes
+    from jobs.presets import presets
     from jobs.tune import main as imported_main
 
-    console.run(imported_main, recipes.TUNE, "tune", options="--train.store s3://...", cores=0)
+    console.run(imported_main, presets.TUNE, "tune", options="--train.store s3://...", cores=0)

@@ -22,14 +22,14 @@ from ray.serve.handle import DeploymentHandle
 
 from cluster.metrics import SCORED, counter
 from cluster.session import connect
-from cluster.storage import StorageError, Store
-from dass.errors import DassError
-from dass.library import Library
+from dass.errors import DassError, StorageError
+from dass.registry.registry import Registry
+from dass.store.store import Store
 from serve import rpc, web
-from serve.desk import Desk, digest
+from serve.admission import Admission, digest
 from serve.limits import Limits, Unavailable
+from serve.ranker import Ranker, one_thread
 from serve.scoring import Chunk, Local, Scores, join, split
-from serve.service import Ranker, one_thread
 from serve.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -48,9 +48,9 @@ class Scorer:
 
     def __init__(self, settings: Settings) -> None:
         one_thread()
-        library = Library(Store(settings.store))
-        ensemble, _ = library.predictor(settings.predictor)
-        self._scoring = Local(library, ensemble)
+        registry = Registry(Store(settings.store))
+        ensemble, _ = registry.predictor(settings.predictor)
+        self._scoring = Local(registry, ensemble)
         # One after another: two at once on one core only spoil each other's cache.
         self._alone, self._scored = threading.Lock(), 0
         self._count = counter(SCORED)
@@ -115,7 +115,7 @@ class Ingress(rpc.Calls):
         scoring = FanOut(scorer, parts=settings.max_replicas)
         store = Store(settings.store)
         ranker = Ranker.open(store, predictor=settings.predictor, limits=limits, scoring=scoring)
-        self.desk = Desk(ranker, token_digest=token)
+        self.desk = Admission(ranker, token_digest=token)
         self.insecure = settings.insecure
 
     def __serve_build_asgi_app__(self) -> Any:
@@ -165,7 +165,7 @@ def main(
         grpc_port: of gRPC.
     """
     settings.store = str(Store(settings.store).root)
-    Library(Store(settings.store)).predictor(settings.predictor)  # fail here, not in a replica
+    Registry(Store(settings.store)).predictor(settings.predictor)  # fail here, not in a replica
     # Serve's gRPC reads a message whole before anyone sees it, by default one of 2 GiB.
     os.environ.setdefault("RAY_SERVE_GRPC_MAX_MESSAGE_SIZE", str(2**27))
     with connect():

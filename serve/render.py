@@ -15,7 +15,7 @@ from pathlib import Path
 import tyro
 import yaml
 
-from serve.desk import digest
+from serve.admission import digest
 from serve.settings import Settings
 
 SOURCE = Path(__file__).parent / "config.yaml"

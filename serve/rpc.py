@@ -10,11 +10,10 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from cluster.storage import StorageError
-from dass.errors import DassError
+from dass.errors import DassError, StorageError
 from serve import dass_pb2 as pb
 from serve import wire
-from serve.desk import Desk
+from serve.admission import Admission
 from serve.limits import TooLarge, Unauthenticated
 from serve.proto import from_proto, to_proto
 
@@ -30,7 +29,7 @@ CLOSED = (
 class Calls:
     """One method per call; needs a desk, and whether calls without any token are served."""
 
-    desk: Desk
+    desk: Admission
     insecure: bool
 
     async def ListTeachers(self, request: Any, grpc_context: Any) -> pb.TeacherList:

@@ -17,11 +17,11 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from dass.ensemble import Adapted, Ensemble
 from dass.errors import UnknownName
-from dass.library import Library
-from dass.space import Architecture
-from dass.teacher import Teacher
+from dass.networks.teacher import Teacher
+from dass.predictor.ensemble import Adapted, Ensemble
+from dass.registry.registry import Registry
+from dass.space.architecture import Architecture
 
 CACHE_BYTES = 512 * 2**20
 """Teachers and adapted predictors that a process keeps."""
@@ -110,10 +110,10 @@ class Kept(Generic[K, V]):
 
 
 class Teachers:
-    """Teachers of a library, those read lately from memory."""
+    """Teachers of a registry, those read lately from memory."""
 
-    def __init__(self, library: Library, *, most_bytes: int = CACHE_BYTES) -> None:
-        self._library = library
+    def __init__(self, registry: Registry, *, most_bytes: int = CACHE_BYTES) -> None:
+        self._library = registry
         self.kept: Kept[tuple[str, str], Teacher] = Kept(
             lambda teacher: size_of(teacher.network.state_dict().values()), most_bytes=most_bytes
         )
@@ -141,10 +141,10 @@ class Local:
     """Scoring in this process. What it keeps: teachers, and predictors adapted to them."""
 
     def __init__(
-        self, library: Library, ensemble: Ensemble, *, most_bytes: int = CACHE_BYTES
+        self, registry: Registry, ensemble: Ensemble, *, most_bytes: int = CACHE_BYTES
     ) -> None:
         self._ensemble = ensemble
-        self.teachers = Teachers(library, most_bytes=most_bytes // 2)
+        self.teachers = Teachers(registry, most_bytes=most_bytes // 2)
         self.adapted: Kept[tuple[str, str, tuple[Support, ...]], Adapted] = Kept(
             _size_of_adapted, most_bytes=most_bytes // 2
         )
@@ -176,12 +176,12 @@ def _size_of_adapted(adapted: Adapted) -> int:
     """Return the bytes it holds: its weights, the support's maps, and the teacher it refers to."""
     return (
         size_of(tensor for weights in adapted.weights for tensor in weights.values())
-        + size_of([adapted.task.support_maps])
+        + size_of([adapted.task.support_feature_maps])
         + size_of(adapted.teacher.network.state_dict().values())
     )
 
 
-class Elsewhere:
+class RemoteScorer:
     """A `dass` forecaster for one teacher whose scores come from any `Scoring`."""
 
     def __init__(self, scoring: Scoring, version: str) -> None:

@@ -13,10 +13,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
-from cluster.storage import StorageError
-from dass.errors import DassError
+from dass.errors import DassError, StorageError
 from serve import wire
-from serve.desk import Desk
+from serve.admission import Admission
 from serve.limits import RETRY_AFTER_S, InvalidRequest, TooLarge
 
 PAGE = Path(__file__).parent / "page"
@@ -57,7 +56,7 @@ def refusal(error: Exception) -> JSONResponse:
     return JSONResponse(wire.explain(error).model_dump(), code, headers)
 
 
-def application(desk: Desk) -> FastAPI:
+def application(desk: Admission) -> FastAPI:
     """Make the application that answers for a desk."""
     http = FastAPI(
         title="DaSS on Ray",
@@ -98,7 +97,7 @@ def _answer_errors(http: FastAPI) -> None:
     http.add_exception_handler(RequestValidationError, malformed)
 
 
-def _teachers(http: FastAPI, desk: Desk) -> None:
+def _teachers(http: FastAPI, desk: Admission) -> None:
     ranker = desk.ranker
 
     @http.get("/v1/teachers", tags=["teachers"])
@@ -124,7 +123,7 @@ def _teachers(http: FastAPI, desk: Desk) -> None:
         return wire.TeacherName(name=name)
 
 
-def _students(http: FastAPI, desk: Desk) -> None:
+def _students(http: FastAPI, desk: Admission) -> None:
     ranker = desk.ranker
     cheapest = {"teacher": "digits", "architectures": [str(ranker.space.smallest)]}
     examples: Any = {"the cheapest student": {"value": cheapest}}
@@ -171,7 +170,7 @@ async def _lines(
             yield wire.explain(error).model_dump_json() + "\n"
 
 
-def _health(http: FastAPI, desk: Desk) -> None:
+def _health(http: FastAPI, desk: Admission) -> None:
     @http.get("/health", tags=["health"])
     async def health() -> dict[str, str]:
         """Tell that the service is alive."""
@@ -187,7 +186,7 @@ def _health(http: FastAPI, desk: Desk) -> None:
 class _Door:
     """ASGI: refuses calls without the token and bodies beyond the limit; adds safe headers."""
 
-    def __init__(self, app: Any, desk: Desk) -> None:
+    def __init__(self, app: Any, desk: Admission) -> None:
         self.app, self.desk = app, desk
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

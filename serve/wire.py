@@ -21,14 +21,14 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from cluster.storage import StorageError
 from dass import errors
-from dass.search import Generation, SearchConfig
-from dass.search import Prediction as Predicted
+from dass.errors import StorageError
+from dass.searching.evolution import Generation, SearchConfig
+from dass.searching.prediction import Prediction as Predicted
 from serve import limits
+from serve.ranker import Ranker, SearchTask, TeacherFacts
+from serve.ranker import Registration as NewTeacher
 from serve.scoring import Support as Measured
-from serve.service import Order, Ranker, TeacherFacts
-from serve.service import Registration as NewTeacher
 
 Code = grpc.StatusCode
 STATUS: dict[type[Exception], tuple[int, grpc.StatusCode]] = {
@@ -142,9 +142,9 @@ class SearchRequest(_Model):
     support: list[Support] = []
     """Measured students to adapt on, beside the teacher itself."""
 
-    def order(self) -> Order:
+    def order(self) -> SearchTask:
         """Return the search that is asked for."""
-        return Order(
+        return SearchTask(
             teacher=self.teacher,
             max_flops=self.max_flops,
             max_flops_share=self.max_flops_share,
@@ -283,7 +283,7 @@ class SearchReply(_Model):
 
     @classmethod
     def of(
-        cls, order: Order, found: Generation, *, done: bool, seconds: float, by_size: bool
+        cls, order: SearchTask, found: Generation, *, done: bool, seconds: float, by_size: bool
     ) -> SearchReply:
         """Write a generation."""
         return cls(

@@ -6,15 +6,15 @@ They live as long as the run. Whoever changes a network copies it first.
 import pytest
 import torch
 
-from dass.answers import accuracy
-from dass.distill import train
-from dass.feed import Live
-from dass.network import ResNet, initialise
-from dass.recipe import Recipe
-from dass.space import micro
-from dass.task import TaskConfig, load_task
-from dass.teacher import Teacher
-from tests.serving import service
+from dass.data.task import TaskConfig, load_task
+from dass.networks.resnet import ResNet, initialise
+from dass.networks.teacher import Teacher
+from dass.space.space import micro
+from dass.training.batches import Online
+from dass.training.distillation import train
+from dass.training.inference import accuracy
+from dass.training.recipe import Recipe
+from tests.support.serving import service
 
 __all__ = ["service"]
 
@@ -51,7 +51,7 @@ def teacher(micro_space, digits):
     )
     network = ResNet(micro_space, micro_space.largest, num_classes=digits.num_classes)
     initialise(network, generator=torch.Generator().manual_seed(0))
-    feed = Live(digits.train, padding=recipe.padding, flip=digits.flip)
+    feed = Online(digits.train, padding=recipe.padding, flip=digits.flip)
     *_, last = train(network, feed, digits.validation, recipe=recipe, seed=0)
     return Teacher(
         name="digits-teacher",

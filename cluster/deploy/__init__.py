@@ -1,0 +1,1 @@
+"""Clusters: the files that describe them, and how they are watched."""

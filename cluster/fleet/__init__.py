@@ -1,0 +1,1 @@
+"""Many short jobs through one queue, or one long one by several workers."""

@@ -1,0 +1,183 @@
+"""One process that does jobs for its parent, one at a time, and may die doing so.
+
+Isolation is its point: a job that takes its process down costs itself one attempt, and neither
+the parent nor the jobs of its neighbours. Knows nothing of queues, nor of Ray.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from types import TracebackType
+
+from cluster.fleet.job import ChildDied, FleetError, Job, Reply, Sealed
+
+logger = logging.getLogger(__name__)
+
+Work = Callable[[Job], Mapping[str, float] | None]
+"""Does a job and publishes its result before it returns; may return amounts to be counted."""
+
+_WATCH_S = 0.5
+_GRACE_S = 5.0
+_ENDED = (EOFError, BrokenPipeError, ConnectionResetError)
+
+
+class Child:
+    """A process that runs `work`. Started at once; `ready` tells when it can take a job."""
+
+    def __init__(self, work: bytes, variables: Mapping[str, str] | None = None) -> None:
+        """Start it on work that `sealed` made, with further environment variables."""
+        ours, theirs = Pipe()
+        self.connection = ours
+        self.ready = False
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "cluster.fleet.child", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=_environment() | dict(variables or {}),
+        )
+        theirs.close()
+        with contextlib.suppress(*_ENDED):  # whoever listens to it will notice
+            ours.send_bytes(work)
+
+    def give(self, job: Job) -> None:
+        """Send a job; a process that died meanwhile is noticed by listening to it.
+
+        Raises:
+            Exception: the payload does not pickle.
+        """
+        message = pickle.dumps(job)
+        with contextlib.suppress(*_ENDED):
+            self.connection.send_bytes(message)
+
+    def listen(self) -> Reply | None:
+        """Take the next message: the reply to a job, or `None` from a process that is ready.
+
+        Raises:
+            ChildDied: there is no more message, and says how the process ended.
+        """
+        try:
+            reply = self.connection.recv()
+        except _ENDED:
+            raise ChildDied(self._epitaph()) from None
+        if self.ready:
+            assert isinstance(reply, Reply)
+            return reply
+        self.ready = True
+        return None
+
+    def attempt(self, job: Job, *, beat: Callable[[], None], every_s: float) -> Reply:
+        """Have one job done, calling `beat` meanwhile.
+
+        Raises:
+            ChildDied: the process did not live through it.
+        """
+        self.give(job)
+        while not self.connection.poll(every_s):
+            beat()
+        reply = self.listen()
+        assert reply is not None
+        return reply
+
+    def stop(self) -> None:
+        """End the process, at once if it is idle, by force if it does not listen."""
+        self.connection.close()
+        self._process.terminate()
+        try:
+            self._process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _epitaph(self) -> str:
+        code = self._process.wait()
+        if code < 0:
+            name = signal.Signals(-code).name
+            hint = ", often for want of memory" if name == "SIGKILL" else ""
+            return f"its worker process died: killed by {name}{hint}"
+        return f"its worker process died: exit code {code}"
+
+    def __enter__(self) -> Child:
+        """Return it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+
+def sealed(work: Work) -> bytes:
+    """Pickle work for children, by the names they will import.
+
+    Raises:
+        FleetError: it has no such name.
+    """
+    advice = "what workers do must be importable by name in another process, but"
+    try:
+        data = pickle.dumps(work)
+    except Exception as error:
+        raise FleetError(f"{advice} {describe(error)}; define it in a module") from error
+    if b"__main__" in data:
+        raise FleetError(f"{advice} it belongs to the script that is run; import it by its name")
+    return data
+
+
+def attempt(work: Work, job: Job) -> Reply:
+    """Do a job in this process; an exception becomes a reply."""
+    try:
+        if isinstance(job.payload, Sealed):
+            job = replace(job, payload=pickle.loads(job.payload.data))
+        return Reply(counts=work(job) or {})
+    except Exception as error:
+        logger.debug("%s raised", job.name, exc_info=True)
+        return Reply(error=describe(error), blameless=bool(getattr(error, "blameless", False)))
+
+
+def describe(error: BaseException) -> str:
+    """Return an error's type and text in one line, as a failure shows it."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _environment() -> dict[str, str]:
+    """Return variables of a process that imports what this one can, on a thread of its own."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    paths = [path or os.getcwd() for path in sys.path]
+    return os.environ | threads | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_S)
+    os._exit(1)
+
+
+def _main(descriptor: int) -> None:
+    """Do what the parent sends until it closes the pipe or dies."""
+    parent = os.getppid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C for all
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    connection = Connection(descriptor)
+    with contextlib.suppress(*_ENDED):
+        work = pickle.loads(connection.recv_bytes())
+        connection.send(None)
+        while True:
+            connection.send(attempt(work, pickle.loads(connection.recv_bytes())))
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]))

@@ -1,0 +1,131 @@
+"""The one queue of a run, as the actor that all workers drain. Outlives every worker group.
+
+A plain class that imports no Ray, so that its laws are tested without. If its node is lost, Ray
+starts it anew elsewhere; it then waits for the driver to `open` it with the journal so far.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Reply
+from cluster.fleet.queue import Queue
+from cluster.fleet.settle import settle
+from cluster.metrics import Meters
+from cluster.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What a worker has to say of its last lease."""
+
+    lease: Lease
+    reply: Reply
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """Where a run stands, as the driver hears it."""
+
+    life: str
+    """Changes when the queue was started anew and wants its journal."""
+    entries: tuple[Entry, ...]
+    """What was added to the journal since the driver last asked."""
+    progress: Progress
+    failures: tuple[Failure, ...]
+    finished: bool
+    broken: str
+    """Why workers cannot run at all; empty if they can."""
+
+
+class Dispatcher:
+    """Hands out leases and takes reports; every call returns at once."""
+
+    def __init__(
+        self, jobs: Sequence[Job], *, retries: int, lease_s: float, meters: Meters | None = None
+    ) -> None:
+        # Tokens of two lives must not meet: microseconds since 1970 keep them apart.
+        self._queue = Queue(
+            jobs, retries=retries, lease_s=lease_s, first_token=time.time_ns() // 1000
+        )
+        self._life = uuid.uuid4().hex
+        self._meters = meters or Meters()
+        self._started = time.monotonic()
+        self._opens_at, self._broken = math.inf, ""
+
+    def open(self, journal: Sequence[Entry], seconds: float, grace_s: float) -> list[Entry]:
+        """Begin to hand out jobs, from where a former life's journal left them.
+
+        Args:
+            seconds: since the run began.
+            grace_s: how long workers have to say what they hold before anything is handed out.
+
+        Returns:
+            The journal as it is now: workers may have reported before.
+        """
+        if self._opens_at == math.inf:
+            self._queue.replay(journal)
+            self._started = time.monotonic() - seconds
+            self._opens_at = time.monotonic() + grace_s
+        return self._queue.journal
+
+    def exchange(self, worker: str, report: Report | None) -> Lease | Idle:
+        """Take a worker's report, if any, and give it its next job: one round trip a job."""
+        if report is not None:
+            self._settle(report)
+        if time.monotonic() < self._opens_at:
+            return Idle.WAIT
+        return self._queue.take(worker, now=time.monotonic())
+
+    def renew(self, lease: Lease) -> None:
+        """Hear that a worker is alive, and what it holds: a former life may have given it that."""
+        self._queue.adopt(lease, now=time.monotonic())
+        self._queue.renew(lease.worker, now=time.monotonic())
+
+    def lose(self, prefix: str) -> None:
+        """Take back the jobs of all workers whose names start so: their node is gone."""
+        for lease in self._queue.running():
+            if lease.worker.startswith(prefix):
+                self._lost(lease, "its node or its group was lost")
+                self._queue.lose(lease.worker, now=time.monotonic())
+
+    def give_up(self, error: str) -> None:
+        """Hear from a worker that none can run."""
+        self._broken = error
+
+    def state(self, known: int, life: str) -> State:
+        """Take back what expired and return where the run stands.
+
+        Args:
+            known: entries of this life's journal that the driver has already.
+            life: the life that it knows them from.
+        """
+        now = time.monotonic()
+        for lease in self._queue.expire(now=now):
+            self._lost(lease, "its worker was silent for too long")
+        journal = self._queue.journal[known if life == self._life else 0 :]
+        progress = self._queue.progress(seconds=now - self._started, now=now)
+        self._meters.queue(waiting=self._queue.pending, running=len(progress.running))
+        return State(
+            life=self._life,
+            entries=tuple(journal) if self._opens_at < math.inf else (),
+            progress=progress,
+            failures=tuple(self._queue.failures),
+            finished=self._queue.finished,
+            broken=self._broken,
+        )
+
+    def _settle(self, report: Report) -> None:
+        verdict = settle(self._queue, report.lease, report.reply)
+        seconds = time.monotonic() - report.lease.started
+        self._meters.ended(report.lease.job.kind, verdict, seconds, report.reply.counts)
+
+    def _lost(self, lease: Lease, why: str) -> None:
+        logger.warning("take back %s from %s: %s", lease.job.name, lease.worker, why)

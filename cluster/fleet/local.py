@@ -1,0 +1,165 @@
+"""Many short jobs through one queue, in this process or in processes of this machine.
+
+`work` does one job and publishes its result before it returns, so a kill loses at most the jobs
+that ran, and the same line run again does the rest. Knows nothing of what a job does or where its
+result goes, nor of Ray.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+
+from cluster.fleet.child import Child, Work, attempt, describe, sealed
+from cluster.fleet.job import (
+    ChildDied,
+    FleetError,
+    Idle,
+    Job,
+    Lease,
+    Outcome,
+    Reply,
+    failed_at_start,
+)
+from cluster.fleet.queue import Queue
+from cluster.fleet.settle import log_verdict, settle
+from cluster.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+Show = Callable[[Progress], None]
+
+_STRIKES = 3
+"""Workers in a row that may die before they are ready, until the run is given up."""
+_TICK_S = 0.5
+
+
+def run_inline(
+    jobs: Sequence[Job],
+    work: Work,
+    *,
+    workers: int = 1,
+    retries: int = 2,
+    progress: Show | None = None,
+) -> Outcome:
+    """Do every job on this machine; return how many were done and which were given up.
+
+    One worker is this very process. More are fresh single-thread processes, so `work` and the
+    payloads must pickle; one that dies costs the job it had one attempt, and is replaced.
+
+    Args:
+        workers: processes that work at once; >= 1.
+        retries: further attempts of a job that raised or took its worker down; >= 0.
+        progress: called after every job and about twice a second.
+
+    Raises:
+        FleetError: the workers died before they could take a job.
+    """
+    if workers < 1:
+        raise ValueError(f"workers >= 1 must hold, but got {workers=}; use 1 for this process")
+    queue = Queue(jobs, retries=retries)
+    started = time.monotonic()
+
+    def show() -> None:
+        if progress is not None:
+            now = time.monotonic()
+            progress(queue.progress(seconds=now - started, now=now))
+
+    if workers == 1:
+        _run_here(queue, work, show)
+    else:
+        _Crew(queue, work, min(workers, len(jobs))).run(show)
+    show()
+    return Outcome(
+        done=len(jobs) - len(queue.failures),
+        failed=tuple(queue.failures),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _run_here(queue: Queue, work: Work, show: Callable[[], None]) -> None:
+    while isinstance(lease := queue.take("here", now=time.monotonic()), Lease):
+        settle(queue, lease, attempt(work, lease.job))
+        show()
+
+
+@dataclass(slots=True)
+class _Worker:
+    name: str
+    child: Child
+    lease: Lease | None = None
+
+
+class _Crew:
+    """Processes that do the jobs, and the parent's side of talking to them."""
+
+    def __init__(self, queue: Queue, work: Work, size: int) -> None:
+        self._queue, self._work, self._size = queue, sealed(work), size
+        self._workers: dict[Connection, _Worker] = {}
+        self._spawned = self._strikes = 0
+
+    def run(self, show: Callable[[], None]) -> None:
+        try:
+            for _ in range(self._size):
+                self._spawn()
+            while not self._queue.finished:
+                for connection in wait(list(self._workers), timeout=_TICK_S):
+                    assert isinstance(connection, Connection)
+                    self._listen(self._workers[connection])
+                for worker in list(self._workers.values()):
+                    self._feed(worker)
+                show()
+        finally:
+            for worker in self._workers.values():
+                worker.child.stop()
+
+    def _spawn(self) -> None:
+        worker = _Worker(name=f"worker-{self._spawned}", child=Child(self._work))
+        self._spawned += 1
+        self._workers[worker.child.connection] = worker
+
+    def _feed(self, worker: _Worker) -> None:
+        """Give an idle worker its next job."""
+        if not worker.child.ready or worker.lease is not None:
+            return
+        decision = self._queue.take(worker.name, now=time.monotonic())
+        if isinstance(decision, Idle):
+            return
+        worker.lease = decision
+        try:
+            worker.child.give(decision.job)
+        except Exception as error:
+            self._settle(worker, Reply(error=f"its payload must pickle, but {describe(error)}"))
+
+    def _listen(self, worker: _Worker) -> None:
+        try:
+            reply = worker.child.listen()
+        except ChildDied as death:
+            self._bury(worker, str(death))
+            return
+        if reply is None:
+            self._strikes = 0
+        else:
+            self._settle(worker, reply)
+
+    def _settle(self, worker: _Worker, reply: Reply) -> None:
+        assert worker.lease is not None
+        settle(self._queue, worker.lease, reply)
+        worker.lease = None
+
+    def _bury(self, worker: _Worker, error: str) -> None:
+        """Charge a dead worker's job with an attempt, and replace the worker."""
+        del self._workers[worker.child.connection]
+        worker.child.stop()
+        if worker.lease is not None:
+            verdict = self._queue.lose(worker.name, now=time.monotonic(), blame=error)
+            log_verdict(worker.lease.job, verdict, error)
+        elif not worker.child.ready:
+            self._strikes += 1
+            if self._strikes >= _STRIKES:
+                raise FleetError(failed_at_start(self._strikes, error))
+        if not self._queue.finished:
+            self._spawn()

@@ -1,0 +1,302 @@
+"""Tasks: which classes of a source, and which of its images train, validate and test.
+
+A task is a value: the same config gives the same images in the same parts, on every machine.
+Each class is shuffled by its own seed, whatever the other classes and the caps are, so an image
+held out in one task is held out in every task of that source and split seed. Knows nothing of
+networks, of how sources are read, or of what a part is used for.
+
+Letters in shapes: n images, s rows and columns of a square image.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from dass.data.images import Images
+from dass.errors import InvalidConfig, InvalidData, UnknownName
+from dass.data.sources import canonical, load_source
+
+Role = Literal["train", "validation", "unseen"]
+"""What meta-training may do with a task: learn from it, select on it, or report on it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskConfig:
+    """A classification problem out of a source of images."""
+
+    source: str
+    """`digits`, a dataset of torchvision, `folder:PATH` or `npz:PATH`."""
+    classes: int | None = None
+    """Classes drawn from the candidates, ≥ 2; None takes all of them."""
+    class_seed: int = 0
+    """Seed of the draw of classes, ≥ 0."""
+    only: tuple[str, ...] = ()
+    """Names of the candidate classes; empty for all classes of the source."""
+    exclude: tuple[str, ...] = ()
+    """Names of classes that are no candidates."""
+    train_per_class: int | None = None
+    """Training images kept of each class at most, ≥ 1; None keeps all. Moves no other image."""
+    validation_per_class: int | None = None
+    """Validation images of each class, ≥ 1, exactly; None takes `validation_fraction`."""
+    test_per_class: int | None = None
+    """Test images kept of each class at most, ≥ 1; None keeps all."""
+    validation_fraction: float = 0.2
+    """Share of the train part held out for validation, in (0, 1)."""
+    pooled: bool = False
+    """Pool the train and test parts and divide them anew. Always so where no test part is."""
+    test_fraction: float = 0.3
+    """Share of a pooled source held out for testing, in (0, 1)."""
+    split_seed: int = 0
+    """Seed of the division into train, validation and test, ≥ 0."""
+    flip: bool = True
+    """May images be mirrored in training? Natural images may; signs and characters may not."""
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            InvalidConfig: A setting is out of range.
+            UnknownName: No source is called that.
+        """
+        least = {"classes": 2, "class_seed": 0, "split_seed": 0}
+        least |= {f"{part}_per_class": 1 for part in ("train", "validation", "test")}
+        for field, lowest in least.items():
+            value = getattr(self, field)
+            if value is not None and value < lowest:
+                raise InvalidConfig(f"`{field} ≥ {lowest}` must hold, but got {value}: raise it")
+        for field in ("validation_fraction", "test_fraction"):
+            value = getattr(self, field)
+            if not 0 < value < 1:
+                raise InvalidConfig(
+                    f"`0 < {field} < 1` must hold, but got {value}: give a share, 0.2 say"
+                )
+        both = sorted(set(self.only) & set(self.exclude))
+        if both:
+            raise InvalidConfig(
+                f"`only` and `exclude` must have no class in common, but both name {both[0]!r}: "
+                f"remove it from one of them"
+            )
+        canonical(self.source)
+
+    @property
+    def name(self) -> str:
+        """Name of the task, safe in file names and URLs: `digits-3classes-s0-1a2b3c4d`.
+
+        Its last part is a hash of all fields, so that two tasks share a name only if they are
+        the same. Of `npz:` and `folder:` sources only the last part of the path enters it (and
+        the kind): the same data at another path is the same task.
+        """
+        kind, stem = canonical(self.source)
+        fields = self.to_dict() | {
+            "source": f"{kind}:{stem}",
+            "only": sorted(set(self.only)),
+            "exclude": sorted(set(self.exclude)),
+        }
+        digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
+        words = [re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-") or "images"]
+        if self.classes is not None:
+            words += [f"{self.classes}classes", f"s{self.class_seed}"]
+        return "-".join([*words, digest])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as values of JSON."""
+        return {
+            field: list(value) if isinstance(value, tuple) else value
+            for field, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "TaskConfig":
+        """Read what `to_dict` wrote; missing fields have their defaults.
+
+        Raises:
+            InvalidConfig: A field is unknown, of a wrong type or out of range.
+            UnknownName: No source is called that.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for field in fields:
+            if field not in known:
+                raise InvalidConfig(
+                    f"The fields of a task must be among {', '.join(known)}, but got {field!r}: "
+                    f"remove or rename it"
+                )
+        lists = {"only", "exclude"} & {key for key in fields if isinstance(fields[key], list)}
+        try:
+            return cls(**{**fields, **{field: tuple(fields[field]) for field in lists}})
+        except TypeError as error:
+            raise InvalidConfig(
+                f"The fields of a task must have the types of `TaskConfig`, but {dict(fields)} "
+                f"has not ({error}): correct them"
+            ) from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """One part of a task: images and their labels, on one device."""
+
+    images: UInt8[Tensor, "n 3 s s"]
+    """Pixels, 0..255."""
+    labels: Int64[Tensor, " n"]
+    """Classes, numbered from 0."""
+
+    def to(self, device: torch.device | str) -> "Split":
+        """Return the part on a device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Task:
+    """A dataset as a classification problem: three disjoint parts of its images."""
+
+    config: TaskConfig
+    """What the task was made from."""
+    class_names: tuple[str, ...]
+    """Names of the classes, in the order of the labels."""
+    train: Split
+    """Images to train on."""
+    validation: Split
+    """Images to select on: the only accuracy that meta-training and search may read."""
+    test: Split
+    """Images to report on."""
+
+    @property
+    def name(self) -> str:
+        """Name of the task: see `TaskConfig.name`."""
+        return self.config.name
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def image_size(self) -> int:
+        """Rows and columns of an image, in pixels."""
+        return self.train.images.shape[-1]
+
+    @property
+    def flip(self) -> bool:
+        """Whether images may be mirrored in training."""
+        return self.config.flip
+
+    def to(self, device: torch.device | str) -> "Task":
+        """Return the task with its images on a device."""
+        parts = {part: getattr(self, part).to(device) for part in ("train", "validation", "test")}
+        return dataclasses.replace(self, **parts)
+
+
+def load_task(config: TaskConfig, *, image_size: int, data_root: str = "data") -> Task:
+    """Read the images of a task and divide them into train, validation and test.
+
+    The parts are disjoint and hold each class by its share. Labels are numbered from 0 in the
+    order of the source's classes.
+
+    Args:
+        config: Which images.
+        image_size: Rows and columns of the images, in pixels. It moves no image to another part.
+        data_root: Folder of torchvision's datasets; what is missing is downloaded to it.
+
+    Raises:
+        UnknownName: The source, or a class in `only` or `exclude`, does not exist.
+        InvalidData: The source cannot be read, or a class has too few images.
+    """
+    images = load_source(config.source, image_size=image_size, data_root=data_root)
+    chosen = _choose_classes(images.class_names, config)
+    divided = [_divide(images, config, label=label) for label in chosen]
+    train, validation, test = (
+        _gather(images, [rows[part] for rows in divided]) for part in range(3)
+    )
+    return Task(
+        config=config,
+        class_names=tuple(images.class_names[label] for label in chosen),
+        train=train,
+        validation=validation,
+        test=test,
+    )
+
+
+def _choose_classes(class_names: tuple[str, ...], config: TaskConfig) -> list[int]:
+    """Return the original labels of the task's classes, in ascending order."""
+    for class_name in (*config.only, *config.exclude):
+        if class_name not in class_names:
+            close = difflib.get_close_matches(class_name, class_names, n=3) or class_names[:10]
+            raise UnknownName(
+                f"`only` and `exclude` must name classes of {config.source}, but {class_name!r} "
+                f"is none: try {', '.join(map(repr, close))}"
+            )
+    candidates = [
+        label
+        for label, class_name in enumerate(class_names)
+        if class_name not in config.exclude and (not config.only or class_name in config.only)
+    ]
+    wanted = config.classes or len(candidates)
+    if not 2 <= wanted <= len(candidates):
+        raise InvalidData(
+            f"{max(2, wanted)} classes must be left to choose from, but {config.source} has "
+            f"{len(candidates)} after `only` and `exclude`: ask for fewer or allow more"
+        )
+    order = _shuffle(len(candidates), "classes", config.class_seed)
+    return sorted(candidates[place] for place in order[:wanted].tolist())
+
+
+def _shuffle(count: int, *seeds: str | int) -> Int64[Tensor, " n"]:
+    """Return the numbers below `count` in an order drawn by words and numbers as seed."""
+    digest = hashlib.sha256(json.dumps(seeds).encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    return torch.randperm(count, generator=generator)
+
+
+def _divide(
+    images: Images, config: TaskConfig, *, label: int
+) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " v"], Int64[Tensor, " t"]]:
+    """Return the rows of one class in train, validation and test.
+
+    Rows count through the train part and on through the test part. What a cap leaves out is in
+    no part, so that raising it never moves an image from one part to another.
+    """
+    inside = (images.train_labels == label).nonzero().flatten()
+    outside = (images.test_labels == label).nonzero().flatten() + len(images.train_labels)
+    if config.pooled or len(images.test_labels) == 0:
+        pool = torch.cat((inside, outside))
+        pool = pool[_shuffle(len(pool), "pool", config.split_seed, label)]
+        held = max(1, round(config.test_fraction * len(pool)))
+        test, inside = pool[:held], pool[held:]
+    else:
+        test = outside[_shuffle(len(outside), "test", config.split_seed, label)]
+        inside = inside[_shuffle(len(inside), "train", config.split_seed, label)]
+    held = config.validation_per_class or max(1, round(config.validation_fraction * len(inside)))
+    for part, has, needed in (
+        ("test", len(test), 1),
+        ("train and validation", len(inside), held + 1),
+    ):
+        if has < needed:
+            raise InvalidData(
+                f"Class {images.class_names[label]!r} of {config.source} must have {needed} "
+                f"images for {part}, but has {has}: exclude it, hold out fewer, or set `pooled`"
+            )
+    train, validation = inside[held:], inside[:held]
+    return train[: config.train_per_class], validation, test[: config.test_per_class]
+
+
+def _gather(images: Images, rows: list[Tensor]) -> Split:
+    """Copy rows, one tensor of them for each new label, out of a source."""
+    picked = torch.cat(rows)
+    labels = torch.cat([torch.full_like(row, label) for label, row in enumerate(rows)])
+    pixels = images.train_images.new_empty(len(picked), *images.train_images.shape[1:])
+    inside = picked < len(images.train_labels)
+    pixels[inside] = images.train_images[picked[inside]]
+    pixels[~inside] = images.test_images[picked[~inside] - len(images.train_labels)]
+    return Split(pixels, labels)

@@ -1,0 +1,1 @@
+"""How well predictions order measured students, and how certain that is."""

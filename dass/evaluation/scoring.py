@@ -1,0 +1,207 @@
+"""Scores of every scorer for the labelled students of validation and unseen teachers.
+
+What is dear and depends on a teacher and its images alone is kept in the store, so that it is
+computed once, and so that it can be shipped. Knows nothing of metrics.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import torch
+
+from dass.baselines.fitted import (
+    ArchitectureOnly,
+    BoostedTrees,
+    MeanRank,
+    ShapeRegression,
+    SizeRegression,
+)
+from dass.baselines.one_epoch import OneEpoch
+from dass.baselines.size import ByDepth, ByFlops, ByParameters
+from dass.baselines.zero_cost import Diswot, Naswot, SynFlow, Zen
+from dass.data.task import Role, Task, load_task
+from dass.networks.teacher import Teacher
+from dass.predictor.records import StudentRecord
+from dass.predictor.scorer import Scorer
+from dass.registry.registry import Registry
+from dass.space.architecture import Architecture
+from dass.space.space import by_name
+from dass.store.store import Store
+from dass.training.recipe import Recipe
+
+KEPT = "evidence/scores.parquet"
+"""Where dear scores are kept."""
+
+DEAR: dict[str, Callable[[Task, Recipe], Scorer]] = {
+    "SynFlow (log)": lambda task, recipe: SynFlow(),
+    "NASWOT": lambda task, recipe: Naswot(task.train),
+    "Zen": lambda task, recipe: Zen(),
+    "DisWOT": lambda task, recipe: Diswot(task.train),
+    "one epoch of KD": lambda task, recipe: OneEpoch(task, recipe),
+}
+"""Scorers whose scores are kept."""
+
+TRAINS_NOTHING = ("parameters", "FLOPs", "depth", "SynFlow (log)", "NASWOT", "Zen", "DisWOT")
+"""Scorers that need neither records nor training."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTeacher:
+    """A teacher and its labelled students, in the order of their architectures."""
+
+    teacher: Teacher
+    role: Role
+    records: Sequence[StudentRecord]
+    """Means over seeds, one per architecture."""
+
+    @property
+    def shares(self) -> list[float]:
+        """FLOPs of the labelled students over the teacher's."""
+        space, classes = self.teacher.network.space, self.teacher.network.num_classes
+        whole = int(space.flops([space.largest], num_classes=classes)[0])
+        return [record.flops / whole for record in self.records]
+
+    @property
+    def architectures(self) -> list[Architecture]:
+        """The labelled students."""
+        return [Architecture.parse(record.architecture) for record in self.records]
+
+
+class Shuffled:
+    """A random order: the score is a draw seeded by the architecture."""
+
+    def score(self, teacher: Teacher, architectures: Sequence[Architecture]) -> torch.Tensor:
+        """Return a number that means nothing."""
+        values = []
+        for architecture in architectures:
+            seed = sum((i + 1) * ord(c) for i, c in enumerate(f"{teacher.name}{architecture}"))
+            values.append(torch.rand(1, generator=torch.Generator().manual_seed(seed)))
+        return torch.cat(values) if values else torch.zeros(0)
+
+
+class WithAnother:
+    """A scorer that is shown another teacher's network: an ablation."""
+
+    def __init__(self, scorer: Scorer, teachers: Sequence[Teacher]) -> None:
+        self._scorer = scorer
+        names = [teacher.name for teacher in teachers]
+        shifted = [*teachers[1:], *teachers[:1]]
+        self._others = dict(zip(names, shifted, strict=True))
+
+    def score(self, teacher: Teacher, architectures: Sequence[Architecture]) -> torch.Tensor:
+        """Score with the wrong network and the right accuracy."""
+        wrong = replace(teacher, network=self._others[teacher.name].network)
+        return self._scorer.score(wrong, architectures)
+
+
+def fitted(space: str, records: Sequence[StudentRecord]) -> dict[str, Scorer]:
+    """Return the scorers that are quick, fitted to records of tasks to learn from."""
+    known = by_name(space)
+    return {
+        "random": Shuffled(),
+        "parameters": ByParameters(),
+        "FLOPs": ByFlops(),
+        "depth": ByDepth(),
+        "size regression": SizeRegression(known, records),
+        "mean rank": MeanRank(known, records),
+        "boosted trees": BoostedTrees(known, records),
+        "shape regression": ShapeRegression(known, records),
+        "architecture only": ArchitectureOnly(known, records),
+    }
+
+
+def table(scorers: dict[str, Scorer], subjects: Sequence[LabelledTeacher]) -> pd.DataFrame:
+    """Score every subject's students by every scorer.
+
+    Returns:
+        Columns scorer, teacher, architecture, score and seconds (of the whole list).
+    """
+    parts = []
+    for name, scorer in scorers.items():
+        for subject in subjects:
+            parts.append(_scored(name, scorer, subject.teacher, subject.architectures))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _scored(
+    name: str, scorer: Scorer, teacher: Teacher, architectures: Sequence[Architecture]
+) -> pd.DataFrame:
+    started = time.process_time()
+    scores = scorer.score(teacher, architectures).double().cpu().numpy()
+    return pd.DataFrame(
+        {
+            "scorer": name,
+            "teacher": teacher.name,
+            "architecture": [str(a) for a in architectures],
+            "score": scores,
+            "seconds": (time.process_time() - started) / max(1, len(scores)),
+        }
+    )
+
+
+def kept(store: Store) -> pd.DataFrame:
+    """Read the dear scores that the store has."""
+    if not store.exists(KEPT):
+        return pd.DataFrame(columns=["scorer", "teacher", "architecture", "score", "seconds"])
+    return pd.read_parquet(io.BytesIO(store.read(KEPT)))
+
+
+def expensive(
+    store: Store,
+    subjects: Sequence[LabelledTeacher],
+    recipe: Recipe,
+    *,
+    names: Sequence[str],
+    data: str,
+    advance: Callable[[int], None],
+) -> pd.DataFrame:
+    """Return the expensive scores of all teachers; compute and keep what the store lacks.
+
+    A task whose images cannot be read is an error only if some of its scores are not kept.
+    `advance` is called after each teacher, with their number.
+    """
+    found = kept(store)
+    done: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for scorer, teacher, architecture in found[["scorer", "teacher", "architecture"]].to_numpy():
+        done[scorer, teacher].add(architecture)
+    for subject in subjects:
+        lacking = {
+            name: [
+                a for a in subject.architectures if str(a) not in done[name, subject.teacher.name]
+            ]
+            for name in names
+        }
+        if any(lacking.values()):
+            assert subject.teacher.task is not None
+            size = subject.teacher.network.space.image_size
+            task = load_task(subject.teacher.task, image_size=size, data_root=data)
+            parts = [
+                _scored(name, DEAR[name](task, recipe), subject.teacher, members)
+                for name, members in lacking.items()
+                if members
+            ]
+            found = pd.concat([p for p in (found, *parts) if len(p)], ignore_index=True)
+            buffer = io.BytesIO()
+            found.to_parquet(buffer, index=False)
+            store.write(KEPT, buffer.getvalue())
+        advance(len(subjects))
+    return found[found["scorer"].isin(names)]
+
+
+def subjects(registry: Registry, records: Sequence[StudentRecord]) -> list[LabelledTeacher]:
+    """Group mean records by teacher; teachers of tasks to select on and unseen ones only."""
+    groups: dict[str, list[StudentRecord]] = defaultdict(list)
+    for record in records:
+        groups[record.teacher].append(record)
+    roles = {name: role for name, (_, role) in registry.tasks().items()}
+    return [
+        LabelledTeacher(registry.teacher(name), roles[group[0].task], group)
+        for name, group in sorted(groups.items())
+        if len(group) > 1 and roles.get(group[0].task) in ("validation", "unseen")
+    ]

@@ -1,0 +1,186 @@
+"""An ensemble of predictors: one forecast with an interval, for any students of a teacher.
+
+The members' mean is the prediction. How sure it is comes from what they disagree on and from
+validation tasks; a teacher unlike all that were learned from is answered by size. Knows nothing
+of how members are trained.
+
+Dimension letters: n students.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dass.errors import InvalidConfig
+from dass.networks.teacher import Teacher
+from dass.predictor.embed import embed
+from dass.predictor.episode import Episode, episode
+from dass.predictor.network import Predictor, PredictorConfig, Weights
+from dass.predictor.ood import Reference, statistics
+from dass.predictor.records import Measured
+from dass.space.architecture import Architecture
+
+COVERAGE, QUANTILE = 0.9, 1.645
+"""Share of labels that an interval is to hold, and its half width in standard deviations."""
+
+Forecast = tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]
+"""Predicted accuracies and, where there is an opinion, the standard deviation of one label."""
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """A scorer that knows how sure it is and adapts to measured students, wherever it computes."""
+
+    def forecast(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Forecast:
+        """Return predicted accuracies and, where it has an opinion, their standard deviation."""
+        ...
+
+    def score(
+        self, teacher: Teacher, architectures: Sequence[Architecture]
+    ) -> Float[Tensor, " n"]:
+        """Return the accuracies alone, as every scorer does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Predictors whose mean is the prediction. An ensemble is a `Scorer`.
+
+    One predictor is an ensemble of one; without `noise` it has no uncertainty.
+    """
+
+    members: tuple[Predictor, ...]
+    noise: float = 0.0
+    """Standard deviation of a label that the members do not see in their disagreement, a
+    fraction; `calibrated` sets it."""
+    known: Reference | None = None
+    """The teachers that they learned from; without it every teacher is taken as familiar."""
+
+    def __post_init__(self) -> None:
+        made_for = {(member.config.space, member.config.recipe) for member in self.members}
+        if len(made_for) != 1:
+            raise InvalidConfig(
+                "members of an ensemble must be made for one space and recipe, "
+                f"but got {sorted(made_for)}"
+            )
+        if not 0 <= self.noise < float("inf"):
+            raise InvalidConfig(f"`noise >= 0` must hold and be finite, but got {self.noise}")
+
+    @property
+    def config(self) -> PredictorConfig:
+        """Configuration of the first member; space and recipe are everyone's."""
+        return self.members[0].config
+
+    def predict(self, task: Episode, weights: Sequence[Weights] | None = None) -> Forecast:
+        """Forecast an episode's students, as if its teacher were familiar.
+
+        Args:
+            task: teacher, support and students.
+            weights: each member's `adapted` of the same teacher and support, if at hand.
+        """
+        weights = weights or [member.adapted(task) for member in self.members]
+        pairs = zip(self.members, weights, strict=True)
+        each = torch.stack([member.accuracies(task, own) for member, own in pairs])
+        mean = each.mean(0)
+        if len(each) == 1 and not self.noise:
+            return mean, None
+        # By hand: `std` warns where there is no student to have a spread.
+        spread = (each - mean).square().sum(0) / max(1, len(each) - 1)
+        return mean, (spread + self.noise**2).sqrt()
+
+    def familiar(self, teacher: Teacher) -> bool:
+        """Tell whether the teacher is like one that was learned from; else size answers."""
+        (seen,) = embed(teacher.network, [teacher.network.space.largest])
+        return self._familiar(teacher, seen)
+
+    def _familiar(self, teacher: Teacher, seen: Float[Tensor, "c h w"]) -> bool:
+        """Tell the same, of a teacher whose own map is at hand."""
+        return self.known is None or self.known.familiar(
+            statistics(seen, teacher.accuracy, teacher.network.num_classes)
+        )
+
+    def adapt(self, teacher: Teacher, *, support: Sequence[Measured] = ()) -> Adapted:
+        """Adapt every member to a teacher and its measured students, for many calls to come."""
+        task = episode(teacher, [], [], support=support)
+        familiar = self._familiar(teacher, task.teacher_feature_map)
+        asked = self.members if familiar else ()
+        return Adapted(self, teacher, task, tuple(m.adapted(task) for m in asked), familiar)
+
+    def score(
+        self, teacher: Teacher, architectures: Sequence[Architecture]
+    ) -> Float[Tensor, " n"]:
+        """Return predicted accuracies after distillation from the teacher."""
+        return self.forecast(teacher, architectures)[0]
+
+    def forecast(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Forecast:
+        """Forecast students of a teacher, adapted to measured ones too."""
+        return self.adapt(teacher, support=support).forecast(architectures)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """An ensemble after its inner step on one teacher: it forecasts any students of it."""
+
+    ensemble: Ensemble
+    teacher: Teacher
+    task: Episode
+    """Teacher and support, without students."""
+    weights: tuple[Weights, ...]
+    """Of each member; none where size answers."""
+    familiar: bool
+    """Whether the teacher is like one that the members learned from; else size answers."""
+
+    def forecast(self, architectures: Sequence[Architecture]) -> Forecast:
+        """Return predicted accuracies and, where there is an opinion, their uncertainty."""
+        encodings = self.teacher.network.space.encode(architectures)
+        if not self.familiar:
+            assert self.ensemble.known is not None
+            return self.ensemble.known.by_size(self.teacher.accuracy, encodings[:, -1])
+        feature_maps = embed(self.teacher.network, architectures)
+        encodings = encodings.to(feature_maps.device)
+        students = replace(
+            self.task,
+            feature_maps=feature_maps,
+            encodings=encodings,
+            accuracies=feature_maps.new_zeros(len(feature_maps)),
+        )
+        return self.ensemble.predict(students, self.weights)
+
+
+def calibrated(ensemble: Ensemble, validation: Sequence[Episode]) -> Ensemble:
+    """Return the ensemble with the least `noise` at which intervals hold 90 % of the labels.
+
+    Every validation teacher counts the same, however many students it has.
+    """
+    plain = replace(ensemble, noise=0.0)
+    lacking, weights = [], []
+    for task in validation:
+        mean, spread = plain.predict(task)
+        wanted = ((mean - task.accuracies) / QUANTILE).square()
+        lack = wanted if spread is None else wanted - spread.square()
+        lacking.append(lack.clamp(min=0.0).sqrt().double().cpu().numpy())
+        weights.append(np.full(len(mean), 1 / len(mean)))
+    values, shares = np.concatenate(lacking), np.concatenate(weights)
+    order = np.argsort(values)
+    reached = np.cumsum(shares[order]) / shares.sum()
+    at = int(np.searchsorted(reached, COVERAGE - 1e-9))
+    return replace(ensemble, noise=float(values[order][min(at, len(values) - 1)]))

@@ -1,0 +1,82 @@
+"""Describe: how large a student is and how deep and wide its stages are, in a few numbers.
+
+A one-hot encoding says all and teaches little: from a few hundred labels a predictor does not
+learn how deep and how wide a stage is; it must be told. A pure function of the encoding, and our
+addition to what the published predictor reads (docs/log.md has what it brought).
+
+Dimension letters: n students, d code length, f numbers, s stages, b blocks.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dass.space.space import Space
+
+REFERENCE_MEMBERS = 1000
+"""Uniform draws by whose mean and deviation descriptions are standardised."""
+
+
+def num_features(space: Space) -> int:
+    """Return how many numbers `describe` returns for a student."""
+    return 4 * space.num_stages + 3
+
+
+@torch.no_grad()
+def student_features(space: Space, encodings: Float[Tensor, "*n d"]) -> Float[Tensor, "*n f"]:
+    """Return size and shape of students, standardised over the space.
+
+    Logarithms of FLOPs, parameters and the stem's width; of every stage the depth and the
+    logarithms of its mean, smallest and last width.
+
+    Args:
+        space: whose members they are.
+        encodings: what `Space.encode` returned for them.
+    """
+    mean, deviation = (value.to(encodings.device) for value in _reference(space))
+    return (_raw(space, encodings) - mean) / deviation
+
+
+@lru_cache(maxsize=8)
+def _reference(space: Space) -> tuple[Float[Tensor, " f"], Float[Tensor, " f"]]:
+    generator = torch.Generator().manual_seed(0)
+    members = space.sample(REFERENCE_MEMBERS, generator=generator)
+    raw = _raw(space, space.encode(members))
+    deviation = raw.std(0)
+    # What all members share (the last stage's last width) is zero, not a division by it.
+    return raw.mean(0), torch.where(deviation > 1e-6, deviation, 1.0)
+
+
+def _raw(space: Space, encodings: Float[Tensor, "*n d"]) -> Float[Tensor, "*n f"]:
+    full = torch.tensor(space.stage_widths, device=encodings.device, dtype=encodings.dtype)
+    shares = torch.tensor(space.multipliers, device=encodings.device, dtype=encodings.dtype)
+    slots = encodings[..., :-1].reshape(
+        *encodings.shape[:-1], space.num_stages, space.depth, len(shares)
+    )
+    widths = slots @ shares * full[:, None]  # *n s b, 0 where there is no block
+    there = widths > 0
+    depth = there.sum(-1)
+    last = widths.gather(-1, (depth - 1).unsqueeze(-1)).squeeze(-1)
+    least = widths.masked_fill(~there, float("inf")).amin(-1)
+    stages = torch.stack(
+        [depth.to(encodings.dtype), (widths.sum(-1) / depth).log(), least.log(), last.log()],
+        dim=-1,
+    )
+    size = torch.stack(
+        [encodings[..., -1].log(), _weights(widths).log(), widths[..., 0, 0].log()], -1
+    )
+    return torch.cat([size, stages.flatten(-2)], dim=-1)
+
+
+def _weights(widths: Float[Tensor, "*n s b"]) -> Float[Tensor, "*n"]:
+    """Count the weights of all blocks' convolutions."""
+    total = torch.zeros_like(widths[..., 0, 0])
+    before = widths[..., 0, 0]
+    for width in widths.flatten(-2).unbind(-1):
+        total = total + 9 * (before + width) * width
+        before = torch.where(width > 0, width, before)
+    return total

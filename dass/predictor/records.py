@@ -1,0 +1,150 @@
+"""The meta-dataset: measured facts, and the tensors a meta-step makes of them.
+
+A record is plain scalars, so that pandas alone reads the Parquet files. Where they are stored is
+not known here.
+
+Dimension letters: n query students, m support students, d code length, c h w an embedding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from dass.errors import CorruptArtifact
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """What a student training is: the same identity gives the same label on the same machine."""
+
+    space: str
+    """Name of the search space."""
+    task: str
+    """Name of the task."""
+    teacher: str
+    """Name of the teacher."""
+    architecture: str
+    """The student, as `str(Architecture)`."""
+    recipe: str
+    """Name of the training recipe."""
+    seed: int
+    """Of order, augmentation and views."""
+
+    @property
+    def key(self) -> str:
+        """Name of the record in a store."""
+        # Of these fields only: a record is found under the identity it was planned with.
+        names = [field.name for field in fields(Identity)]
+        text = "\n".join(f"{name}={getattr(self, name)}" for name in names)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudentRecord(Identity):
+    """One measured fact: how accurate a distilled student was after its last epoch."""
+
+    validation_accuracy: float
+    """Fraction; what meta-training, adaptation and selection read."""
+    test_accuracy: float
+    """Fraction; what reports read, and nothing else."""
+    test_half_accuracy: float
+    """The same on every second test image, the first one included: seeds compared on different
+    images tell how much of a label is noise."""
+    validation_images: int
+    """Images behind `validation_accuracy`."""
+    test_images: int
+    """Images behind `test_accuracy`."""
+    flops: int
+    """Multiply-adds of one forward pass at the space's image size, classifier included."""
+    parameters: int
+    """Trainable parameters."""
+    seconds: float
+    """Cost of the training: processor time on a CPU, which others share; else wall time."""
+    device: str
+    """Where it ran: `cpu`, or the accelerator's name."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What adaptation reads of a measured student; a `StudentRecord` has it and more."""
+
+    @property
+    def architecture(self) -> str:
+        """The student, as `str(Architecture)`."""
+        ...
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Its accuracy after distillation, a fraction."""
+        ...
+
+
+def to_frame(records: Iterable[StudentRecord]) -> pd.DataFrame:
+    """Lay records out as a table, with a `key` column first."""
+    rows = [{"key": record.key} | asdict(record) for record in records]
+    columns = ["key", *(field.name for field in fields(StudentRecord))]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def from_frame(frame: pd.DataFrame) -> list[StudentRecord]:
+    """Read records out of a table, each identity once; a `key` column is not needed.
+
+    Raises:
+        CorruptArtifact: a column is missing.
+    """
+    names = [field.name for field in fields(StudentRecord)]
+    missing = sorted(set(names) - set(frame.columns))
+    if missing:
+        raise CorruptArtifact(f"a table of records must have the columns {missing}, but has not")
+    unique = frame.drop_duplicates([field.name for field in fields(Identity)])
+    rows = zip(*(unique[name].tolist() for name in names), strict=True)
+    return [StudentRecord(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def to_parquet(records: Iterable[StudentRecord]) -> bytes:
+    """Write records as one Parquet file."""
+    buffer = io.BytesIO()
+    to_frame(records).to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def from_parquet(data: bytes) -> list[StudentRecord]:
+    """Read what `to_parquet` wrote.
+
+    Raises:
+        CorruptArtifact: the bytes are no Parquet table of records.
+    """
+    try:
+        frame = pd.read_parquet(io.BytesIO(data))
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise CorruptArtifact(
+            f"a record must be a whole Parquet file, but got: {error}"
+        ) from error
+    return from_frame(frame)
+
+
+def mean_over_seeds(records: Sequence[StudentRecord]) -> list[StudentRecord]:
+    """Merge the trainings of each architecture into one record of mean accuracies."""
+    groups: dict[str, list[StudentRecord]] = defaultdict(list)
+    for record in records:
+        groups[record.architecture].append(record)
+    return [
+        replace(
+            group[0],
+            validation_accuracy=float(np.mean([r.validation_accuracy for r in group])),
+            test_accuracy=float(np.mean([r.test_accuracy for r in group])),
+        )
+        for _, group in sorted(groups.items())
+    ]
+
+
+FIRST_CLOSED_LOOP_SEED = 1000
+"""Seeds from here on belong to closed loops: never one of the meta-dataset's."""

@@ -1,0 +1,1 @@
+"""What a store holds, and under which keys."""

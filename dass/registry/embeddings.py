@@ -1,0 +1,123 @@
+"""Embeddings at rest: what a predictor reads of a teacher's labelled students.
+
+Half precision, for a meta-dataset whose teachers are too large to ship. Embedding anew differs
+from them by rounding only.
+
+Dimension letters: n students, c h w an embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dass.errors import CorruptArtifact
+from dass.networks.teacher import Teacher
+from dass.predictor.embed import embed
+from dass.predictor.episode import Episode
+from dass.predictor.records import StudentRecord
+from dass.registry.artifacts import Files, pack, unpack
+from dass.space.architecture import Architecture
+from dass.space.space import by_name
+
+KIND, MAPS = "embeddings", "maps"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Embeddings:
+    """The feature maps of a teacher and of some of its students."""
+
+    space: str
+    """Name of the search space."""
+    teacher: str
+    """Name of the teacher."""
+    accuracy: float
+    """The teacher's on the validation part, a fraction."""
+    num_classes: int
+    """Classes of its task."""
+    architectures: tuple[str, ...]
+    """Ids of the students, in the order of the feature_maps."""
+    feature_maps: Float[Tensor, "n1 c h w"]
+    """The teacher's own, then those of the n students."""
+
+    def episode(self, records: Sequence[StudentRecord]) -> Episode:
+        """Return what `dass.predictor.episode.episode` does, for students that are all here.
+
+        Raises:
+            CorruptArtifact: a record's student is not here.
+        """
+        space, rows = by_name(self.space), {a: i + 1 for i, a in enumerate(self.architectures)}
+        missing = sorted({r.architecture for r in records} - set(rows))
+        if missing:
+            raise CorruptArtifact(
+                f"embeddings of {self.teacher} must hold every labelled student, but lack "
+                f"{missing[:3]}; publish them again"
+            )
+        asked = [Architecture.parse(record.architecture) for record in records]
+        return Episode(
+            teacher_feature_map=self.feature_maps[0],
+            feature_maps=self.feature_maps[[rows[record.architecture] for record in records]],
+            encodings=space.encode(asked),
+            accuracies=torch.tensor([r.validation_accuracy for r in records]),
+            support_feature_maps=self.feature_maps[:1],
+            support_encodings=space.encode([space.largest]),
+            support_accuracies=torch.tensor([self.accuracy]),
+        )
+
+
+def embeddings_of(teacher: Teacher, architectures: Sequence[str]) -> Embeddings:
+    """Embed a teacher's students."""
+    space = teacher.network.space
+    members = [Architecture.parse(text) for text in architectures]
+    return Embeddings(
+        space=space.name,
+        teacher=teacher.name,
+        accuracy=teacher.accuracy,
+        num_classes=teacher.network.num_classes,
+        architectures=tuple(architectures),
+        feature_maps=embed(teacher.network, [space.largest, *members]),
+    )
+
+
+def pack_embeddings(embeddings: Embeddings) -> dict[str, bytes]:
+    """Make an artifact of them, in half precision."""
+    facts = {
+        "space": embeddings.space,
+        "teacher": embeddings.teacher,
+        "accuracy": embeddings.accuracy,
+        "num_classes": embeddings.num_classes,
+        "architectures": list(embeddings.architectures),
+    }
+    return pack(KIND, facts, {MAPS: embeddings.feature_maps.half()})
+
+
+def unpack_embeddings(files: Files, *, where: str = KIND) -> Embeddings:
+    """Read what `pack_embeddings` made.
+
+    Raises:
+        CorruptArtifact: the files are broken, or feature maps and names do not fit each other.
+    """
+    config, tensors = unpack(files, kind=KIND, where=where)
+    try:
+        found = Embeddings(
+            space=str(config["space"]),
+            teacher=str(config["teacher"]),
+            accuracy=float(config["accuracy"]),
+            num_classes=int(config["num_classes"]),
+            architectures=tuple(str(text) for text in config["architectures"]),
+            feature_maps=tensors[MAPS].float(),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CorruptArtifact(
+            f"{where} must have space, teacher, accuracy, num_classes, architectures and maps, "
+            f"but: {error!r}"
+        ) from error
+    wanted = (len(found.architectures) + 1, *by_name(found.space).feature_map_shape)
+    if tuple(found.feature_maps.shape) != wanted:
+        shape = tuple(found.feature_maps.shape)
+        raise CorruptArtifact(f"maps of {where} must have the shape {wanted}, but have {shape}")
+    return found

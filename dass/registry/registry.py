@@ -1,0 +1,302 @@
+"""What a store holds, and under which keys. The one home of these names.
+
+A store is anything that keeps bytes under keys; which one is not known here.
+
+tasks/TASK.json                  a task and its role
+teachers/TEACHER/                an artifact
+records/KEY.parquet              one measured student each
+records/pack-HASH.parquet        many of them, compacted; nothing else is below records/
+predictors/NAME/                 an artifact
+students/KEY/                    a trained student: an artifact and `model.onnx`
+searches/NAME.json               a ranking
+checkpoints/KEY.safetensors      a training under way; deleted when it ends
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from dass.data.task import Role, TaskConfig
+from dass.errors import CorruptArtifact, UnknownName
+from dass.networks.teacher import Teacher
+from dass.predictor.ensemble import Ensemble
+from dass.predictor.records import StudentRecord, from_parquet, to_parquet
+from dass.registry import artifacts
+from dass.registry.embeddings import Embeddings, unpack_embeddings
+from dass.searching.evolution import Generation
+from dass.searching.prediction import Prediction
+from dass.store.store import Store
+
+PACK = "pack-"
+"""Begins the names of compacted files; no key of a record does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Typed access to a store; a value, as the store is."""
+
+    store: Store
+
+    # --- tasks -----------------------------------------------------------------------------
+
+    def put_task(self, task: TaskConfig, role: Role) -> None:
+        """Publish a task, replacing its role if it had another."""
+        text = json.dumps({"role": role} | task.to_dict(), indent=2)
+        self.store.write(f"tasks/{task.name}.json", text.encode())
+
+    def tasks(self) -> dict[str, tuple[TaskConfig, Role]]:
+        """Return every task and its role, by name."""
+        found = {}
+        for key in self.store.list("tasks"):
+            fields = json.loads(self.store.read(key))
+            role = fields.pop("role")
+            if role not in get_args(Role):
+                raise CorruptArtifact(
+                    f"the role in {self.store.url(key)} must be one of {get_args(Role)}, "
+                    f"but is {role!r}"
+                )
+            task = TaskConfig.from_dict(fields)
+            found[task.name] = task, role
+        return found
+
+    # --- teachers --------------------------------------------------------------------------
+
+    def has_teacher(self, name: str) -> bool:
+        """Tell whether the teacher is published."""
+        return self.store.exists(f"teachers/{name}/{artifacts.MANIFEST}")
+
+    def put_teacher(self, teacher: Teacher, facts: Mapping[str, Any]) -> str:
+        """Publish a teacher; return where."""
+        return self._put(f"teachers/{teacher.name}", artifacts.pack_teacher(teacher, facts))
+
+    def teacher(self, name: str) -> Teacher:
+        """Read a teacher.
+
+        Raises:
+            UnknownName: lists the teachers there are.
+            CorruptArtifact: its files are broken.
+        """
+        return artifacts.unpack_teacher(self._get("teachers", name), where=f"teacher {name}")
+
+    def teacher_facts(self, name: str) -> dict[str, Any]:
+        """Read what is written about a teacher, without its weights.
+
+        Raises:
+            UnknownName: lists the teachers there are.
+            CorruptArtifact: its manifest is broken.
+        """
+        return artifacts.facts(self._read("teachers", name, artifacts.MANIFEST), kind="teacher")
+
+    def drop_teacher(self, name: str) -> None:
+        """Remove a teacher, the manifest first, so that no reader finds half of one."""
+        for file in (artifacts.MANIFEST, artifacts.WEIGHTS):
+            self.store.delete(f"teachers/{name}/{file}")
+
+    def teachers(self) -> list[str]:
+        """Return the names of all teachers."""
+        return self._names("teachers")
+
+    # --- records ---------------------------------------------------------------------------
+
+    def put_record(self, record: StudentRecord) -> str:
+        """Publish a record; return where."""
+        key = f"records/{record.key}.parquet"
+        self.store.write(key, to_parquet([record]))
+        return self.store.url(key)
+
+    def has_record(self, key: str) -> bool:
+        """Tell whether a record of that key stands alone in the store, not compacted yet."""
+        return self.store.exists(f"records/{key}.parquet")
+
+    def record_keys(self) -> set[str]:
+        """Return the keys of all records; of these only compacted ones are read."""
+        names = {
+            key.removeprefix("records/").removesuffix(".parquet")
+            for key in self.store.list("records")
+        }
+        packs = {name for name in names if name.startswith(PACK)}
+        keys = names - packs
+        for name in packs:
+            keys |= {record.key for record in self._records(f"records/{name}.parquet")}
+        return keys
+
+    def compact_records(self, *, pause: Callable[[], None] = lambda: None) -> int:
+        """Merge all records into one file; return how many it holds.
+
+        The merged file is published before what it replaces is deleted, so every reader sees
+        every record at any moment, some of them twice for a while. Killed between, the next call
+        does the rest. Builds may run meanwhile.
+
+        Args:
+            pause: called before anything is deleted: gives readers time to end what they began.
+        """
+        former = self.store.list("records")
+        found = {r.key: r for key in former for r in self._records(key)}
+        if len(former) < 2:
+            return len(found)
+        data = to_parquet([found[key] for key in sorted(found)])
+        name = f"records/{PACK}{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+        self.store.write(name, data)
+        pause()
+        for key in former:
+            if key != name:
+                self.store.delete(key)
+        return len(found)
+
+    def _records(self, key: str) -> list[StudentRecord]:
+        """Read the records of one file; none if it was compacted away since it was listed."""
+        try:
+            data = self.store.read(key)
+        except LookupError:
+            return []
+        return from_parquet(data)
+
+    def record(self, key: str) -> StudentRecord:
+        """Read one record.
+
+        Raises:
+            UnknownName: there is none of that key.
+        """
+        if self.has_record(key):
+            (record,) = from_parquet(self.store.read(f"records/{key}.parquet"))
+            return record
+        for record in self.records():
+            if record.key == key:
+                return record
+        raise UnknownName(f"a record of {self.store.root} must be named, but got {key!r}")
+
+    def records(self) -> list[StudentRecord]:
+        """Read all records, each once, in the order of their keys."""
+        found: dict[str, StudentRecord] = {}
+        known: set[str] = set()
+        # A compaction deletes files that were listed, once its own is there: look again.
+        while new := set(self.store.list("records")) - known:
+            known |= new
+            found |= {r.key: r for key in sorted(new) for r in self._records(key)}
+        return [found[key] for key in sorted(found)]
+
+    # --- predictors ------------------------------------------------------------------------
+
+    def has_predictor(self, name: str) -> bool:
+        """Tell whether the predictor is published."""
+        return self.store.exists(f"predictors/{name}/{artifacts.MANIFEST}")
+
+    def put_predictor(self, name: str, ensemble: Ensemble, card: Mapping[str, Any]) -> str:
+        """Publish a predictor and its card; return where."""
+        return self._put(f"predictors/{name}", artifacts.pack_ensemble(ensemble, card))
+
+    def predictor(
+        self, name: str, *, space: str | None = None, recipe: str | None = None
+    ) -> tuple[Ensemble, dict[str, Any]]:
+        """Read a predictor and its card, made for this space and recipe if they are given.
+
+        Raises:
+            UnknownName: lists the predictors there are.
+            CorruptArtifact: its files are broken, or made for another space or recipe.
+        """
+        files = self._get("predictors", name)
+        return artifacts.unpack_ensemble(
+            files, space=space, recipe=recipe, where=f"predictor {name}"
+        )
+
+    # --- embeddings ------------------------------------------------------------------------
+
+    def has_embeddings(self, name: str) -> bool:
+        """Tell whether embeddings of the students of this teacher are published."""
+        return self.store.exists(f"embeddings/{name}/{artifacts.MANIFEST}")
+
+    def embeddings(self, name: str) -> Embeddings:
+        """Read the embeddings of a teacher's students.
+
+        Raises:
+            UnknownName: lists the teachers whose embeddings there are.
+            CorruptArtifact: its files are broken.
+        """
+        return unpack_embeddings(self._get("embeddings", name), where=f"embeddings of {name}")
+
+    # --- answers ---------------------------------------------------------------------------
+
+    def put_student(self, key: str, files: Mapping[str, bytes]) -> str:
+        """Publish a trained student; return where."""
+        return self._put(f"students/{key}", files)
+
+    def has_student(self, key: str) -> bool:
+        """Tell whether the trained student is published."""
+        return self.store.exists(f"students/{key}/{artifacts.MANIFEST}")
+
+    def put_search(self, name: str, answer: Generation, facts: Mapping[str, Any]) -> str:
+        """Publish a ranking; return where."""
+        key = f"searches/{name}.json"
+        text = {
+            **facts,
+            "scored": answer.scored,
+            "top": [_plain(p) for p in answer.top],
+            "pareto": [_plain(p) for p in answer.pareto],
+        }
+        self.store.write(key, json.dumps(text, indent=2).encode())
+        return self.store.url(key)
+
+    # --- trainings under way ---------------------------------------------------------------
+
+    def put_checkpoint(self, key: str, state: Mapping[str, Tensor]) -> None:
+        """Publish where a training stands, replacing where it stood."""
+        tensors = {name: t.detach().cpu().contiguous() for name, t in state.items()}
+        self.store.write(f"checkpoints/{key}.safetensors", save_tensors(tensors))
+
+    def checkpoint(self, key: str) -> dict[str, Tensor] | None:
+        """Return where a training stood, or `None` if it is to start afresh."""
+        try:
+            data = self.store.read(f"checkpoints/{key}.safetensors")
+        except LookupError:
+            return None
+        return artifacts.tensors(data, where=f"checkpoint {key}")
+
+    def drop_checkpoint(self, key: str) -> None:
+        """Forget a training that ended."""
+        self.store.delete(f"checkpoints/{key}.safetensors")
+
+    # --- artifacts -------------------------------------------------------------------------
+
+    def _put(self, prefix: str, files: Mapping[str, bytes]) -> str:
+        self.store.write_all(prefix, files, artifacts.MANIFEST)
+        return self.store.url(prefix)
+
+    def _get(self, kind: str, name: str) -> dict[str, bytes]:
+        return {
+            file: self._read(kind, name, file) for file in (artifacts.MANIFEST, artifacts.WEIGHTS)
+        }
+
+    def _read(self, kind: str, name: str, file: str) -> bytes:
+        try:
+            return self.store.read(f"{kind}/{name}/{file}")
+        except (LookupError, ValueError) as error:
+            known = _listed(self._names(kind))
+            raise UnknownName(
+                f"one of the {kind} in {self.store.root} must be named, {known}, but got {name!r}"
+            ) from error
+
+    def _names(self, kind: str) -> list[str]:
+        suffix = f"/{artifacts.MANIFEST}"
+        return [
+            key.removeprefix(f"{kind}/").removesuffix(suffix)
+            for key in self.store.list(kind)
+            if key.endswith(suffix)
+        ]
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    if not known:
+        return "of which there are none yet"
+    return ", ".join(known[:8]) + (f" (and {len(known) - 8} more)" if len(known) > 8 else "")
+
+
+def _plain(prediction: Prediction) -> dict[str, Any]:
+    return asdict(prediction) | {"architecture": str(prediction.architecture)}

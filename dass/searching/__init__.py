@@ -1,0 +1,1 @@
+"""Searching a space for the best students within a budget."""

@@ -1,0 +1,1 @@
+"""Which networks exist: architectures, the spaces they are drawn from, and what they cost."""

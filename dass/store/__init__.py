@@ -1,0 +1,1 @@
+"""Bytes under keys: a folder, or an object store."""

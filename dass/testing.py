@@ -1,0 +1,58 @@
+"""What everything behind one signature must do, whoever wrote it.
+
+A contract is a class of tests: subclass it in a test module and add the fixture it names.
+"""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from dass.predictor.scorer import Scorer
+
+
+class ScorerContract:
+    """Of every `Scorer`, the predictor included; needs a fixture `scorer`."""
+
+    @pytest.fixture
+    def members(self, micro_space):
+        """The teacher itself, the smallest student, and nine others, one of them twice."""
+        drawn = micro_space.sample(8, generator=torch.Generator().manual_seed(5))
+        return [micro_space.largest, *drawn, micro_space.smallest, drawn[0]]
+
+    def test_it_is_a_scorer_with_a_finite_score_per_architecture(self, scorer, teacher, members):
+        assert isinstance(scorer, Scorer)
+        scores = scorer.score(teacher, members)
+        assert scores.shape == (len(members),) and scores.is_floating_point()
+        assert bool(torch.isfinite(scores).all())
+
+    def test_it_gives_the_same_scores_twice(self, scorer, teacher, members):
+        assert scorer.score(teacher, members).equal(scorer.score(teacher, members))
+
+    def test_it_orders_scores_as_the_architectures(self, scorer, teacher, members):
+        order = torch.randperm(len(members), generator=torch.Generator().manual_seed(1))
+        shuffled = scorer.score(teacher, [members[i] for i in order.tolist()])
+        expected = scorer.score(teacher, members)[order]
+        assert torch.allclose(shuffled, expected, rtol=1e-5, atol=1e-6)
+
+    def test_it_scores_alone_as_in_company(self, scorer, teacher, members):
+        alone = torch.cat([scorer.score(teacher, [member]) for member in members])
+        assert torch.allclose(alone, scorer.score(teacher, members), rtol=1e-5, atol=1e-6)
+        assert float(alone[1] - alone[-1]) == 0.0, "one architecture, one score"
+
+    def test_it_tells_some_architectures_apart(self, scorer, teacher, members):
+        assert len(scorer.score(teacher, members).unique()) > 1
+
+    def test_it_takes_no_architecture_at_all(self, scorer, teacher):
+        assert scorer.score(teacher, []).shape == (0,)
+
+    def test_it_leaves_the_teacher_as_it_was(self, scorer, teacher, members):
+        before = copy.deepcopy(teacher.network.state_dict())
+        scorer.score(teacher, members)
+        assert not teacher.network.training
+        assert all(t.equal(before[n]) for n, t in teacher.network.state_dict().items())
+
+    def test_it_reads_no_test_accuracy(self, scorer, teacher, members):
+        swapped = replace(teacher, test_accuracy=0.123)
+        assert scorer.score(swapped, members).equal(scorer.score(teacher, members))

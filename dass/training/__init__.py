@@ -1,0 +1,1 @@
+"""How a network is trained, on which batches, and what it infers."""

@@ -1,0 +1,197 @@
+"""Train one network: a teacher on labels, or a student on its teacher's knowledge.
+
+Both are one loop and one `Recipe`; a teacher's has no soft part. The loop is a generator of
+`Epoch` values: the caller reports, checkpoints, prunes or stops. This file knows nothing of
+files, clusters or records.
+
+Dimension letters: n images, k classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from dass.data.task import Split
+from dass.errors import DivergedTraining
+from dass.networks.resnet import ResNet
+from dass.training.batches import Batches
+from dass.training.inference import accuracy
+from dass.training.recipe import Recipe, learning_rate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Epoch:
+    """What one pass over the training images brought."""
+
+    number: int
+    """Passes so far, this one included."""
+    loss: float
+    """Mean training loss of the pass."""
+    accuracy: float
+    """Accuracy on the validation part after the pass, a fraction."""
+    images: int
+    """Images trained on in this pass."""
+    seconds: float
+    """Wall time of the pass, evaluation included."""
+    state: dict[str, Tensor]
+    """Everything needed to go on from here, as flat tensors; valid until the next pass starts."""
+
+
+def kd_loss(
+    student: Float[Tensor, "n k"],
+    teacher: Float[Tensor, "n k"],
+    labels: Int64[Tensor, " n"],
+    *,
+    temperature: float,
+    hard_weight: float,
+) -> Float[Tensor, ""]:
+    """Return (1-α)·T²·KL(teacher‖student at T) + α·CE, mean over images (DaSS, section 4.1).
+
+    The published code computes a cross-entropy in place of the divergence. The gradient is the
+    same; this value is 0 for a student that equals its teacher at α = 0.
+    """
+    soft = F.kl_div(
+        F.log_softmax(student / temperature, dim=1),
+        F.log_softmax(teacher / temperature, dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    hard = F.cross_entropy(student, labels)
+    return (1 - hard_weight) * temperature**2 * soft + hard_weight * hard
+
+
+def train(
+    network: ResNet,
+    source: Batches,
+    validation: Split,
+    *,
+    recipe: Recipe,
+    seed: int,
+    state: Mapping[str, Tensor] | None = None,
+    forward: nn.Module | None = None,
+) -> Iterator[Epoch]:
+    """Train in place, one `Epoch` at a time.
+
+    What a pass draws depends on the seed and its number only, so a run that goes on from an
+    epoch's `state` ends like one that was never stopped, bit for bit on CPU with the same number
+    of threads.
+
+    Args:
+        network: on the device of the images; kept in channels-last layout.
+        source: training batches.
+        validation: measured after every pass.
+        recipe: how to train.
+        seed: of order, augmentation and views.
+        state: an earlier epoch's, to resume from.
+        forward: what training steps call in place of the network: the same, wrapped so that
+            several workers average their gradients.
+
+    Raises:
+        DivergedTraining: the loss of a pass is not finite.
+    """
+    network.to(memory_format=torch.channels_last)
+    parameters = dict(network.named_parameters())
+    optimizer = torch.optim.SGD(
+        parameters.values(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+    first = 0 if state is None else _restore(network, optimizer, state)
+    for number in range(first, recipe.epochs):
+        started = time.perf_counter()
+        generator = torch.Generator().manual_seed(_mix(seed, number))
+        loss, images = _one_pass(forward or network, source, optimizer, recipe, number, generator)
+        if not math.isfinite(loss):
+            raise DivergedTraining(
+                f"the training loss must stay finite, but got {loss} in epoch {number + 1} of "
+                f"{recipe.epochs}; lower `learning_rate` (now {recipe.learning_rate}) or raise "
+                f"`warmup_epochs` (now {recipe.warmup_epochs})"
+            )
+        yield Epoch(
+            number=number + 1,
+            loss=loss,
+            accuracy=accuracy(network, validation),
+            images=images,
+            seconds=time.perf_counter() - started,
+            state=_snapshot(network, optimizer, number + 1),
+        )
+
+
+def _one_pass(
+    network: nn.Module,
+    source: Batches,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    number: int,
+    generator: torch.Generator,
+) -> tuple[float, int]:
+    network.train()
+    steps = source.steps(recipe.batch_size)
+    total, images = torch.zeros((), device=next(network.parameters()).device), 0
+    batches = source.batches(recipe.batch_size, generator=generator)
+    for step, (x, labels, logits) in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, number + step / steps)
+        loss = _loss(network(x), logits, labels, recipe)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total += loss.detach() * len(x)
+        images += len(x)
+    return float(total) / images, images
+
+
+def _loss(
+    outputs: Float[Tensor, "n k"],
+    teacher: Float[Tensor, "n k"] | None,
+    labels: Int64[Tensor, " n"],
+    recipe: Recipe,
+) -> Float[Tensor, ""]:
+    if teacher is None:
+        return F.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing)
+    return kd_loss(
+        outputs,
+        teacher,
+        labels,
+        temperature=recipe.temperature,
+        hard_weight=recipe.hard_weight,
+    )
+
+
+def _mix(seed: int, number: int) -> int:
+    """Join seed and epoch to one seed, so that neighbouring pairs do not share streams."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:7], "big")
+
+
+def _snapshot(network: nn.Module, optimizer: torch.optim.SGD, number: int) -> dict[str, Tensor]:
+    state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    for name, parameter in network.named_parameters():
+        momentum = optimizer.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            state[f"momentum.{name}"] = momentum
+    return state | {"epoch": torch.tensor(number)}
+
+
+def _restore(network: nn.Module, optimizer: torch.optim.SGD, state: Mapping[str, Tensor]) -> int:
+    prefix = "network."
+    network.load_state_dict(
+        {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
+    )
+    for name, parameter in network.named_parameters():
+        if f"momentum.{name}" in state:
+            # In the parameter's own layout: the fused step walks both in memory order.
+            momentum = torch.empty_like(parameter).copy_(state[f"momentum.{name}"])
+            optimizer.state[parameter]["momentum_buffer"] = momentum.detach()
+    return int(state["epoch"])

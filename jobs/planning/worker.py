@@ -1,0 +1,218 @@
+"""What a worker process does with one job of a build: train a teacher, or distil a student.
+
+Its result is published before it returns, and a long training leaves checkpoints, so a kill at
+any time costs little. Knows nothing of queues or of other workers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from cluster.fleet.job import Job
+from dass.data.task import Split, Task, TaskConfig, load_task
+from dass.networks.remap import student
+from dass.networks.resnet import ResNet, initialise
+from dass.networks.teacher import Teacher
+from dass.predictor.records import StudentRecord
+from dass.registry.registry import Registry
+from dass.space.space import by_name
+from dass.store.store import Store
+from dass.training.batches import Batches, training_batches
+from dass.training.distillation import Epoch, train
+from dass.training.inference import accuracy, hits
+from dass.training.recipe import Recipe
+from jobs.planning.plan import StudentPlan, TeacherPlan
+
+CHECKPOINT_EVERY_S = 60.0
+"""Seconds of training between two checkpoints; most students end before the first."""
+
+GLANCE = 16
+"""Validation images measured after each epoch; after the last one, all are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker process needs to do any job; its result is published before it returns."""
+
+    store: Store
+    device: str
+    data_root: str
+
+    def __call__(self, job: Job) -> dict[str, float]:
+        """Train the teacher or distil the student of a job; return the images trained on."""
+        if self.device == "cpu":
+            torch.set_num_threads(1)  # two such processes beat one of two threads by far
+        plan, before = job.payload, _seen.images
+        if isinstance(plan, TeacherPlan):
+            self.teach(plan)
+        # A worker that was thought dead may have published after its job went to another.
+        elif not Registry(self.store).has_record(plan.identity.key):
+            self.distil(plan)
+        return {"images": float(_seen.images - before)}
+
+    def teach(self, plan: TeacherPlan) -> None:
+        """Train a teacher and publish it."""
+        network, source, task = self.pupil(plan)
+        started = clock(self.device)
+        value = self.train(plan.name, network, source, task, recipe=plan.recipe, seed=plan.seed)
+        seconds = clock(self.device) - started
+        self.put_teacher(plan, network, task, value=value, seconds=seconds)
+
+    def pupil(self, plan: TeacherPlan) -> tuple[ResNet, Batches, Task]:
+        """Return the untrained network of a teacher-to-be, its batches and its task."""
+        task = _task(plan.task, plan.space, self.device, self.data_root)
+        space = by_name(plan.space)
+        network = ResNet(space, space.largest, num_classes=task.num_classes)
+        initialise(network, generator=torch.Generator().manual_seed(plan.seed))
+        network.to(self.device)
+        return (
+            network,
+            training_batches(task.train, plan.recipe, teacher=None, flip=task.flip),
+            task,
+        )
+
+    def put_teacher(
+        self,
+        plan: TeacherPlan,
+        network: ResNet,
+        task: Task,
+        *,
+        value: float,
+        seconds: float,
+    ) -> None:
+        """Publish a teacher that was trained in `seconds` to the validation accuracy `value`."""
+        teacher = Teacher(
+            name=plan.name,
+            network=network,
+            accuracy=value,
+            test_accuracy=accuracy(network, task.test),
+            task=plan.task,
+        )
+        facts = {
+            "recipe": plan.recipe.name,
+            "seed": plan.seed,
+            "seconds": seconds,
+            "device": device_name(self.device),
+        }
+        Registry(self.store).put_teacher(teacher, facts)
+        Registry(self.store).drop_checkpoint(plan.name)
+
+    def distil(self, plan: StudentPlan) -> tuple[ResNet, StudentRecord]:
+        """Distil one student and publish its record; return both."""
+        registry = Registry(self.store)
+        teacher, task, source = _classroom(self, plan.teacher, plan.task, plan.recipe)
+        network = student(teacher.network, plan.architecture, policy=plan.recipe.remap).train()
+        key = plan.identity.key
+        started = clock(self.device)
+        value = self.train(key, network, source, task, recipe=plan.recipe, seed=plan.seed)
+        seconds = clock(self.device) - started
+        right = hits(network, task.test)
+        space, classes = by_name(plan.space), task.num_classes
+        record = StudentRecord(
+            **asdict(plan.identity),
+            validation_accuracy=value,
+            test_accuracy=int(right.sum()) / len(right),
+            test_half_accuracy=int(right[::2].sum()) / len(right[::2]),
+            validation_images=len(task.validation),
+            test_images=len(task.test),
+            flops=int(space.flops([plan.architecture], num_classes=classes)[0]),
+            parameters=int(space.parameters([plan.architecture], num_classes=classes)[0]),
+            seconds=seconds,
+            device=device_name(self.device),
+        )
+        registry.put_record(record)
+        registry.drop_checkpoint(key)
+        return network, record
+
+    def train(
+        self, key: str, network: ResNet, source: Batches, task: Task, *, recipe: Recipe, seed: int
+    ) -> float:
+        """Train to the last epoch, going on from a checkpoint; return its validation accuracy."""
+        for _ in self.epochs(key, network, source, task, recipe=recipe, seed=seed):
+            pass
+        return accuracy(network, task.validation)
+
+    def epochs(
+        self,
+        key: str,
+        network: ResNet,
+        source: Batches,
+        task: Task,
+        *,
+        recipe: Recipe,
+        seed: int,
+        forward: nn.Module | None = None,
+        every_s: float | None = None,
+    ) -> Iterator[Epoch]:
+        """Train from the last checkpoint on, leaving a checkpoint every now and then.
+
+        Args:
+            forward: see `dass.training.distillation.train`.
+            every_s: seconds between checkpoints; `CHECKPOINT_EVERY_S` where `None`.
+        """
+        registry = Registry(self.store)
+        state: Mapping[str, Tensor] | None = registry.checkpoint(key)
+        saved_at = time.monotonic()
+        # Nobody decides by the accuracies between epochs, so a few images do for them.
+        glance = Split(task.validation.images[:GLANCE], task.validation.labels[:GLANCE])
+        for epoch in train(
+            network,
+            source,
+            glance,
+            recipe=recipe,
+            seed=seed,
+            state=state,
+            forward=forward,
+        ):
+            _seen.images += epoch.images
+            if time.monotonic() - saved_at > (CHECKPOINT_EVERY_S if every_s is None else every_s):
+                registry.put_checkpoint(key, epoch.state)
+                saved_at = time.monotonic()
+            yield epoch
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What this process has trained on so far."""
+
+    images: int = 0
+
+
+_seen = _Seen()
+
+
+@lru_cache(maxsize=2)
+def _task(config: TaskConfig, space: str, device: str, data_root: str) -> Task:
+    size = by_name(space).image_size
+    return load_task(config, image_size=size, data_root=data_root).to(device)
+
+
+@lru_cache(maxsize=2)
+def _classroom(
+    worker: Worker, name: str, config: TaskConfig, recipe: Recipe
+) -> tuple[Teacher, Task, Batches]:
+    """Load what all students of a teacher share: it, the images, and its answers to them."""
+    teacher = Registry(worker.store).teacher(name)
+    teacher.network.to(worker.device)
+    task = _task(config, teacher.network.space.name, worker.device, worker.data_root)
+    source = training_batches(task.train, recipe, teacher=teacher.network, flip=task.flip)
+    return teacher, task, source
+
+
+def clock(device: str) -> float:
+    """Return the seconds that a training is charged: this process's own on a CPU, else all.
+
+    Of a training that was stopped and went on, only the last part is charged.
+    """
+    return time.process_time() if device == "cpu" else time.perf_counter()
+
+
+def device_name(device: str) -> str:
+    """Return what a record says of a device."""
+    return torch.cuda.get_device_name() if device.startswith("cuda") else "cpu"

@@ -1,0 +1,98 @@
+"""Stock a store for the service: a predictor and a digits teacher, for its first request.
+
+    python -m jobs.prepare micro
+
+The predictor is the shipped one (`zoo/`) if there is one, else one meta-trained at `micro` scale,
+in some two minutes. What is in the store already is left alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dass.networks.teacher import Teacher
+from dass.registry.registry import Registry
+from dass.store.store import Store
+from jobs import console
+from jobs.build import build
+from jobs.planning.plan import BuildConfig, SplitPlan
+from jobs.train import TrainConfig, train_predictor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrepareConfig:
+    """What goes into the store."""
+
+    store: str
+    """A local folder."""
+    zoo: str = "zoo"
+    """Folder of shipped predictors and teachers, laid out as a store; it may be absent."""
+    predictor: str = "predictor"
+    """Name of the predictor that is served."""
+    teacher: str = "digits"
+    """Name of the digits teacher."""
+    build: BuildConfig
+    """What the predictor is meta-trained on where none is shipped."""
+    small_build: BuildConfig
+    """How a digits teacher of space small is trained."""
+    train: TrainConfig
+    """How it is meta-trained."""
+    digits: SplitPlan = field(default_factory=lambda: SplitPlan(role="unseen", flip=False))
+    """Images of the digits teacher."""
+
+
+def prepare(config: PrepareConfig) -> list[str]:
+    """Fill the store; return the names of the teachers that can be asked for."""
+    registry = Registry(Store(config.store))
+    zoo = Path(config.zoo)
+    if not registry.has_predictor(config.predictor):
+        if (zoo / "predictors" / config.predictor).is_dir():
+            for room in (f"predictors/{config.predictor}", "teachers", "tasks"):
+                if (zoo / room).is_dir():
+                    shutil.copytree(
+                        zoo / room, Path(registry.store.root) / room, dirs_exist_ok=True
+                    )
+        else:
+            build(replace(config.build, store=config.store))
+            train_predictor(replace(config.train, store=config.store, name=config.predictor))
+    if not registry.has_teacher(config.teacher):
+        _digits_teacher(config, registry)
+    return registry.teachers()
+
+
+def _digits_teacher(config: PrepareConfig, registry: Registry) -> None:
+    """Train a teacher of digits in the predictor's space and publish it under a short name."""
+    ensemble, _ = registry.predictor(config.predictor)
+    base = {"micro": config.build, "small": config.small_build}[ensemble.config.space]
+    before = set(registry.teachers())
+    plan = replace(base, store=config.store, splits=(config.digits,), pool=0, own=0)
+    build(plan)
+    (made,) = set(registry.teachers()) - before
+    teacher = registry.teacher(made)
+    named = Teacher(
+        name=config.teacher,
+        network=teacher.network,
+        accuracy=teacher.accuracy,
+        test_accuracy=teacher.test_accuracy,
+        task=teacher.task,
+    )
+    registry.put_teacher(named, {"recipe": base.teacher.name})
+    registry.drop_teacher(made)
+
+
+def main(config: PrepareConfig) -> None:
+    """Stock the store and say what it has."""
+    console.announce(config)
+    print(f"\nteachers: {', '.join(prepare(config))}")
+    console.finish(
+        Store(config.store).root, next_line=f"python -m serve.app --store {config.store}"
+    )
+
+
+if __name__ == "__main__":
+    from jobs.prepare import main as imported_main
+    from jobs.presets import presets
+
+    console.run(imported_main, presets.STOCK, "stock", options=None)

@@ -1,0 +1,1 @@
+"""Whole configurations of every job, by name."""

@@ -1,0 +1,161 @@
+"""The desk between protocols and Ranker: who may start, who waits, who is stopped.
+
+Asynchronous calls over the synchronous ranker: its work runs in threads, bounded in number and
+time, and stops once nobody waits for the answer. Knows nothing of Ray or of protocols.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from dass.searching.evolution import Generation
+from serve import wire
+from serve.limits import RETRY_AFTER_S, Overloaded, TookTooLong, Unauthenticated
+from serve.ranker import Ranker
+
+T = TypeVar("T")
+
+
+class Admission:
+    """Takes requests one by one and hands out answers; lives on one event loop."""
+
+    def __init__(self, ranker: Ranker, *, token_digest: str | None = None) -> None:
+        """Serve a ranker.
+
+        Args:
+            ranker: does the work.
+            token_digest: `digest` of the token that calls must carry; `None` if none is needed.
+        """
+        self.ranker = ranker
+        self.token_digest = token_digest
+        self._turns = asyncio.Semaphore(ranker.limits.running)
+        self._there = 0
+        # A stopped search still ends its generation: its thread must not take another's place.
+        self._threads = ThreadPoolExecutor(2 * ranker.limits.running + 4)
+
+    def check_token(self, authorization: str | None) -> None:
+        """Raise unless the header is `Bearer TOKEN`, compared in constant time.
+
+        Raises:
+            Unauthenticated: it is not.
+        """
+        if self.token_digest is None:
+            return
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(digest(token), self.token_digest):
+            raise Unauthenticated(
+                "a call must carry `authorization: Bearer TOKEN` with the service's DASS_TOKEN, "
+                + ("but the token is another one" if authorization else "but carries none")
+            )
+
+    async def small(self, work: Callable[[], T]) -> T:
+        """Run a short call of the ranker (a look into the store) in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def score(self, request: wire.ScoreRequest) -> wire.ScoreReply:
+        """Predict students in the order of the request."""
+        support = wire.measured(request.support)
+        async with self._turn() as deadline:
+            work = self.small(
+                lambda: self.ranker.score(request.teacher, request.architectures, support=support)
+            )
+            found = await self._by(deadline, work)
+        return wire.ScoreReply(predictions=[wire.Prediction.of(p) for p in found])
+
+    async def search(self, request: wire.SearchRequest) -> wire.SearchReply:
+        """Search to the end."""
+        async with contextlib.aclosing(self.stream(request)) as replies:
+            *_, last = [reply async for reply in replies]
+        return last
+
+    async def stream(self, request: wire.SearchRequest) -> AsyncGenerator[wire.SearchReply]:
+        """Search, with a reply after every generation and the answer last.
+
+        Closing the iterator stops the search at the end of its generation.
+        """
+        started, order, last = time.perf_counter(), request.order(), None
+
+        def reply(found: Generation, *, done: bool) -> wire.SearchReply:
+            seconds = time.perf_counter() - started
+            return wire.SearchReply.of(
+                order, found, done=done, seconds=seconds, by_size=not familiar
+            )
+
+        stop = threading.Event()
+        async with self._turn() as deadline:
+            try:
+                generations = await self._by(
+                    deadline, self.small(lambda: self.ranker.search(order))
+                )
+                work = self.small(lambda: self.ranker.familiar(order.teacher))
+                familiar = await self._by(deadline, work)
+                while True:
+                    work = self.small(lambda: _next(generations, stop))
+                    found = await self._by(deadline, work)
+                    if found is None:
+                        break
+                    last = found
+                    yield reply(last, done=False)
+            finally:
+                stop.set()
+        assert last is not None, "a feasible budget has at least one candidate"
+        yield reply(last, done=True)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[float]:
+        """Wait for a turn and hold it; gives the time by which the request must be over.
+
+        Raises:
+            Overloaded: too many wait already.
+            TookTooLong: the turn did not come in time.
+        """
+        limits = self.ranker.limits
+        if self._there >= limits.running + limits.waiting:
+            raise Overloaded(
+                f"at most {limits.running} searches may run and {limits.waiting} wait, and so "
+                f"many do; ask again in {RETRY_AFTER_S} s"
+            )
+        deadline = asyncio.get_running_loop().time() + limits.seconds
+        self._there += 1
+        try:
+            await self._by(deadline, self._turns.acquire())
+            try:
+                yield deadline
+            finally:
+                self._turns.release()
+        finally:
+            self._there -= 1
+
+    async def _by(self, deadline: float, work: Awaitable[T]) -> T:
+        """Await, but not beyond the deadline.
+
+        Every wait has its own limit: one `asyncio.timeout` around them all would cancel the task
+        that began to read a stream, not the one that reads it now.
+        """
+        try:
+            async with asyncio.timeout_at(deadline) as limit:
+                return await work
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise TookTooLong(
+                f"an answer must be found within {self.ranker.limits.seconds:g} s, waiting "
+                "included, but was not; ask for fewer candidates, or later"
+            ) from error
+
+
+def _next(generations: Iterator[T], stop: threading.Event) -> T | None:
+    return None if stop.is_set() else next(generations, None)
+
+
+def digest(token: str) -> str:
+    """Return the SHA-256 of a token, so that only a digest need be passed around."""
+    return hashlib.sha256(token.encode()).hexdigest()

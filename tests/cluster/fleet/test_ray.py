@@ -1,0 +1,157 @@
+"""What only Ray can show, on one cluster: builds, metrics, DDP, tuning, and a siege of its own."""
+
+import argparse
+import logging
+import os
+import time
+import urllib.request
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cluster.fleet.groups import run_on_ray
+from cluster.fleet.job import Job, Placement
+from dass.predictor.meta import MetaConfig
+from dass.registry.registry import Registry
+from dass.store.store import Store
+from jobs.build import build, jobs_of, teach_together
+from jobs.planning.plan import plan_teachers
+from tests.chaos import faults
+from tests.jobs.test_jobs import labels, planned, tiny, train_config
+
+pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head that works nothing and two nodes: one core, and one core with two accelerators."""
+    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    import ray
+    from ray.cluster_utils import Cluster
+
+    found = Cluster(initialize_head=True, head_node_args=faults.head())
+    found.add_node(num_cpus=1)
+    found.add_node(num_cpus=1, num_gpus=2)
+    ray.init(
+        address=found.address, namespace="dass", log_to_driver=False, logging_level=logging.ERROR
+    )
+    yield found
+    ray.shutdown()
+    found.shutdown()
+
+
+@pytest.fixture(scope="module")
+def built(cluster, tmp_path_factory):
+    """A tiny build by the cluster."""
+    config = tiny(tmp_path_factory.mktemp("store"), engine="ray")
+    build(config)
+    return config
+
+
+def test_a_build_by_the_cluster_publishes_what_one_process_does(built, tmp_path):
+    inline = tiny(tmp_path)
+    build(inline)
+    ours, theirs = labels(built.store), labels(inline.store)
+    assert ours.keys() == theirs.keys() == planned(inline)
+    assert ours == theirs, "bit for bit: a worker has one thread, as this process has"
+
+
+def scraped(cluster):
+    import ray
+
+    texts = []
+    for node in ray.nodes():
+        if node["Alive"]:
+            url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                texts.append(answer.read().decode())
+    return "\n".join(texts)
+
+
+def test_the_metrics_endpoint_counts_what_was_done(built, cluster):
+    deadline = time.monotonic() + 40
+    wanted = ("ray_dass_jobs_done", "ray_dass_job_seconds_bucket", "ray_dass_images")
+    while time.monotonic() < deadline:
+        text = scraped(cluster)
+        if all(name in text for name in wanted):
+            break
+        time.sleep(2)
+    lines = [line for line in text.splitlines() if line.startswith("ray_dass_jobs_done")]
+    done = {
+        kind: sum(float(line.split()[-1]) for line in lines if f'kind="{kind}"' in line)
+        for kind in ("teacher", "student")
+    }
+    assert done["teacher"] >= 3 and done["student"] >= 18, lines
+    assert all(name in text for name in wanted)
+
+
+def visible(job):
+    """Leave a mark that names the accelerators this process sees."""
+    name = os.environ.get("CUDA_VISIBLE_DEVICES", "none").replace(",", "+")
+    Store(job.payload).write(f"seen/{job.key}/{name}", b"")
+    time.sleep(2.0)  # long enough for every worker to come, however busy the machine is
+
+
+def test_students_that_share_accelerators_see_one_each_and_use_all(cluster, tmp_path):
+    store = Store(str(tmp_path))
+    jobs = [Job(key=f"k{i}", group="g", cost=1.0, payload=store.root) for i in range(12)]
+    outcome = run_on_ray(jobs, visible, placement=Placement(cpus=0.25, gpus=0.5))
+    assert outcome.done == 12
+    seen = {key.split("/")[-1] for key in store.list("seen")}
+    assert seen == {"0", "1"}
+
+
+def test_two_workers_train_a_teacher_as_well_as_one(cluster, tmp_path):
+    config = tiny(tmp_path, engine="ray")
+    recipe = replace(config.teacher, epochs=12)
+    config = replace(config, splits=config.splits[:1], teacher=recipe)
+    alone = []
+    for seed in range(4):
+        inline = replace(config, engine="inline", store=str(tmp_path / f"s{seed}"), teachers=1)
+        ((plan, _),) = plan_teachers(inline)
+        from jobs.planning.worker import Worker
+
+        Worker(Store(inline.store), "cpu", "data").teach(replace(plan, seed=seed))
+        (name,) = Registry(Store(inline.store)).teachers()
+        alone.append(Registry(Store(inline.store)).teacher(name).accuracy)
+    together = replace(config, teacher_workers=2)
+    assert teach_together(together, jobs_of(together)[0]) == []
+    registry = Registry(Store(config.store))
+    (name,) = registry.teachers()
+    spread = max(0.02, float(np.std(alone, ddof=1)))
+    assert registry.teacher(name).accuracy >= np.mean(alone) - 3 * spread
+    assert registry.checkpoint(name) is None
+
+
+def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, cluster):
+    from jobs.tune import TuneConfig, tune_predictor
+
+    base = replace(train_config(built, name="tuned"), members=1)
+    meta = MetaConfig(episodes=4, queries=6, validate_every=2)
+    config = TuneConfig(train=replace(base, meta=meta), trials=2, keep=2, cpus_per_trial=0.5)
+    _, card, page = tune_predictor(config)
+    registry = Registry(Store(built.store))
+    ensemble, _ = registry.predictor("tuned", space="micro")
+    assert len(ensemble.members) == 2 and card["trials"] == 2
+    assert os.path.exists(page) and os.path.exists(page.replace(".html", ".csv"))
+    started = time.monotonic()
+    _, again, _ = tune_predictor(config)
+    assert again["chosen"] == card["chosen"] and time.monotonic() - started < 60
+
+
+def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice():
+    words = ["--faults", "9", "--fated", "5", "--jobs", "90", "--seconds", "0.5", "--nodes", "2"]
+    arguments: argparse.Namespace = faults.parse(words)
+    kinds, faults.KINDS = faults.KINDS, ("child", "store", "queue", "node")
+    import ray
+
+    ray.shutdown()  # a siege has a cluster of its own; this test is the last
+    try:
+        _run, code, found = faults.siege(arguments)
+    finally:
+        faults.KINDS = kinds
+    assert code == 1, "one job is made to fail"
+    assert found["lost"] == found["duplicated"] == 0
+    assert found["records"] == 89 and sum(map(len, faults.cost.values())) == 4

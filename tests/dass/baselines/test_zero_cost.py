@@ -1,0 +1,189 @@
+"""Zero-cost proxies and fitted scorers: the contract, and each against a naive form."""
+
+import copy
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dass.baselines.fitted import ArchitectureOnly, BoostedTrees
+from dass.baselines.one_epoch import OneEpoch
+from dass.baselines.zero_cost import Diswot, Naswot, SynFlow, Zen, fresh
+from dass.data.images import normalise
+from dass.data.task import Split
+from dass.errors import InvalidData
+from dass.networks.remap import student
+from dass.networks.resnet import fit_channels
+from dass.testing import ScorerContract
+from dass.training.batches import training_batches
+from dass.training.distillation import train
+from dass.training.inference import accuracy
+from dass.training.recipe import Recipe
+from tests.dass.baselines.test_baselines import POOL, RECORDS, SPACE
+
+RECIPE = Recipe(epochs=3, batch_size=16, padding=1)
+SCORERS = {
+    "synflow": lambda task: SynFlow(),
+    "naswot": lambda task: Naswot(task.validation, number=12),
+    "zen": lambda task: Zen(),
+    "diswot": lambda task: Diswot(task.validation, number=12),
+    "boosted-trees": lambda task: BoostedTrees(SPACE, RECORDS),
+    "architecture-only": lambda task: ArchitectureOnly(SPACE, RECORDS),
+    "one-epoch": lambda task: OneEpoch(task, RECIPE),
+}
+
+
+@pytest.fixture(scope="module", params=SCORERS)
+def scorer(request, digits):
+    return SCORERS[request.param](digits)
+
+
+class TestEveryScorer(ScorerContract):
+    """The contract, once for each of `SCORERS`."""
+
+
+def plain_flow(network, scale):
+    """R of the network with |weights|, all of them multiplied by `scale`; no batch norm."""
+    state = {n: p.detach().double().abs() * scale for n, p in network.named_parameters()}
+
+    def block(name, x, stride):
+        out = F.relu(F.conv2d(x, state[f"{name}.conv1.weight"], stride=stride, padding=1))
+        out = F.conv2d(out, state[f"{name}.conv2.weight"], padding=1)
+        if stride != 1:
+            x = F.max_pool2d(x, stride, ceil_mode=True)
+        return F.relu(out + fit_channels(x, out.shape[1]))
+
+    space = network.space
+    ones = torch.ones(1, 3, space.image_size, space.image_size, dtype=torch.float64)
+    x = F.relu(F.conv2d(ones, state["conv1.weight"], stride=space.stem_stride, padding=1))
+    for i, stage in enumerate(network.architecture.widths):
+        for j in range(len(stage)):
+            x = block(f"layer{i + 1}.{j}", x, space.strides[i] if j == 0 else 1)
+    bias = network.fc.bias.detach().double().abs()  # the bias is no weight, and is not scaled
+    return float((x.mean((2, 3)) @ state["fc.weight"].T + bias).sum())
+
+
+def test_synflow_is_the_derivative_of_the_output_by_the_scale_of_all_weights(teacher):
+    asked = POOL[:3]
+    naive = []
+    for member in asked:
+        network, step = fresh(teacher.network, member), 1e-5
+        slope = plain_flow(network, 1 + step) - plain_flow(network, 1 - step)
+        naive.append(math.log(slope / (2 * step)))
+    assert SynFlow().score(teacher, asked).tolist() == pytest.approx(naive, rel=1e-6)
+
+
+def test_naswot_is_the_log_determinant_of_counted_agreements(teacher, digits):
+    member = POOL[0]
+    scorer = Naswot(digits.validation, number=6)
+    rows = torch.linspace(0, len(digits.validation) - 1, 6).long()
+    x = normalise(digits.validation.images[rows])
+    network = fresh(teacher.network, member).train()
+    encodings = []
+    out = F.relu(network.bn1(network.conv1(x)))
+    encodings.append(out > 0)
+    for i, stage in enumerate(member.widths):
+        for j in range(len(stage)):
+            block = network.get_submodule(f"layer{i + 1}.{j}")
+            inner = F.relu(block.bn1(block.conv1(out)))
+            after = block.bn2(block.conv2(inner))
+            short = F.max_pool2d(out, block.stride, ceil_mode=True) if block.stride != 1 else out
+            out = F.relu(after + fit_channels(short, after.shape[1]))
+            encodings += [inner > 0, out > 0]
+    bits = torch.cat([code.flatten(1) for code in encodings], dim=1).tolist()
+    kernel = [[float(sum(p == q for p, q in zip(a, b, strict=True))) for b in bits] for a in bits]
+    naive = torch.linalg.slogdet(torch.tensor(kernel, dtype=torch.float64)).logabsdet
+    assert scorer.score(teacher, [member]).item() == pytest.approx(float(naive), rel=1e-9)
+
+
+def test_zen_is_the_logarithm_of_a_distance_and_of_what_batch_norms_divided_by(teacher):
+    member, mixture = POOL[1], 0.01
+    network = fresh(teacher.network, member)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = torch.randn(parameter.shape, generator=generator)
+    size = SPACE.image_size
+    x, noise = torch.randn((2, 16, 3, size, size), generator=generator)
+
+    @torch.no_grad()
+    def run(x):
+        logs = []
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                x = module(x)
+                deviations = x.transpose(0, 1).flatten(1).std(1, correction=0)
+                logs.append(0.5 * math.log(float(deviations.square().mean()) + 1e-5))
+                mean = x.mean((0, 2, 3), keepdim=True)
+                x = F.relu(
+                    (x - mean) / (x.var((0, 2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+                )
+        return x.detach(), sum(logs)
+
+    (features, scale), (moved, _) = run(x), run(x + mixture * noise)
+    naive = math.log(float((features - moved).abs().mean())) + scale
+    assert Zen(repeats=1).score(teacher, [member]).item() == pytest.approx(naive, rel=1e-4)
+
+
+def test_diswot_is_zero_for_the_teacher_itself_and_negative_else(teacher, digits, monkeypatch):
+    scorer = Diswot(digits.validation, number=10)
+    assert bool((scorer.score(teacher, POOL) < 0).all())
+    copied = copy.deepcopy(teacher.network)
+    monkeypatch.setattr("dass.baselines.zero_cost.fresh", lambda *_: copied)
+    assert scorer.score(teacher, [SPACE.largest]).item() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_diswot_is_the_naive_distance_of_two_pairs_of_similarities(teacher, digits):
+    rows = torch.linspace(0, len(digits.validation) - 1, 8).long()
+    part = Split(digits.validation.images[rows], digits.validation.labels[rows])
+
+    def similarities(network):
+        network = copy.deepcopy(network).eval()
+        F.cross_entropy(network(normalise(part.images)), part.labels).backward()
+        features = network.stages(normalise(part.images))[-1].flatten(1).detach()
+        return [
+            torch.stack([torch.stack([F.cosine_similarity(a, b, dim=0) for b in m]) for a in m])
+            for m in (network.fc.weight.grad, features)
+        ]
+
+    ours = Diswot(digits.validation, number=8).score(teacher, POOL[:2])
+    for value, member in zip(ours.tolist(), POOL[:2], strict=True):
+        pairs = zip(
+            similarities(fresh(teacher.network, member)),
+            similarities(teacher.network),
+            strict=True,
+        )
+        naive = -sum(float((a - b).square().sum()) / len(a) for a, b in pairs)
+        assert value == pytest.approx(naive, rel=1e-4)
+
+
+def test_zero_cost_scores_need_two_images(digits):
+    one = Split(digits.test.images[:1], digits.test.labels[:1])
+    for kind in (Naswot, Diswot):
+        with pytest.raises(InvalidData, match="at least 2 images"):
+            kind(one)
+
+
+@pytest.mark.parametrize("kind", [BoostedTrees, ArchitectureOnly])
+def test_what_is_fitted_orders_the_students_it_was_fitted_to(kind, teacher):
+    scores = kind(SPACE, RECORDS).score(teacher, POOL)
+    means = [
+        sum(r.validation_accuracy for r in RECORDS if r.architecture == str(m)) / 3 for m in POOL
+    ]
+    assert torch.corrcoef(torch.stack([scores, torch.tensor(means).double()]))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("kind", [BoostedTrees, ArchitectureOnly])
+def test_what_is_fitted_needs_records(kind):
+    with pytest.raises(InvalidData, match="records to learn from"):
+        kind(SPACE, [])
+
+
+def test_one_epoch_is_one_epoch_of_the_recipe(teacher, digits):
+    one = Recipe(epochs=1, batch_size=16, padding=1)
+    network = student(teacher.network, POOL[0]).train()
+    source = training_batches(digits.train, one, teacher=teacher.network, flip=digits.flip)
+    *_, last = train(network, source, digits.validation, recipe=one, seed=0)
+    ours = OneEpoch(digits, RECIPE).score(teacher, [POOL[0]]).item()
+    assert ours == last.accuracy == accuracy(network, digits.validation)

@@ -1,0 +1,215 @@
+"""The service on Ray Serve: its contract over HTTP and gRPC, a killed replica, overload, hang-ups.
+
+One service for all of them: `tests.support.serving.service`.
+"""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import httpx
+import pytest
+
+from serve import dass_pb2 as pb
+from serve.dass_pb2_grpc import RankerStub
+from serve.ranker import Ranker
+from tests.serve.test_ranker import HttpClient, plain, to_message
+from tests.support.serving import TOKEN
+from tests.support.serving_contract import SOME, Refused, ServiceContract
+
+# Ray warns of its own ways, on import and at the end; that is not what is tested here.
+pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
+BEARER = {"authorization": f"Bearer {TOKEN}"}
+METADATA = tuple(BEARER.items())
+SUPPORT = [{"architecture": a, "validation_accuracy": 0.5} for a in SOME[:5]]
+
+
+class Shared(ServiceContract):
+    @pytest.fixture
+    def registry(self, service):
+        return service.registry
+
+
+def over_http(service):
+    def ask(verb, path, body):
+        headers = BEARER if body is None else BEARER | {"content-type": "application/json"}
+        return httpx.request(verb, service.http + path, json=body, headers=headers, timeout=120)
+
+    return HttpClient(ask)
+
+
+class OverGrpc:
+    def __init__(self, address):
+        self.stub = RankerStub(grpc.insecure_channel(address))
+
+    def call(self, method, request):
+        message = to_message(method, request)
+        try:
+            return plain(getattr(self.stub, method)(message, metadata=METADATA, timeout=120))
+        except grpc.RpcError as error:
+            raise Refused(error.code().name, error.details()) from error
+
+    def stream(self, request):
+        message = to_message("Search", request)
+        return [plain(r) for r in self.stub.StreamSearch(message, metadata=METADATA, timeout=120)]
+
+
+class TestHttp(Shared):
+    @pytest.fixture
+    def client(self, service):
+        return over_http(service)
+
+
+class TestGrpc(Shared):
+    @pytest.fixture
+    def client(self, service):
+        return OverGrpc(service.grpc)
+
+
+def test_calls_without_the_token_are_refused(service):
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": TOKEN}):
+        answer = httpx.get(service.http + "/v1/teachers", headers=headers)
+        assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
+        stub = RankerStub(grpc.insecure_channel(service.grpc))
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.ListTeachers(pb.ListTeachersRequest(), metadata=tuple(headers.items()))
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_page_health_and_reflection_answer_without_a_token(service):
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+    from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+        ProtoReflectionDescriptorDatabase,
+    )
+
+    assert "DaSS" in httpx.get(service.http + "/").text
+    assert httpx.get(service.http + "/ready", timeout=60).json() == {"status": "ready"}
+    channel = grpc.insecure_channel(service.grpc)
+    health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+    assert "dass.v1.Ranker" in ProtoReflectionDescriptorDatabase(channel).get_services()
+
+
+def replicas(wanted=2, seconds=90):
+    """Return how many chunks each scorer took up, by process id."""
+    from ray import serve
+
+    scorer = serve.get_deployment_handle("Scorer", app_name="dass")
+    found, until = {}, time.monotonic() + seconds
+    while len(found) < wanted and time.monotonic() < until:
+        found |= dict(scorer.vitals.remote().result(timeout_s=60) for _ in range(12))
+    return found
+
+
+def test_a_scorer_killed_under_load_loses_no_request(service):
+    pids = replicas()
+    assert len(pids) >= 2
+    expected = Ranker.open(service.registry.store).score("digits", SOME)
+    killed = threading.Event()
+
+    def ask(number):
+        if number == 6:
+            os.kill(min(pids), signal.SIGKILL)
+            killed.set()
+        request = {"teacher": "digits", "architectures": SOME}
+        return over_http(service).call("Score", request)["predictions"]
+
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(ask, range(40)))
+    assert killed.is_set()
+    for found in answers:
+        for p, q in zip(found, expected, strict=True):
+            assert p["accuracy"] == pytest.approx(q.accuracy, abs=1e-5)
+    found, until = {}, time.monotonic() + 90
+    while len(found) < 2 and time.monotonic() < until:
+        found = {pid: chunks for pid, chunks in replicas().items() if pid != min(pids)}
+    assert len(found) >= 2, "the dead replica is replaced"
+
+
+def test_fifty_searches_at_once_are_all_answered(service):
+    request = {"teacher": "digits", "candidates": 100, "k": 1}
+
+    def ask(number):
+        return over_http(service).call("Search", request | {"seed": number % 3})
+
+    with ThreadPoolExecutor(50) as threads:
+        answers = list(threads.map(ask, range(50)))
+    assert len(answers) == 50
+    assert len({a["top"][0]["architecture"] for a in answers}) <= 3
+
+
+def test_overload_is_refused_with_a_time_to_come_back_and_recovers(service):
+    body = {"teacher": "digits", "candidates": 600, "k": 1}
+
+    def ask(_):
+        return httpx.post(service.http + "/v1/search", json=body, headers=BEARER, timeout=180)
+
+    with ThreadPoolExecutor(90) as threads:
+        answers = list(threads.map(ask, range(90)))
+    refused = [a for a in answers if a.status_code == 503]
+    assert refused and all(a.headers["retry-after"] == "2" for a in refused)
+    assert {a.status_code for a in answers} <= {200, 503, 408}
+    assert ask(0).status_code == 200
+
+
+def hang_up_on_a_stream(service, body):
+    url = service.http + "/v1/search"
+    with httpx.stream(
+        "POST", url, json=body | {"stream": True}, headers=BEARER, timeout=120
+    ) as answer:
+        next(answer.iter_lines())
+
+
+def hang_up_on_a_request(service, body):
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(service.http + "/v1/search", json=body, headers=BEARER, timeout=0.3)
+
+
+def cancel_a_stream(service, body):
+    stub = RankerStub(grpc.insecure_channel(service.grpc))
+    call = stub.StreamSearch(pb.SearchRequest(**body), metadata=METADATA)
+    next(iter(call))
+    call.cancel()
+
+
+def cancel_a_call(service, body):
+    stub = RankerStub(grpc.insecure_channel(service.grpc))
+    call = stub.Search.future(pb.SearchRequest(**body), metadata=METADATA)
+    time.sleep(0.3)
+    call.cancel()
+
+
+@pytest.mark.parametrize(
+    "hang_up", [hang_up_on_a_stream, hang_up_on_a_request, cancel_a_stream, cancel_a_call]
+)
+def test_a_client_that_hangs_up_stops_its_search(service, hang_up):
+    body = {"teacher": "digits", "candidates": 1000, "support": SUPPORT}
+    before = sum(replicas().values())
+    over_http(service).call("Search", body)
+    whole = sum(replicas().values()) - before
+    for _ in range(3):
+        hang_up(service, body)
+    time.sleep(3)
+    after = sum(replicas().values())
+    assert after - before - whole < 3 * whole * 0.7
+    time.sleep(2)
+    assert sum(replicas().values()) == after, "nothing goes on"
+
+
+def test_scorers_become_more_when_searches_queue_up(service):
+    body = {"teacher": "digits", "candidates": 300, "k": 1}
+    over = threading.Event()
+
+    def ask(_):
+        while not over.is_set():
+            over_http(service).call("Search", body)
+
+    with ThreadPoolExecutor(6) as threads:
+        asking = [threads.submit(ask, number) for number in range(6)]
+        found = replicas(3, seconds=120)
+        over.set()
+    assert not [a.exception() for a in asking if a.exception()]
+    assert len(found) == 3
