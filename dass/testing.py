@@ -23,36 +23,36 @@ class ScorerContract:
 
     def test_it_is_a_scorer_with_a_finite_score_per_architecture(self, scorer, teacher, members):
         assert isinstance(scorer, Scorer)
-        scores = scorer.score(teacher, members)
+        scores = scorer.predict(teacher, members).mean
         assert scores.shape == (len(members),) and scores.is_floating_point()
         assert bool(torch.isfinite(scores).all())
 
     def test_it_gives_the_same_scores_twice(self, scorer, teacher, members):
-        assert scorer.score(teacher, members).equal(scorer.score(teacher, members))
+        assert scorer.predict(teacher, members).mean.equal(scorer.predict(teacher, members).mean)
 
     def test_it_orders_scores_as_the_architectures(self, scorer, teacher, members):
         order = torch.randperm(len(members), generator=torch.Generator().manual_seed(1))
-        shuffled = scorer.score(teacher, [members[i] for i in order.tolist()])
-        expected = scorer.score(teacher, members)[order]
+        shuffled = scorer.predict(teacher, [members[i] for i in order.tolist()]).mean
+        expected = scorer.predict(teacher, members).mean[order]
         assert torch.allclose(shuffled, expected, rtol=1e-5, atol=1e-6)
 
     def test_it_scores_alone_as_in_company(self, scorer, teacher, members):
-        alone = torch.cat([scorer.score(teacher, [member]) for member in members])
-        assert torch.allclose(alone, scorer.score(teacher, members), rtol=1e-5, atol=1e-6)
+        alone = torch.cat([scorer.predict(teacher, [member]).mean for member in members])
+        assert torch.allclose(alone, scorer.predict(teacher, members).mean, rtol=1e-5, atol=1e-6)
         assert float(alone[1] - alone[-1]) == 0.0, "one architecture, one score"
 
     def test_it_tells_some_architectures_apart(self, scorer, teacher, members):
-        assert len(scorer.score(teacher, members).unique()) > 1
+        assert len(scorer.predict(teacher, members).mean.unique()) > 1
 
     def test_it_takes_no_architecture_at_all(self, scorer, teacher):
-        assert scorer.score(teacher, []).shape == (0,)
+        assert scorer.predict(teacher, []).mean.shape == (0,)
 
     def test_it_leaves_the_teacher_as_it_was(self, scorer, teacher, members):
         before = copy.deepcopy(teacher.network.state_dict())
-        scorer.score(teacher, members)
+        scorer.predict(teacher, members)
         assert not teacher.network.training
         assert all(t.equal(before[n]) for n, t in teacher.network.state_dict().items())
 
     def test_it_reads_no_test_accuracy(self, scorer, teacher, members):
         swapped = replace(teacher, test_accuracy=0.123)
-        assert scorer.score(swapped, members).equal(scorer.score(teacher, members))
+        assert scorer.predict(swapped, members).mean.equal(scorer.predict(teacher, members).mean)

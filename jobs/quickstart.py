@@ -17,9 +17,10 @@ import torch
 from dass.evaluation.plots import Series, scatter
 from dass.evaluation.report import page
 from dass.networks.teacher import Teacher
+from dass.predictor.interval import LEVEL
 from dass.predictor.records import StudentRecord, mean_over_seeds
 from dass.registry.registry import Registry
-from dass.searching.prediction import Prediction, predict
+from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.space.space import by_name
@@ -28,7 +29,7 @@ from jobs import console
 from jobs.build import build
 from jobs.distill import DistillConfig, distil
 from jobs.planning.plan import BuildConfig, plan_teachers
-from jobs.search import SearchJobConfig, budget_for, find
+from jobs.search import SearchJobConfig, budget_for, find, interval
 from jobs.train import TrainConfig, train_predictor
 
 NOTE = (
@@ -89,7 +90,7 @@ def contend(
     """Distil what one way of choosing chose, a few times."""
     registry = Registry(Store(config.build.store))
     ensemble, _ = registry.predictor(config.train.name)
-    (prediction,) = predict(ensemble, teacher, [architecture])
+    (prediction,) = predictions(ensemble, teacher, [architecture])
     results = []
     for seed in range(config.repeats):
         asked = DistillConfig(
@@ -110,7 +111,7 @@ def contend(
     )
 
 
-HEAD = ["choice", "predicted", "measured (test)", "FLOPs", "architecture"]
+HEAD = ["choice", "predicted", f"{LEVEL:.0%} interval", "measured (test)", "FLOPs", "architecture"]
 
 
 def rows(contenders: list[Contender]) -> list[list[str]]:
@@ -119,6 +120,7 @@ def rows(contenders: list[Contender]) -> list[list[str]]:
         [
             c.title,
             f"{100 * c.prediction.accuracy:.1f} %",
+            interval(c.prediction),
             f"{100 * c.measured:.1f} %",
             f"{c.prediction.flops / 1e6:.3f} M",
             str(c.prediction.architecture),
@@ -135,10 +137,10 @@ def write_report(config: QuickstartConfig, teacher: Teacher, contenders: list[Co
     known = mean_over_seeds(
         [r for r in registry.records() if r.teacher == teacher.name and r.recipe == recipe]
     )
-    foretold = predict(ensemble, teacher, [Architecture.parse(r.architecture) for r in known])
+    predicted = predictions(ensemble, teacher, [Architecture.parse(r.architecture) for r in known])
     pool = Series(
         label="labelled students",
-        x=[100 * p.accuracy for p in foretold],
+        x=[100 * p.accuracy for p in predicted],
         y=[100 * r.test_accuracy for r in known],
     )
     marks = ("*", "s", "^")

@@ -12,6 +12,7 @@ from typing import Any
 
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
+from dass.predictor.interval import LEVEL
 from dass.registry.registry import Registry
 from dass.searching.evolution import Generation, SearchConfig, search
 from dass.searching.prediction import Prediction
@@ -107,13 +108,19 @@ def search_name(config: SearchJobConfig, budget: Budget) -> str:
     return f"{config.teacher}/{config.predictor}-{config.search.algorithm}-{limits}-s{seed}"
 
 
+def interval(prediction: Prediction) -> str:
+    """Write where one label lies, at the level that `HEAD` names."""
+    ends = prediction.interval(LEVEL)
+    return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
+
+
 def rows(predictions: tuple[Prediction, ...]) -> list[list[str]]:
     """Lay predictions out for `console.table`."""
     return [
         [
             str(p.architecture),
             f"{100 * p.accuracy:.1f} %",
-            "" if p.uncertainty is None else f"± {100 * p.uncertainty:.1f}",
+            interval(p),
             f"{p.flops / 1e6:.2f} M",
             f"{p.parameters:,}",
         ]
@@ -125,7 +132,7 @@ STRANGE = (
     "this teacher looks unlike all that the predictor has learned from: students are ordered by "
     "size; label some of its own (jobs.build) or ones like it and train again (jobs.train)"
 )
-HEAD = ["architecture", "predicted", "spread", "FLOPs", "parameters"]
+HEAD = ["architecture", "predicted", f"{LEVEL:.0%} interval", "FLOPs", "parameters"]
 
 
 def main(config: SearchJobConfig) -> None:

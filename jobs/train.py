@@ -227,7 +227,7 @@ def validation_table(
 def _correlation(scorer: Scorer, measured: Measured) -> float:
     assert measured.teacher is not None
     architectures = [Architecture.parse(r.architecture) for r in measured.records]
-    scores = scorer.score(measured.teacher, architectures).double().cpu().numpy()
+    scores = scorer.predict(measured.teacher, architectures).mean.double().cpu().numpy()
     return spearman(scores, np.array([r.validation_accuracy for r in measured.records]))
 
 

@@ -103,7 +103,7 @@ def residual_correlation(predictor: Predictor, measured: Sequence[Measured]) -> 
     values = []
     for m in measured:
         flops = np.array([float(record.flops) for record in m.records])
-        predicted = predictor.accuracies(m.episode).double().cpu().numpy()
+        predicted = predictor.predict_episode(m.episode).double().cpu().numpy()
         truth = m.episode.accuracies.double().cpu().numpy()
         values.append(spearman(size_residual(predicted, flops), size_residual(truth, flops)))
     return float(np.mean(values))

@@ -20,7 +20,7 @@ from dass.predictor.ensemble import Ensemble
 from dass.registry import artifacts
 from dass.registry.registry import Registry
 from dass.searching.evolution import Generation, SearchConfig, search
-from dass.searching.prediction import Prediction, predict
+from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.space.space import Space, by_name
@@ -252,7 +252,8 @@ class Ranker:
             self.space.check(member)
         if not members:
             return []
-        return predict(RemoteScorer(self.scoring, facts.version), made, members, support=support)
+        scorer = RemoteScorer(self.scoring, facts.version)
+        return predictions(scorer, made, members, support=support)
 
     def search(self, order: SearchTask) -> Iterator[Generation]:
         """Search for students, generation by generation; the last one is the answer.

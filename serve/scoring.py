@@ -19,7 +19,9 @@ from torch import Tensor
 
 from dass.errors import UnknownName
 from dass.networks.teacher import Teacher
+from dass.predictor import scorer
 from dass.predictor.ensemble import Adapted, Ensemble
+from dass.predictor.records import Measured
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
 
@@ -161,7 +163,7 @@ class Local:
         adapted = self.adapted.get(
             (chunk.teacher, chunk.version, chunk.support), lambda: self._adapt(chunk)
         )
-        accuracies, spread = adapted.forecast(members)
+        accuracies, spread = adapted.predict(members)
         return Scores(
             accuracies=tuple(accuracies.tolist()),
             uncertainties=None if spread is None else tuple(spread.tolist()),
@@ -182,33 +184,33 @@ def _size_of_adapted(adapted: Adapted) -> int:
 
 
 class RemoteScorer:
-    """A `dass` forecaster for one teacher whose scores come from any `Scoring`."""
+    """A `Scorer` for one teacher whose scores come from any `Scoring`."""
 
     def __init__(self, scoring: Scoring, version: str) -> None:
         self._scoring, self._version = scoring, version
 
-    def forecast(
+    def predict(
         self,
         teacher: Teacher,
         architectures: Sequence[Architecture],
         *,
-        support: Sequence[Any] = (),
-    ) -> tuple[Tensor, Tensor | None]:
+        support: Sequence[Measured] = (),
+    ) -> scorer.Scores:
         """Return predicted accuracies and their standard deviations."""
         scores = self._scoring(
             Chunk(
                 teacher=teacher.name,
                 version=self._version,
                 architectures=tuple(map(str, architectures)),
-                support=tuple(support),
+                support=tuple(
+                    Support(architecture=s.architecture, validation_accuracy=s.validation_accuracy)
+                    for s in support
+                ),
             )
         )
         spread = scores.uncertainties
-        return torch.tensor(scores.accuracies), None if spread is None else torch.tensor(spread)
-
-    def score(self, teacher: Teacher, architectures: Sequence[Architecture]) -> Tensor:
-        """Return the accuracies alone."""
-        return self.forecast(teacher, architectures)[0]
+        std = None if spread is None else torch.tensor(spread)
+        return scorer.Scores(torch.tensor(scores.accuracies), std)
 
 
 def split(chunk: Chunk, parts: int, *, least: int = 24) -> list[tuple[list[int], Chunk]]:

@@ -250,7 +250,7 @@ class Prediction(_Model):
         return cls(
             architecture=str(prediction.architecture),
             accuracy=prediction.accuracy,
-            uncertainty=prediction.uncertainty,
+            uncertainty=prediction.std,
             flops=prediction.flops,
             parameters=prediction.parameters,
         )

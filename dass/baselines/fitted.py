@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from dass.errors import InvalidData
 from dass.networks.teacher import Teacher
 from dass.predictor.features import student_features
-from dass.predictor.records import StudentRecord
+from dass.predictor.records import Measured, StudentRecord
+from dass.predictor.scorer import Scores
 from dass.space.architecture import Architecture
 from dass.space.space import Space
 
@@ -62,12 +63,16 @@ class SizeRegression:
         )
         return np.stack([np.ones_like(flops), flops, size, flops**2, size**2], axis=1)
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return accuracies relative to the task's mean, as size alone predicts them."""
-        return torch.from_numpy(
-            self._features(teacher.network.space, architectures) @ self._weights
+        return Scores(
+            torch.from_numpy(self._features(teacher.network.space, architectures) @ self._weights)
         )
 
 
@@ -92,9 +97,13 @@ class MeanRank:
         gram = encodings.T @ encodings + penalty * np.eye(encodings.shape[1])
         self._weights = np.linalg.solve(gram, encodings.T @ (values - self._offset))
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return mean ranks, 0 the worst and 1 the best."""
         encodings = teacher.network.space.encode(architectures).double().numpy()
         regressed = self._offset + encodings @ self._weights
@@ -102,7 +111,7 @@ class MeanRank:
             self._means.get(str(a), float(guess))
             for a, guess in zip(architectures, regressed, strict=True)
         ]
-        return torch.tensor(values, dtype=torch.float64)
+        return Scores(torch.tensor(values, dtype=torch.float64))
 
 
 def _learned(
@@ -122,13 +131,17 @@ class BoostedTrees:
         )
         self._trees.fit(*_learned(space, records))
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return accuracies relative to a task's mean."""
         encodings = teacher.network.space.encode(architectures).double().numpy()
         values = self._trees.predict(encodings) if len(encodings) else np.zeros(0)
-        return torch.from_numpy(values)
+        return Scores(torch.from_numpy(values))
 
 
 class ShapeRegression:
@@ -150,13 +163,17 @@ class ShapeRegression:
     def _features(space: Space, encodings: Float[Tensor, "n d"]) -> Float[np.ndarray, "n f"]:
         return student_features(space, encodings).double().numpy()
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return accuracies relative to a task's mean."""
         space = teacher.network.space
         features = self._features(space, space.encode(architectures))
-        return torch.from_numpy(self._offset + features @ self._weights)
+        return Scores(torch.from_numpy(self._offset + features @ self._weights))
 
 
 class ArchitectureOnly:
@@ -189,9 +206,13 @@ class ArchitectureOnly:
         return out.squeeze(1)
 
     @torch.no_grad()
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return accuracies relative to a task's mean."""
         encodings = teacher.network.space.encode(architectures)
-        return self._forward(encodings).double() * self._unit
+        return Scores(self._forward(encodings).double() * self._unit)

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from dass.data.task import Split, Task
 from dass.networks.remap import student
 from dass.networks.teacher import Teacher
+from dass.predictor.records import Measured
+from dass.predictor.scorer import Scores
 from dass.space.architecture import Architecture
 from dass.training.batches import training_batches
 from dass.training.distillation import train
@@ -36,9 +36,13 @@ class OneEpoch:
         self._recipe = replace(recipe, epochs=1, warmup_epochs=warmup)
         self._task, self._seed = task, seed
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return validation accuracies after one epoch, fractions."""
         task, recipe = self._task, self._recipe
         source = training_batches(task.train, recipe, teacher=teacher.network, flip=task.flip)
@@ -49,4 +53,4 @@ class OneEpoch:
             for _ in train(network, source, glance, recipe=recipe, seed=self._seed):
                 pass
             values.append(accuracy(network, task.validation))
-        return torch.tensor(values, dtype=torch.float64)
+        return Scores(torch.tensor(values, dtype=torch.float64))

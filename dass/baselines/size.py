@@ -10,40 +10,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from dass.networks.teacher import Teacher
+from dass.predictor.records import Measured
+from dass.predictor.scorer import Scores
 from dass.space.architecture import Architecture
 
 
 class ByParameters:
     """More parameters, better student."""
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return the numbers of parameters."""
         classes = teacher.network.num_classes
         space = teacher.network.space
-        return torch.from_numpy(space.parameters(architectures, num_classes=classes)).double()
+        return Scores(
+            torch.from_numpy(space.parameters(architectures, num_classes=classes)).double()
+        )
 
 
 class ByFlops:
     """More multiply-adds, better student."""
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return the multiply-adds."""
-        return torch.from_numpy(teacher.network.space.flops(architectures)).double()
+        return Scores(torch.from_numpy(teacher.network.space.flops(architectures)).double())
 
 
 class ByDepth:
     """More blocks, better student."""
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return the numbers of blocks."""
-        return torch.tensor([float(a.depth) for a in architectures], dtype=torch.float64)
+        return Scores(torch.tensor([float(a.depth) for a in architectures], dtype=torch.float64))

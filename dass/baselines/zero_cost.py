@@ -20,6 +20,8 @@ from dass.data.task import Split
 from dass.errors import InvalidData
 from dass.networks.resnet import BasicBlock, ResNet, initialise
 from dass.networks.teacher import Teacher
+from dass.predictor.records import Measured
+from dass.predictor.scorer import Scores
 from dass.space.architecture import Architecture
 
 
@@ -48,11 +50,15 @@ class SynFlow:
     norm. No image of the task is seen.
     """
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return log SynFlow of each student."""
-        return _each(teacher, architectures, self._score)
+        return Scores(_each(teacher, architectures, self._score))
 
     @staticmethod
     def _score(network: ResNet) -> float:
@@ -81,11 +87,15 @@ class Naswot:
     def __init__(self, images: Split, *, number: int = 64) -> None:
         self._images = _some(images, number).images
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return the log-determinant of each student's kernel."""
-        return _each(teacher, architectures, self._score)
+        return Scores(_each(teacher, architectures, self._score))
 
     @torch.no_grad()
     def _score(self, network: ResNet) -> float:
@@ -115,11 +125,15 @@ class Zen:
     def __init__(self, *, repeats: int = 2, images: int = 16, mixture: float = 0.01) -> None:
         self._repeats, self._images, self._mixture = repeats, images, mixture
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return the Zen-score of each student."""
-        return _each(teacher, architectures, self._score)
+        return Scores(_each(teacher, architectures, self._score))
 
     @torch.no_grad()
     def _score(self, network: ResNet) -> float:
@@ -165,9 +179,13 @@ class Diswot:
     def __init__(self, images: Split, *, number: int = 64) -> None:
         self._images = _some(images, number)
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return the similarity of each student to the teacher; 0 would be the teacher's own."""
         classes, images = self._similarities(teacher.network)
 
@@ -177,7 +195,7 @@ class Diswot:
             relation = (own_images - images).square().sum()
             return -float(semantic / len(classes) + relation / len(images))
 
-        return _each(teacher, architectures, score)
+        return Scores(_each(teacher, architectures, score))
 
     def _similarities(self, network: ResNet) -> tuple[Float[Tensor, "k k"], Float[Tensor, "b b"]]:
         with torch.no_grad():

@@ -19,10 +19,11 @@ from dass.evaluation.metrics import METRICS
 from dass.evaluation.reliability import LEAST_STUDENTS, awareness, ceiling_of, mean_over_teachers
 from dass.evaluation.scoring import LabelledTeacher
 from dass.predictor.ensemble import Ensemble
+from dass.predictor.interval import LEVEL
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED, StudentRecord
 from dass.predictor.scorer import Scorer
 from dass.registry.registry import Registry
-from dass.searching.prediction import predict
+from dass.searching.prediction import predictions
 from dass.space.sampling import stratified
 from dass.space.space import by_name
 from dass.store.store import Store
@@ -184,19 +185,18 @@ def coverage(
 ) -> float | None:
     """Return how often one seed's test accuracy lies in the ensemble's 90 % interval.
 
-    `None` for a predictor that gives no interval. It is 1.645 standard deviations to each side of
-    the prediction; `dass.predictor.ensemble` says what is in them.
+    `None` for a predictor that gives no interval; `dass.predictor.ensemble` says what is in it.
     """
     inside = []
     for subject in subjects:
-        found = predict(ensemble, subject.teacher, subject.architectures)
-        spread = {str(p.architecture): (p.accuracy, p.uncertainty) for p in found}
+        found = predictions(ensemble, subject.teacher, subject.architectures)
+        intervals = {str(p.architecture): p.interval(LEVEL) for p in found}
         for record in records:
             if record.teacher == subject.teacher.name:
-                accuracy, deviation = spread[record.architecture]
-                if deviation is None:
+                interval = intervals[record.architecture]
+                if interval is None:
                     return None
-                inside.append(abs(record.test_accuracy - accuracy) <= 1.645 * deviation)
+                inside.append(interval[0] <= record.test_accuracy <= interval[1])
     return float(np.mean(inside)) if inside else None
 
 

@@ -27,8 +27,8 @@ from dass.baselines.size import ByDepth, ByFlops, ByParameters
 from dass.baselines.zero_cost import Diswot, Naswot, SynFlow, Zen
 from dass.data.task import Role, Task, load_task
 from dass.networks.teacher import Teacher
-from dass.predictor.records import StudentRecord
-from dass.predictor.scorer import Scorer
+from dass.predictor.records import Measured, StudentRecord
+from dass.predictor.scorer import Scorer, Scores
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
 from dass.space.space import by_name
@@ -76,13 +76,19 @@ class LabelledTeacher:
 class Shuffled:
     """A random order: the score is a draw seeded by the architecture."""
 
-    def score(self, teacher: Teacher, architectures: Sequence[Architecture]) -> torch.Tensor:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Return a number that means nothing."""
         values = []
         for architecture in architectures:
             seed = sum((i + 1) * ord(c) for i, c in enumerate(f"{teacher.name}{architecture}"))
             values.append(torch.rand(1, generator=torch.Generator().manual_seed(seed)))
-        return torch.cat(values) if values else torch.zeros(0)
+        return Scores(torch.cat(values) if values else torch.zeros(0))
 
 
 class WithAnother:
@@ -94,10 +100,16 @@ class WithAnother:
         shifted = [*teachers[1:], *teachers[:1]]
         self._others = dict(zip(names, shifted, strict=True))
 
-    def score(self, teacher: Teacher, architectures: Sequence[Architecture]) -> torch.Tensor:
+    def predict(
+        self,
+        teacher: Teacher,
+        architectures: Sequence[Architecture],
+        *,
+        support: Sequence[Measured] = (),
+    ) -> Scores:
         """Score with the wrong network and the right accuracy."""
         wrong = replace(teacher, network=self._others[teacher.name].network)
-        return self._scorer.score(wrong, architectures)
+        return self._scorer.predict(wrong, architectures, support=support)
 
 
 def fitted(space: str, records: Sequence[StudentRecord]) -> dict[str, Scorer]:
@@ -133,7 +145,7 @@ def _scored(
     name: str, scorer: Scorer, teacher: Teacher, architectures: Sequence[Architecture]
 ) -> pd.DataFrame:
     started = time.process_time()
-    scores = scorer.score(teacher, architectures).double().cpu().numpy()
+    scores = scorer.predict(teacher, architectures).mean.double().cpu().numpy()
     return pd.DataFrame(
         {
             "scorer": name,

@@ -1,4 +1,4 @@
-"""An ensemble of predictors: one forecast with an interval, for any students of a teacher.
+"""An ensemble of predictors: one prediction with an interval, for any students of a teacher.
 
 The members' mean is the prediction. How sure it is comes from what they disagree on and from
 validation tasks; a teacher unlike all that were learned from is answered by size. Knows nothing
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -22,37 +21,12 @@ from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.predictor.embed import embed
 from dass.predictor.episode import Episode, episode
+from dass.predictor.interval import LEVEL, half_width
 from dass.predictor.network import Predictor, PredictorConfig, Weights
 from dass.predictor.ood import Reference, statistics
 from dass.predictor.records import Measured
+from dass.predictor.scorer import Scores
 from dass.space.architecture import Architecture
-
-COVERAGE, QUANTILE = 0.9, 1.645
-"""Share of labels that an interval is to hold, and its half width in standard deviations."""
-
-Forecast = tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None]
-"""Predicted accuracies and, where there is an opinion, the standard deviation of one label."""
-
-
-@runtime_checkable
-class Forecaster(Protocol):
-    """A scorer that knows how sure it is and adapts to measured students, wherever it computes."""
-
-    def forecast(
-        self,
-        teacher: Teacher,
-        architectures: Sequence[Architecture],
-        *,
-        support: Sequence[Measured] = (),
-    ) -> Forecast:
-        """Return predicted accuracies and, where it has an opinion, their standard deviation."""
-        ...
-
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
-        """Return the accuracies alone, as every scorer does."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +58,8 @@ class Ensemble:
         """Configuration of the first member; space and recipe are everyone's."""
         return self.members[0].config
 
-    def predict(self, task: Episode, weights: Sequence[Weights] | None = None) -> Forecast:
-        """Forecast an episode's students, as if its teacher were familiar.
+    def predict_episode(self, task: Episode, weights: Sequence[Weights] | None = None) -> Scores:
+        """Predict an episode's students, as if its teacher were in distribution.
 
         Args:
             task: teacher, support and students.
@@ -93,13 +67,13 @@ class Ensemble:
         """
         weights = weights or [member.adapted(task) for member in self.members]
         pairs = zip(self.members, weights, strict=True)
-        each = torch.stack([member.accuracies(task, own) for member, own in pairs])
+        each = torch.stack([member.predict_episode(task, own) for member, own in pairs])
         mean = each.mean(0)
         if len(each) == 1 and not self.noise:
-            return mean, None
+            return Scores(mean)
         # By hand: `std` warns where there is no student to have a spread.
         spread = (each - mean).square().sum(0) / max(1, len(each) - 1)
-        return mean, (spread + self.noise**2).sqrt()
+        return Scores(mean, (spread + self.noise**2).sqrt())
 
     def familiar(self, teacher: Teacher) -> bool:
         """Tell whether the teacher is like one that was learned from; else size answers."""
@@ -119,26 +93,20 @@ class Ensemble:
         asked = self.members if familiar else ()
         return Adapted(self, teacher, task, tuple(m.adapted(task) for m in asked), familiar)
 
-    def score(
-        self, teacher: Teacher, architectures: Sequence[Architecture]
-    ) -> Float[Tensor, " n"]:
-        """Return predicted accuracies after distillation from the teacher."""
-        return self.forecast(teacher, architectures)[0]
-
-    def forecast(
+    def predict(
         self,
         teacher: Teacher,
         architectures: Sequence[Architecture],
         *,
         support: Sequence[Measured] = (),
-    ) -> Forecast:
-        """Forecast students of a teacher, adapted to measured ones too."""
-        return self.adapt(teacher, support=support).forecast(architectures)
+    ) -> Scores:
+        """Predict students of a teacher, adapted to measured ones too."""
+        return self.adapt(teacher, support=support).predict(architectures)
 
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """An ensemble after its inner step on one teacher: it forecasts any students of it."""
+    """An ensemble after its inner step on one teacher: it predicts any students of it."""
 
     ensemble: Ensemble
     teacher: Teacher
@@ -149,12 +117,12 @@ class Adapted:
     familiar: bool
     """Whether the teacher is like one that the members learned from; else size answers."""
 
-    def forecast(self, architectures: Sequence[Architecture]) -> Forecast:
-        """Return predicted accuracies and, where there is an opinion, their uncertainty."""
+    def predict(self, architectures: Sequence[Architecture]) -> Scores:
+        """Return predicted accuracies and, where there is an opinion, their std."""
         encodings = self.teacher.network.space.encode(architectures)
         if not self.familiar:
             assert self.ensemble.known is not None
-            return self.ensemble.known.by_size(self.teacher.accuracy, encodings[:, -1])
+            return Scores(*self.ensemble.known.by_size(self.teacher.accuracy, encodings[:, -1]))
         feature_maps = embed(self.teacher.network, architectures)
         encodings = encodings.to(feature_maps.device)
         students = replace(
@@ -163,7 +131,7 @@ class Adapted:
             encodings=encodings,
             accuracies=feature_maps.new_zeros(len(feature_maps)),
         )
-        return self.ensemble.predict(students, self.weights)
+        return self.ensemble.predict_episode(students, self.weights)
 
 
 def calibrated(ensemble: Ensemble, validation: Sequence[Episode]) -> Ensemble:
@@ -174,13 +142,13 @@ def calibrated(ensemble: Ensemble, validation: Sequence[Episode]) -> Ensemble:
     plain = replace(ensemble, noise=0.0)
     lacking, weights = [], []
     for task in validation:
-        mean, spread = plain.predict(task)
-        wanted = ((mean - task.accuracies) / QUANTILE).square()
+        mean, spread = plain.predict_episode(task)
+        wanted = ((mean - task.accuracies) / half_width(LEVEL)).square()
         lack = wanted if spread is None else wanted - spread.square()
         lacking.append(lack.clamp(min=0.0).sqrt().double().cpu().numpy())
         weights.append(np.full(len(mean), 1 / len(mean)))
     values, shares = np.concatenate(lacking), np.concatenate(weights)
     order = np.argsort(values)
     reached = np.cumsum(shares[order]) / shares.sum()
-    at = int(np.searchsorted(reached, COVERAGE - 1e-9))
+    at = int(np.searchsorted(reached, LEVEL - 1e-9))
     return replace(ensemble, noise=float(values[order][min(at, len(values) - 1)]))

@@ -153,7 +153,7 @@ def query_loss(predictor: Predictor, batch: Batch, config: MetaConfig) -> Float[
         predictor.to_target(batch.support_accuracies, teacher),
         create_graph=True,
     )
-    predicted = predictor.predict(
+    predicted = predictor.forward_targets(
         adapted, batch.teacher_feature_maps, batch.feature_maps, batch.encodings
     )
     targets = predictor.to_target(batch.accuracies, teacher)
@@ -189,7 +189,8 @@ def rank_correlation(predictor: Predictor, episodes: Sequence[Episode]) -> float
     """Return the mean Spearman over teachers between predicted and measured accuracies."""
     values = [
         spearman(
-            predictor.accuracies(e).double().cpu().numpy(), e.accuracies.double().cpu().numpy()
+            predictor.predict_episode(e).double().cpu().numpy(),
+            e.accuracies.double().cpu().numpy(),
         )
         for e in episodes
     ]

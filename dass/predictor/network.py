@@ -177,7 +177,7 @@ class Predictor(nn.Module):
         """Return the unadapted parameters, shared by all tasks: a leading dimension of 1."""
         return {name: p.unsqueeze(0) for name, p in self.network.named_parameters()}
 
-    def predict(
+    def forward_targets(
         self,
         weights: Weights,
         teacher_feature_maps: Float[Tensor, "t c h w"],
@@ -222,7 +222,7 @@ class Predictor(nn.Module):
         with torch.enable_grad():
             if not create_graph:
                 own = {name: p.detach().requires_grad_() for name, p in own.items()}
-            predicted = self.predict(
+            predicted = self.forward_targets(
                 own, teacher_feature_maps, support_feature_maps, support_encodings
             )
             loss = (predicted - support_targets).square().mean(1).sum()
@@ -247,7 +247,9 @@ class Predictor(nn.Module):
         )
 
     @torch.no_grad()
-    def accuracies(self, task: Episode, weights: Weights | None = None) -> Float[Tensor, " n"]:
+    def predict_episode(
+        self, task: Episode, weights: Weights | None = None
+    ) -> Float[Tensor, " n"]:
         """Predict an episode's students' accuracies, fractions, after adapting to its support.
 
         Args:
@@ -255,7 +257,7 @@ class Predictor(nn.Module):
             weights: `adapted` of an episode of the same teacher and support, if at hand.
         """
         weights = self.adapted(task) if weights is None else weights
-        targets = self.predict(
+        targets = self.forward_targets(
             weights, task.teacher_feature_map[None], task.feature_maps[None], task.encodings[None]
         )
         return self.from_target(targets, task.support_accuracies[None, :1])[0]

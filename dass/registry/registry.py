@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from safetensors.torch import save as save_tensors
@@ -299,4 +299,10 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _plain(prediction: Prediction) -> dict[str, Any]:
-    return asdict(prediction) | {"architecture": str(prediction.architecture)}
+    return {
+        "architecture": str(prediction.architecture),
+        "accuracy": prediction.accuracy,
+        "uncertainty": prediction.std,
+        "flops": prediction.flops,
+        "parameters": prediction.parameters,
+    }

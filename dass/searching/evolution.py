@@ -18,7 +18,7 @@ from dass.networks.teacher import Teacher
 from dass.predictor.records import Measured
 from dass.predictor.scorer import Scorer
 from dass.searching.pareto import pareto_front
-from dass.searching.prediction import Prediction, predict
+from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.space.space import Space
@@ -105,9 +105,9 @@ def search(
         fresh = _propose(space, budget, population, found, wanted, config, generator, classes)
         if not fresh:
             break
-        predictions = predict(scorer, teacher, fresh, support=support)
-        found |= {p.architecture: p for p in predictions}
-        population.extend(predictions)
+        scored = predictions(scorer, teacher, fresh, support=support)
+        found |= {p.architecture: p for p in scored}
+        population.extend(scored)
         yield _summary(found, config.top)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dass.networks.teacher import Teacher
-from dass.predictor.ensemble import Forecaster
+from dass.predictor.interval import LEVEL, half_width
 from dass.predictor.records import Measured
 from dass.predictor.scorer import Scorer
 from dass.space.architecture import Architecture
@@ -17,20 +17,32 @@ from dass.space.architecture import Architecture
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
-    """What is foretold of one student."""
+    """What is predicted of one student."""
 
     architecture: Architecture
     accuracy: float
     """Predicted accuracy after distillation, a fraction; a baseline's bare score otherwise."""
-    uncertainty: float | None
-    """Standard deviation over an ensemble, a fraction; `None` where the scorer has no opinion."""
+    std: float | None
+    """Standard deviation of one label around it, a fraction; `None` where the scorer has no
+    opinion. On disk and on the wire it is named `uncertainty`."""
     flops: int
     """Multiply-adds of one forward pass at the space's image size."""
     parameters: int
     """Trainable parameters."""
 
+    def interval(self, level: float = LEVEL) -> tuple[float, float] | None:
+        """Return where one label lies with probability `level`, within [0, 1].
 
-def predict(
+        `None` where the scorer has no opinion.
+        """
+        if self.std is None:
+            return None
+        reach = half_width(level) * self.std
+        low, high = self.accuracy - reach, self.accuracy + reach
+        return min(max(low, 0.0), 1.0), min(max(high, 0.0), 1.0)
+
+
+def predictions(
     scorer: Scorer,
     teacher: Teacher,
     architectures: Sequence[Architecture],
@@ -38,22 +50,17 @@ def predict(
     support: Sequence[Measured] = (),
 ) -> list[Prediction]:
     """Score architectures in the given order."""
-    spread = None
-    if isinstance(scorer, Forecaster):
-        scores, spread = scorer.forecast(teacher, architectures, support=support)
-    else:
-        scores = scorer.score(teacher, architectures)
+    mean, std = scorer.predict(teacher, architectures, support=support)
     space, classes = teacher.network.space, teacher.network.num_classes
-    spreads = [None] * len(architectures) if spread is None else spread.tolist()
     columns = zip(
         architectures,
-        scores.tolist(),
-        spreads,
+        mean.tolist(),
+        [None] * len(architectures) if std is None else std.tolist(),
         space.flops(architectures, num_classes=classes).tolist(),
         space.parameters(architectures, num_classes=classes).tolist(),
         strict=True,
     )
     return [
-        Prediction(architecture=a, accuracy=s, uncertainty=u, flops=f, parameters=p)
-        for a, s, u, f, p in columns
+        Prediction(architecture=a, accuracy=m, std=s, flops=f, parameters=p)
+        for a, m, s, f, p in columns
     ]

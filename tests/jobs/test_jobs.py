@@ -30,7 +30,7 @@ from dass.predictor.meta import MetaConfig
 from dass.predictor.records import from_frame, mean_over_seeds
 from dass.registry.registry import Registry
 from dass.searching.evolution import SearchConfig
-from dass.searching.prediction import predict
+from dass.searching.prediction import predictions
 from dass.store.store import Store
 from jobs.adopt import AdoptConfig, take
 from jobs.build import build
@@ -362,7 +362,7 @@ def test_changing_test_labels_changes_no_weight_and_no_prediction(
     teachers = [Registry(Store(c.store)).teacher(unseen) for c in (built, swapped)]
     assert teachers[0].test_accuracy != teachers[1].test_accuracy
     asked = teachers[0].network.space.sample(5, generator=torch.Generator().manual_seed(0))
-    assert predict(ours, teachers[0], asked) == predict(theirs, teachers[1], asked)
+    assert predictions(ours, teachers[0], asked) == predictions(theirs, teachers[1], asked)
 
 
 def test_a_predictor_comes_back_from_the_store_with_its_card(built, trained):

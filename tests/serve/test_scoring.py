@@ -82,7 +82,7 @@ def test_an_adapted_predictor_is_kept_and_answers_as_a_new_one(registry, local):
     assert len(local.adapted) == 2 and plain != first
     teacher = registry.teacher("digits")
     members = [SPACE.smallest, SPACE.largest]
-    whole, _ = registry.predictor("predictor")[0].forecast(teacher, members, support=support)
+    whole, _ = registry.predictor("predictor")[0].predict(teacher, members, support=support)
     kept = local(chunk(registry, support=support, architectures=tuple(map(str, members))))
     assert kept.accuracies == pytest.approx(whole.tolist(), abs=1e-6)
 

@@ -43,7 +43,7 @@ class ServiceContract:
         assert [p["architecture"] for p in found] == asked
         for p, q in zip(found, expected, strict=True):
             assert p["accuracy"] == pytest.approx(q.accuracy, abs=1e-5)
-            assert p["uncertainty"] == pytest.approx(q.uncertainty, abs=1e-5)
+            assert p["uncertainty"] == pytest.approx(q.std, abs=1e-5)
             assert (p["flops"], p["parameters"]) == (q.flops, q.parameters)
 
     def test_no_architecture_has_no_prediction(self, client):

@@ -91,12 +91,12 @@ def test_sizes_are_those_of_the_built_networks(teacher):
         sum(1 for name, _ in network.named_modules() if name.endswith(".conv1"))
         for network in networks
     ]
-    assert ByParameters().score(teacher, POOL[:4]).tolist() == counted
-    assert ByDepth().score(teacher, POOL[:4]).tolist() == blocks
+    assert ByParameters().predict(teacher, POOL[:4]).mean.tolist() == counted
+    assert ByDepth().predict(teacher, POOL[:4]).mean.tolist() == blocks
 
 
 def test_flops_are_those_of_the_space(teacher):
-    assert ByFlops().score(teacher, POOL).tolist() == SPACE.flops(POOL).tolist()
+    assert ByFlops().predict(teacher, POOL).mean.tolist() == SPACE.flops(POOL).tolist()
 
 
 # size regression
@@ -121,7 +121,7 @@ def test_size_regression_solves_the_naive_normal_equations(teacher):
     weights = np.linalg.solve(gram, moment)
     asked = [*POOL[:3], *SPACE.sample(5, generator=torch.Generator().manual_seed(2))]
     naive = [float(np.dot(weights, features(member))) for member in asked]
-    ours = SizeRegression(SPACE, RECORDS).score(teacher, asked)
+    ours = SizeRegression(SPACE, RECORDS).predict(teacher, asked).mean
     assert ours.tolist() == pytest.approx(naive, rel=1e-6, abs=1e-9)
 
 
@@ -131,7 +131,7 @@ def test_size_regression_does_not_see_how_hard_a_task_is(teacher):
         for r in RECORDS
     ]
     one, two = (
-        SizeRegression(SPACE, records).score(teacher, POOL) for records in (RECORDS, harder)
+        SizeRegression(SPACE, records).predict(teacher, POOL).mean for records in (RECORDS, harder)
     )
     assert torch.allclose(one, two, atol=1e-9)
 
@@ -153,13 +153,13 @@ def naive_mean(member, records):
 
 def test_mean_rank_of_the_pool_is_the_naive_loop(teacher):
     naive = [naive_mean(member, RECORDS) for member in POOL]
-    assert MeanRank(SPACE, RECORDS).score(teacher, POOL).tolist() == pytest.approx(naive)
+    assert MeanRank(SPACE, RECORDS).predict(teacher, POOL).mean.tolist() == pytest.approx(naive)
 
 
 def test_mean_rank_counts_only_the_tasks_that_labelled_an_architecture(teacher):
     some = [r for r in RECORDS if r.task == "a" or r.architecture != str(POOL[0])]
     naive = [naive_mean(member, some) for member in POOL]
-    assert MeanRank(SPACE, some).score(teacher, POOL).tolist() == pytest.approx(naive)
+    assert MeanRank(SPACE, some).predict(teacher, POOL).mean.tolist() == pytest.approx(naive)
 
 
 def test_mean_rank_of_an_unseen_architecture_is_the_naive_ridge_regression(teacher):
@@ -171,7 +171,7 @@ def test_mean_rank_of_an_unseen_architecture_is_the_naive_ridge_regression(teach
     drawn = SPACE.sample(6, generator=torch.Generator().manual_seed(9))
     unseen = [member for member in drawn if member not in POOL]
     naive = means.mean() + SPACE.encode(unseen).double().numpy() @ weights
-    scores = MeanRank(SPACE, RECORDS).score(teacher, unseen)
+    scores = MeanRank(SPACE, RECORDS).predict(teacher, unseen).mean
     assert unseen and scores.tolist() == pytest.approx(naive.tolist(), rel=1e-6)
 
 
@@ -185,5 +185,7 @@ def test_a_fitted_baseline_needs_records(kind):
 def test_a_fitted_baseline_reads_no_test_accuracy(kind, teacher):
     swapped = [replace(r, test_accuracy=1.0 - 0.01 * i) for i, r in enumerate(RECORDS)]
     asked = SPACE.sample(6, generator=torch.Generator().manual_seed(3)) + POOL
-    one, two = (kind(SPACE, records).score(teacher, asked) for records in (RECORDS, swapped))
+    one, two = (
+        kind(SPACE, records).predict(teacher, asked).mean for records in (RECORDS, swapped)
+    )
     assert one.equal(two)

@@ -71,7 +71,7 @@ def test_synflow_is_the_derivative_of_the_output_by_the_scale_of_all_weights(tea
         network, step = fresh(teacher.network, member), 1e-5
         slope = plain_flow(network, 1 + step) - plain_flow(network, 1 - step)
         naive.append(math.log(slope / (2 * step)))
-    assert SynFlow().score(teacher, asked).tolist() == pytest.approx(naive, rel=1e-6)
+    assert SynFlow().predict(teacher, asked).mean.tolist() == pytest.approx(naive, rel=1e-6)
 
 
 def test_naswot_is_the_log_determinant_of_counted_agreements(teacher, digits):
@@ -94,7 +94,7 @@ def test_naswot_is_the_log_determinant_of_counted_agreements(teacher, digits):
     bits = torch.cat([code.flatten(1) for code in encodings], dim=1).tolist()
     kernel = [[float(sum(p == q for p, q in zip(a, b, strict=True))) for b in bits] for a in bits]
     naive = torch.linalg.slogdet(torch.tensor(kernel, dtype=torch.float64)).logabsdet
-    assert scorer.score(teacher, [member]).item() == pytest.approx(float(naive), rel=1e-9)
+    assert scorer.predict(teacher, [member]).mean.item() == pytest.approx(float(naive), rel=1e-9)
 
 
 def test_zen_is_the_logarithm_of_a_distance_and_of_what_batch_norms_divided_by(teacher):
@@ -123,15 +123,15 @@ def test_zen_is_the_logarithm_of_a_distance_and_of_what_batch_norms_divided_by(t
 
     (features, scale), (moved, _) = run(x), run(x + mixture * noise)
     naive = math.log(float((features - moved).abs().mean())) + scale
-    assert Zen(repeats=1).score(teacher, [member]).item() == pytest.approx(naive, rel=1e-4)
+    assert Zen(repeats=1).predict(teacher, [member]).mean.item() == pytest.approx(naive, rel=1e-4)
 
 
 def test_diswot_is_zero_for_the_teacher_itself_and_negative_else(teacher, digits, monkeypatch):
     scorer = Diswot(digits.validation, number=10)
-    assert bool((scorer.score(teacher, POOL) < 0).all())
+    assert bool((scorer.predict(teacher, POOL).mean < 0).all())
     copied = copy.deepcopy(teacher.network)
     monkeypatch.setattr("dass.baselines.zero_cost.fresh", lambda *_: copied)
-    assert scorer.score(teacher, [SPACE.largest]).item() == pytest.approx(0.0, abs=1e-9)
+    assert scorer.predict(teacher, [SPACE.largest]).mean.item() == pytest.approx(0.0, abs=1e-9)
 
 
 def test_diswot_is_the_naive_distance_of_two_pairs_of_similarities(teacher, digits):
@@ -147,7 +147,7 @@ def test_diswot_is_the_naive_distance_of_two_pairs_of_similarities(teacher, digi
             for m in (network.fc.weight.grad, features)
         ]
 
-    ours = Diswot(digits.validation, number=8).score(teacher, POOL[:2])
+    ours = Diswot(digits.validation, number=8).predict(teacher, POOL[:2]).mean
     for value, member in zip(ours.tolist(), POOL[:2], strict=True):
         pairs = zip(
             similarities(fresh(teacher.network, member)),
@@ -167,7 +167,7 @@ def test_zero_cost_scores_need_two_images(digits):
 
 @pytest.mark.parametrize("kind", [BoostedTrees, ArchitectureOnly])
 def test_what_is_fitted_orders_the_students_it_was_fitted_to(kind, teacher):
-    scores = kind(SPACE, RECORDS).score(teacher, POOL)
+    scores = kind(SPACE, RECORDS).predict(teacher, POOL).mean
     means = [
         sum(r.validation_accuracy for r in RECORDS if r.architecture == str(m)) / 3 for m in POOL
     ]
@@ -185,5 +185,5 @@ def test_one_epoch_is_one_epoch_of_the_recipe(teacher, digits):
     network = student(teacher.network, POOL[0]).train()
     source = training_batches(digits.train, one, teacher=teacher.network, flip=digits.flip)
     *_, last = train(network, source, digits.validation, recipe=one, seed=0)
-    ours = OneEpoch(digits, RECIPE).score(teacher, [POOL[0]]).item()
+    ours = OneEpoch(digits, RECIPE).predict(teacher, [POOL[0]]).mean.item()
     assert ours == last.accuracy == accuracy(network, digits.validation)

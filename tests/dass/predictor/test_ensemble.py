@@ -54,7 +54,7 @@ def test_calibrated_intervals_hold_nine_labels_of_ten(number):
     ensemble = calibrated(Ensemble(members(number)), tasks)
     inside = []
     for task in tasks:
-        mean, deviation = ensemble.predict(task)
+        mean, deviation = ensemble.predict_episode(task)
         inside.append(((mean - task.accuracies).abs() <= 1.645 * deviation * 1.0001).double())
     assert torch.cat(inside).mean() == pytest.approx(0.9, abs=0.02)
     again = calibrated(ensemble, tasks)
@@ -64,7 +64,9 @@ def test_calibrated_intervals_hold_nine_labels_of_ten(number):
 def test_calibration_changes_no_prediction():
     task = measured(teacher())
     plain = Ensemble(members())
-    assert torch.equal(plain.predict(task)[0], calibrated(plain, [task]).predict(task)[0])
+    assert torch.equal(
+        plain.predict_episode(task)[0], calibrated(plain, [task]).predict_episode(task)[0]
+    )
 
 
 def known():
@@ -79,10 +81,10 @@ def test_known_teachers_are_familiar_and_a_strange_one_is_answered_by_size():
     asked = students(20, seed=5)
     assert ensemble.adapt(near).familiar
     assert torch.equal(
-        ensemble.forecast(near, asked)[0], Ensemble(members()).forecast(near, asked)[0]
+        ensemble.predict(near, asked)[0], Ensemble(members()).predict(near, asked)[0]
     )
     assert not ensemble.adapt(far).familiar
-    accuracies, deviation = ensemble.forecast(far, asked)
+    accuracies, deviation = ensemble.predict(far, asked)
     order = torch.from_numpy(SPACE.flops(asked)).argsort()
     assert (accuracies[order].diff() >= 0).all()
     assert (deviation > 0).all()

@@ -62,24 +62,24 @@ def test_tasks_together_are_tasks_one_by_one():
     adapted = predictor.adapt(
         batch.teacher_feature_maps, batch.support_feature_maps, batch.support_encodings, targets
     )
-    together = predictor.predict(
+    together = predictor.forward_targets(
         adapted, batch.teacher_feature_maps, batch.feature_maps, batch.encodings
     )
-    apart = torch.stack([predictor.accuracies(task) for task in tasks])
+    apart = torch.stack([predictor.predict_episode(task) for task in tasks])
     assert torch.allclose(together / 100, apart, atol=1e-5)
 
 
 def test_predictions_do_not_depend_on_who_else_is_asked():
     (task,) = episodes(1)
     predictor = made()
-    whole = predictor.accuracies(task)
+    whole = predictor.predict_episode(task)
     part = replace(
         task,
         feature_maps=task.feature_maps[3:4],
         encodings=task.encodings[3:4],
         accuracies=whole[3:4],
     )
-    assert torch.allclose(predictor.accuracies(part), whole[3:4], atol=1e-6)
+    assert torch.allclose(predictor.predict_episode(part), whole[3:4], atol=1e-6)
 
 
 def test_the_second_order_gradient_is_the_finite_difference():
@@ -132,8 +132,8 @@ def test_an_ablation_really_blinds(switch, field):
     (task,) = episodes(1)
     other = replace(task, **{field: torch.rand_like(getattr(task, field))})
     seeing, blind = made(), made(replace(SMALL, **{switch: False}, adapt=False))
-    assert not torch.allclose(seeing.accuracies(task), seeing.accuracies(other))
-    assert blind.accuracies(task).equal(blind.accuracies(other))
+    assert not torch.allclose(seeing.predict_episode(task), seeing.predict_episode(other))
+    assert blind.predict_episode(task).equal(blind.predict_episode(other))
 
 
 def test_an_unequal_number_of_students_is_masked_out():
@@ -184,7 +184,7 @@ def test_meta_training_learns_a_relation_step_sizes_too_and_keeps_the_best():
     values = [step.validation for step in steps if step.validation is not None]
     assert len(values) == 6 and steps[-1].best == max(values) > 0.7
     tasks = episodes(2, seed=9)
-    reached = [spearman(predictor.accuracies(e).numpy(), e.accuracies.numpy()) for e in tasks]
+    reached = [spearman(predictor.predict_episode(e).numpy(), e.accuracies.numpy()) for e in tasks]
     assert np.mean(reached) == pytest.approx(max(values))
     learned = [n for n, t in predictor.state_dict().items() if not t.equal(before[n])]
     assert any(name.startswith("step_sizes.") for name in learned)
@@ -203,10 +203,10 @@ def test_meta_training_without_validation_is_refused():
 def test_an_ensemble_is_the_mean_and_spread_of_its_members():
     (task,) = episodes(1)
     members = tuple(made(seed=seed) for seed in range(3))
-    mean, spread = Ensemble(members).predict(task)
-    each = torch.stack([member.accuracies(task) for member in members])
+    mean, spread = Ensemble(members).predict_episode(task)
+    each = torch.stack([member.predict_episode(task) for member in members])
     assert torch.allclose(mean, each.mean(0)) and torch.allclose(spread, each.std(0))
-    assert Ensemble(members[:1]).predict(task)[1] is None
+    assert Ensemble(members[:1]).predict_episode(task)[1] is None
     with pytest.raises(InvalidConfig, match="one space and recipe"):
         Ensemble((made(), made(replace(SMALL, recipe="other"))))
 

@@ -13,7 +13,7 @@ from dass.networks.remap import student
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.network import Predictor, PredictorConfig
 from dass.registry import artifacts
-from dass.searching.prediction import predict
+from dass.searching.prediction import predictions
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_a_student_and_a_predictor_come_back_whole(teacher, ensemble):
     read, card = artifacts.unpack_ensemble(artifacts.pack_ensemble(ensemble, {"n": 1}))
     assert card == {"n": 1}
     asked = [teacher.network.space.smallest, teacher.network.space.largest]
-    assert predict(read, teacher, asked) == predict(ensemble, teacher, asked)
+    assert predictions(read, teacher, asked) == predictions(ensemble, teacher, asked)
 
 
 def broken(files, name, data):

@@ -14,9 +14,10 @@ from dass.predictor.ensemble import Ensemble
 from dass.predictor.episode import episode
 from dass.predictor.network import Predictor, PredictorConfig
 from dass.predictor.records import StudentRecord
+from dass.predictor.scorer import Scores
 from dass.searching.evolution import SearchConfig, run, search
 from dass.searching.pareto import pareto_front
-from dass.searching.prediction import Prediction, predict
+from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.space.space import by_name
@@ -29,10 +30,10 @@ QUICK = SearchConfig(candidates=120, generation=20, population=30, sample=5, top
 class Peak:
     """Likes half of the teacher's FLOPs and a wide first block."""
 
-    def score(self, teacher, architectures):
+    def predict(self, teacher, architectures, *, support=()):
         share = torch.tensor(SPACE.flops(architectures) / SPACE.flops([SPACE.largest]))
         wide = torch.tensor([a.widths[0][0] / 100 for a in architectures])
-        return -(share - 0.5).abs() + wide
+        return Scores(-(share - 0.5).abs() + wide)
 
 
 @pytest.mark.parametrize("algorithm", ["evolution", "random"])
@@ -56,9 +57,9 @@ def test_evolution_comes_nearer_to_a_hidden_optimum_than_random_draws():
     goal = torch.tensor(space.table(space.sample(1, generator=torch.Generator().manual_seed(5))))
 
     class Near:
-        def score(self, teacher, architectures):
+        def predict(self, teacher, architectures, *, support=()):
             widths = torch.tensor(space.table(architectures))
-            return -((widths - goal) / goal.max()).abs().sum((1, 2)).double()
+            return Scores(-((widths - goal) / goal.max()).abs().sum((1, 2)).double())
 
     best = {}
     for algorithm in ("evolution", "random"):
@@ -85,18 +86,18 @@ def test_an_impossible_budget_is_answered_with_the_cheapest(teacher):
 
 def test_the_pareto_front_is_the_naive_one(teacher):
     drawn = SPACE.sample(40, generator=torch.Generator().manual_seed(3))
-    predictions = predict(Peak(), teacher, list(dict.fromkeys(drawn)))
+    found = predictions(Peak(), teacher, list(dict.fromkeys(drawn)))
 
     def beaten(p: Prediction) -> bool:
         return any(
             q.flops <= p.flops
             and q.accuracy >= p.accuracy
             and (q.flops, q.accuracy) != (p.flops, p.accuracy)
-            for q in predictions
+            for q in found
         )
 
-    naive = {(p.flops, p.accuracy) for p in predictions if not beaten(p)}
-    assert {(p.flops, p.accuracy) for p in pareto_front(predictions)} == naive
+    naive = {(p.flops, p.accuracy) for p in found if not beaten(p)}
+    assert {(p.flops, p.accuracy) for p in pareto_front(found)} == naive
 
 
 # replay: every member of the space scored beforehand
@@ -122,9 +123,9 @@ class Recorded:
         self.table = dict(zip(members, scores.tolist(), strict=True))
         self.asked = []
 
-    def score(self, teacher, architectures):
+    def predict(self, teacher, architectures, *, support=()):
         self.asked += architectures
-        return torch.tensor([self.table[a] for a in architectures], dtype=torch.float64)
+        return Scores(torch.tensor([self.table[a] for a in architectures], dtype=torch.float64))
 
 
 @pytest.fixture(scope="module")
@@ -212,16 +213,16 @@ def test_predictions_carry_costs_and_an_ensembles_spread(teacher):
         Predictor(config, generator=torch.Generator().manual_seed(i)) for i in range(3)
     )
     asked = [SPACE.smallest, SPACE.largest]
-    found = predict(Ensemble(members), teacher, asked)
-    mean, spread = Ensemble(members).predict(episode(teacher, asked, [0.0, 0.0]))
+    found = predictions(Ensemble(members), teacher, asked)
+    mean, spread = Ensemble(members).predict_episode(episode(teacher, asked, [0.0, 0.0]))
     assert [p.architecture for p in found] == asked
     assert [p.accuracy for p in found] == pytest.approx(mean.tolist(), abs=1e-6)
-    assert [p.uncertainty for p in found] == pytest.approx(spread.tolist(), abs=1e-6)
+    assert [p.std for p in found] == pytest.approx(spread.tolist(), abs=1e-6)
     assert [p.flops for p in found] == SPACE.flops(asked, num_classes=CLASSES).tolist()
     assert [p.parameters for p in found] == SPACE.parameters(asked, num_classes=CLASSES).tolist()
-    alone = predict(Ensemble(members[:1]), teacher, asked)
-    assert [p.uncertainty for p in alone] == [None, None]
-    assert [p.uncertainty for p in predict(ByFlops(), teacher, asked)] == [None, None]
+    alone = predictions(Ensemble(members[:1]), teacher, asked)
+    assert [p.std for p in alone] == [None, None]
+    assert [p.std for p in predictions(ByFlops(), teacher, asked)] == [None, None]
 
 
 def test_measured_students_move_an_ensembles_predictions(teacher):
@@ -246,7 +247,7 @@ def test_measured_students_move_an_ensembles_predictions(teacher):
     )
 
     def found(*support):
-        return predict(ensemble, teacher, [SPACE.largest], support=support)[0].accuracy
+        return predictions(ensemble, teacher, [SPACE.largest], support=support)[0].accuracy
 
     assert found() != found(known) != found(replace(known, validation_accuracy=0.6))
     assert found(known) == found(replace(known, test_accuracy=0.2))
@@ -267,3 +268,15 @@ RULES = {
 def test_every_setting_of_a_search_has_a_rule(name):
     with pytest.raises(InvalidConfig, match=rf"`[^`]*{name}[^`]*` must hold"):
         SearchConfig(**{name: RULES[name]})
+
+
+def test_an_interval_is_at_the_level_it_names_and_stays_within_0_to_1():
+    facts = {"architecture": SPACE.smallest, "flops": 1, "parameters": 1}
+    sure = Prediction(accuracy=0.5, std=0.1, **facts)
+    assert sure.interval() == pytest.approx((0.5 - 0.16449, 0.5 + 0.16449), abs=1e-4)
+    assert sure.interval(0.6827) == pytest.approx((0.4, 0.6), abs=1e-4)
+    assert Prediction(accuracy=0.05, std=0.9, **facts).interval() == (0.0, 1.0)
+    assert Prediction(accuracy=-3.0, std=0.1, **facts).interval() == (0.0, 0.0)
+    assert Prediction(accuracy=0.5, std=None, **facts).interval() is None
+    with pytest.raises(InvalidConfig, match="level"):
+        sure.interval(90.0)
