@@ -89,7 +89,7 @@ def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
     seconds = time.perf_counter() - started
     facts = {
         "teacher": teacher.name,
-        "familiar": ensemble.familiar(teacher),
+        "familiar": ensemble.in_distribution(teacher),
         "space": teacher.network.space.name,
         "recipe": recipe,
         "budget": asdict(budget),
@@ -128,8 +128,8 @@ def rows(predictions: tuple[Prediction, ...]) -> list[list[str]]:
     ]
 
 
-STRANGE = (
-    "this teacher looks unlike all that the predictor has learned from: students are ordered by "
+OUT_OF_DISTRIBUTION = (
+    "this teacher is unlike all of meta-training: students are ordered by "
     "size; label some of its own (jobs.build) or ones like it and train again (jobs.train)"
 )
 HEAD = ["architecture", "predicted", f"{LEVEL:.0%} interval", "FLOPs", "parameters"]
@@ -140,7 +140,7 @@ def main(config: SearchJobConfig) -> None:
     console.announce(config)
     answer, facts = find(config)
     if not facts["familiar"]:
-        print("\n" + STRANGE)
+        print("\n" + OUT_OF_DISTRIBUTION)
     print(
         f"\n{answer.scored} candidates in {facts['seconds']:.1f} s; the best, after distillation:"
     )

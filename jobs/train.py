@@ -196,12 +196,12 @@ def train_member(
 def finished(
     config: TrainConfig, data: Mapping[Role, Sequence[Measured]], members: Sequence[Predictor]
 ) -> Ensemble:
-    """Make the ensemble to publish: its intervals calibrated, the teachers it knows remembered."""
-    known = None
+    """Make the ensemble to publish: its intervals calibrated, its reference fitted."""
+    reference = None
     if config.fallback and len(data["train"]) > 1:
-        known = fit_reference([(m.episode, m.num_classes) for m in data["train"]])
+        reference = fit_reference([(m.episode, m.num_classes) for m in data["train"]])
     _, validation = lessons(data)
-    return calibrated(Ensemble(tuple(members), known=known), validation)
+    return calibrated(Ensemble(tuple(members), reference=reference), validation)
 
 
 def validation_table(

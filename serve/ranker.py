@@ -279,7 +279,7 @@ class Ranker:
         Raises:
             UnknownName: there is no such teacher.
         """
-        return self.ensemble.familiar(self._teacher(teacher)[1])
+        return self.ensemble.in_distribution(self._teacher(teacher)[1])
 
     def _teacher(self, name: str) -> tuple[TeacherFacts, Teacher]:
         facts = self.describe(name)

@@ -136,8 +136,8 @@ def evaluate(config: EvaluateConfig, *, advance: Callable[[int], None] = lambda 
     ]
     judged = scorers.get("DaSS as shipped")
     covered = coverage(judged, unseen, labelled) if isinstance(judged, Ensemble) else None
-    strangers = (
-        [s.teacher.name for s in unseen if not judged.familiar(s.teacher)]
+    outside = (
+        [s.teacher.name for s in unseen if not judged.in_distribution(s.teacher)]
         if isinstance(judged, Ensemble)
         else []
     )
@@ -157,7 +157,7 @@ def evaluate(config: EvaluateConfig, *, advance: Callable[[int], None] = lambda 
             "train_teachers": len({r.teacher for r in known}),
             "unseen_datasets": len(unseen),
             "coverage": covered,
-            "answered_by_size": strangers,
+            "answered_by_size": outside,
             "students": {s.teacher.name: len(s.records) for s in first},
         },
     )
@@ -175,7 +175,7 @@ def predictors(
     scorers: dict[str, Scorer] = dict(read)
     if "DaSS as shipped" in read:
         shipped, teachers = read["DaSS as shipped"], [s.teacher for s in subjects]
-        scorers["DaSS, no fallback"] = replace(shipped, known=None)
+        scorers["DaSS, no fallback"] = replace(shipped, reference=None)
         scorers["DaSS, wrong teacher"] = scoring.WithAnother(shipped, teachers)
     return scorers
 

@@ -1,7 +1,7 @@
 """An ensemble of predictors: one prediction with an interval, for any students of a teacher.
 
 The members' mean is the prediction. How sure it is comes from what they disagree on and from
-validation tasks; a teacher unlike all that were learned from is answered by size. Knows nothing
+validation tasks; for a teacher out of distribution, size alone predicts. Knows nothing
 of how members are trained.
 
 Dimension letters: n students.
@@ -40,8 +40,8 @@ class Ensemble:
     noise: float = 0.0
     """Standard deviation of a label that the members do not see in their disagreement, a
     fraction; `calibrated` sets it."""
-    known: Reference | None = None
-    """The teachers that they learned from; without it every teacher is taken as familiar."""
+    reference: Reference | None = None
+    """The teachers of meta-training; without it every teacher is taken as in distribution."""
 
     def __post_init__(self) -> None:
         made_for = {(member.config.space, member.config.recipe) for member in self.members}
@@ -75,23 +75,23 @@ class Ensemble:
         spread = (each - mean).square().sum(0) / max(1, len(each) - 1)
         return Scores(mean, (spread + self.noise**2).sqrt())
 
-    def familiar(self, teacher: Teacher) -> bool:
-        """Tell whether the teacher is like one that was learned from; else size answers."""
-        (seen,) = embed(teacher.network, [teacher.network.space.largest])
-        return self._familiar(teacher, seen)
+    def in_distribution(self, teacher: Teacher) -> bool:
+        """Return whether the teacher is like one of meta-training; else size alone predicts."""
+        (feature_map,) = embed(teacher.network, [teacher.network.space.largest])
+        return self._in_distribution(teacher, feature_map)
 
-    def _familiar(self, teacher: Teacher, seen: Float[Tensor, "c h w"]) -> bool:
-        """Tell the same, of a teacher whose own map is at hand."""
-        return self.known is None or self.known.familiar(
-            statistics(seen, teacher.accuracy, teacher.network.num_classes)
+    def _in_distribution(self, teacher: Teacher, feature_map: Float[Tensor, "c h w"]) -> bool:
+        """Return the same, of a teacher whose feature map is at hand."""
+        return self.reference is None or self.reference.in_distribution(
+            statistics(feature_map, teacher.accuracy, teacher.network.num_classes)
         )
 
     def adapt(self, teacher: Teacher, *, support: Sequence[Measured] = ()) -> Adapted:
         """Adapt every member to a teacher and its measured students, for many calls to come."""
         task = episode(teacher, [], [], support=support)
-        familiar = self._familiar(teacher, task.teacher_feature_map)
-        asked = self.members if familiar else ()
-        return Adapted(self, teacher, task, tuple(m.adapted(task) for m in asked), familiar)
+        inside = self._in_distribution(teacher, task.teacher_feature_map)
+        asked = self.members if inside else ()
+        return Adapted(self, teacher, task, tuple(m.adapted(task) for m in asked), inside)
 
     def predict(
         self,
@@ -113,16 +113,18 @@ class Adapted:
     task: Episode
     """Teacher and support, without students."""
     weights: tuple[Weights, ...]
-    """Of each member; none where size answers."""
-    familiar: bool
-    """Whether the teacher is like one that the members learned from; else size answers."""
+    """Of each member; none where size alone predicts."""
+    in_distribution: bool
+    """Whether the teacher is like one of meta-training; else size alone predicts."""
 
     def predict(self, architectures: Sequence[Architecture]) -> Scores:
         """Return predicted accuracies and, where there is an opinion, their std."""
         encodings = self.teacher.network.space.encode(architectures)
-        if not self.familiar:
-            assert self.ensemble.known is not None
-            return Scores(*self.ensemble.known.by_size(self.teacher.accuracy, encodings[:, -1]))
+        if not self.in_distribution:
+            assert self.ensemble.reference is not None
+            return Scores(
+                *self.ensemble.reference.by_size(self.teacher.accuracy, encodings[:, -1])
+            )
         feature_maps = embed(self.teacher.network, architectures)
         encodings = encodings.to(feature_maps.device)
         students = replace(

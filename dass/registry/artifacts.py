@@ -248,7 +248,7 @@ def pack_ensemble(ensemble: Ensemble, card: Mapping[str, Any]) -> dict[str, byte
         for name, tensor in member.state_dict().items()
     }
     members = [asdict(member.config) for member in ensemble.members]
-    known = None if ensemble.known is None else asdict(ensemble.known)
+    known = None if ensemble.reference is None else ensemble.reference.to_plain()
     config = {"members": members, "noise": ensemble.noise, "known": known, "card": dict(card)}
     return pack("predictor", config, weights)
 
@@ -289,8 +289,8 @@ def unpack_ensemble(
     _check_purpose(members, space=space, recipe=recipe, where=where)
     try:
         known = config.get("known")
-        remembered = None if known is None else Reference.from_plain(known)
-        ensemble = Ensemble(tuple(members), float(config.get("noise", 0.0)), remembered)
+        reference = None if known is None else Reference.from_plain(known)
+        ensemble = Ensemble(tuple(members), float(config.get("noise", 0.0)), reference)
     except (DassError, TypeError, ValueError) as error:
         raise CorruptArtifact(
             f"`noise` must be a number and `known` what `dass.predictor.ood` writes in {where}, "

@@ -63,10 +63,10 @@ def stock(root):
             parameter.mul_(30.0)
     seen = statistics(embed(digits.network, [space.largest])[0], digits.accuracy, 3)
     known = Reference(
-        looks=(seen, tuple(v + 1.0 for v in seen)), offset=-0.01, slope=0.02, deviation=0.01
+        statistics=(seen, tuple(v + 1.0 for v in seen)), offset=-0.01, slope=0.02, std=0.01
     )
     registry.put_predictor(
-        "predictor", Ensemble(tuple(members), known=known), {"made": "for tests"}
+        "predictor", Ensemble(tuple(members), reference=known), {"made": "for tests"}
     )
     for teacher in (digits, strange):
         registry.put_teacher(teacher, {"recipe": "own"})

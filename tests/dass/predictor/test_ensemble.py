@@ -69,44 +69,44 @@ def test_calibration_changes_no_prediction():
     )
 
 
-def known():
+def reference():
     tasks = [(measured(teacher(i, accuracy=0.7 + 0.02 * i), seed=i), 3 + i) for i in range(6)]
     return fit_reference(tasks)
 
 
-def test_known_teachers_are_familiar_and_a_strange_one_is_answered_by_size():
-    ensemble = Ensemble(members(), known=known())
+def test_for_a_teacher_out_of_distribution_size_alone_predicts():
+    ensemble = Ensemble(members(), reference=reference())
     near = teacher(2, accuracy=0.74, classes=5)
     far = teacher(9, accuracy=0.02, classes=400, loud=50.0)
     asked = students(20, seed=5)
-    assert ensemble.adapt(near).familiar
+    assert ensemble.adapt(near).in_distribution
     assert torch.equal(
         ensemble.predict(near, asked)[0], Ensemble(members()).predict(near, asked)[0]
     )
-    assert not ensemble.adapt(far).familiar
+    assert not ensemble.adapt(far).in_distribution
     accuracies, deviation = ensemble.predict(far, asked)
     order = torch.from_numpy(SPACE.flops(asked)).argsort()
     assert (accuracies[order].diff() >= 0).all()
     assert (deviation > 0).all()
 
 
-def test_size_foretells_what_it_was_fitted_to():
-    found = known()
+def test_size_predicts_what_it_was_fitted_to():
+    found = reference()
     assert found.slope == pytest.approx(0.1, abs=0.02)
-    assert found.deviation == pytest.approx(0.05, rel=0.2)
+    assert found.std == pytest.approx(0.05, rel=0.2)
 
 
-def test_the_loneliest_known_teacher_is_one_away():
-    found = known()
-    assert all(found.distance(seen) == 0 for seen in found.looks)
+def test_the_reference_farthest_from_all_others_is_one_away():
+    found = reference()
+    assert all(found.distance(seen) == 0 for seen in found.statistics)
     alone = max(
-        replace(found, looks=tuple(r for r in found.looks if r != row)).distance(row)
-        for row in found.looks
+        replace(found, statistics=tuple(r for r in found.statistics if r != row)).distance(row)
+        for row in found.statistics
     )
     assert alone >= 1
 
 
-def test_a_look_does_not_depend_on_the_order_of_channels():
+def test_statistics_do_not_depend_on_the_order_of_channels():
     values = torch.rand(8, 4, 4) - 0.2
     assert statistics(values, 0.7, 5) == pytest.approx(
         statistics(values[torch.randperm(8)], 0.7, 5)
@@ -114,9 +114,9 @@ def test_a_look_does_not_depend_on_the_order_of_channels():
 
 
 def test_an_ensemble_is_written_and_read_whole():
-    ensemble = Ensemble(members(), noise=0.013, known=known())
+    ensemble = Ensemble(members(), noise=0.013, reference=reference())
     again, card = artifacts.unpack_ensemble(artifacts.pack_ensemble(ensemble, {"made": "here"}))
-    assert (again.noise, again.known, card) == (0.013, ensemble.known, {"made": "here"})
+    assert (again.noise, again.reference, card) == (0.013, ensemble.reference, {"made": "here"})
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_what_no_ensemble_can_have_is_a_corrupt_artifact(change):
         artifacts.unpack_ensemble(files)
 
 
-def test_noise_below_zero_and_a_single_known_teacher_are_refused():
+def test_noise_below_zero_and_a_reference_of_one_teacher_are_refused():
     with pytest.raises(InvalidConfig, match="noise"):
         Ensemble(members(), noise=-0.1)
     with pytest.raises(InvalidData, match="two teachers"):
-        Reference(looks=((1.0,),), offset=0.0, slope=0.0, deviation=0.0)
+        Reference(statistics=((1.0,),), offset=0.0, slope=0.0, std=0.0)
