@@ -69,7 +69,6 @@ def take(config: AdoptConfig) -> Teacher:
 
 def main(config: AdoptConfig) -> None:
     """Adopt a teacher and say how good it is."""
-    console.announce(config)
     teacher = take(config)
     print(f"\nvalidation accuracy {100 * teacher.accuracy:.1f} %")
     console.finish(
@@ -80,12 +79,6 @@ def main(config: AdoptConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.adopt import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import as_script
 
-    console.run(
-        imported_main,
-        presets.ADOPT,
-        "adopt",
-        options=f"{console.STORE} --weights /data/W.safetensors --source npz:/data/F.npz",
-    )
+    as_script(__spec__)

@@ -170,7 +170,6 @@ def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
 
 def main(config: ClosedLoopConfig) -> None:
     """Close the loop and print the table."""
-    console.announce(config)
     head, rows = close(config)
     print("\n" + console.table(head, rows))
     console.finish(
@@ -180,13 +179,6 @@ def main(config: ClosedLoopConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.closed_loop import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import as_script
 
-    console.run(
-        imported_main,
-        presets.CLOSED_LOOP,
-        "closed_loop",
-        options="--build.store s3://...",
-        cores=0,
-    )
+    as_script(__spec__)

@@ -169,7 +169,6 @@ def publish(config: EvaluateConfig, answer: Answer) -> str:
 
 def main(config: EvaluateConfig) -> None:
     """Evaluate, print the table and say where the report is."""
-    console.announce(config)
     with console.bar(total=0, title="proxies", unit="teachers") as bar:
 
         def advance(total: int) -> None:
@@ -183,7 +182,6 @@ def main(config: EvaluateConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.evaluate import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import as_script
 
-    console.run(imported_main, presets.EVALUATE, "evaluate")
+    as_script(__spec__)

@@ -259,7 +259,6 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
 
 def main(config: TrainConfig) -> None:
     """Train, then compare with the baselines on the validation tasks."""
-    console.announce(config)
     _, card = train_predictor(config)
     rows = [[name, f"{value:+.3f}"] for name, value in card["validation_spearman"].items()]
     print("\nmean Spearman over the validation teachers (the predictor was selected on them)")
@@ -275,7 +274,6 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.presets import presets
-    from jobs.train import main as imported_main
+    from jobs.cli import as_script
 
-    console.run(imported_main, presets.TRAIN, "train")
+    as_script(__spec__)
