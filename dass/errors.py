@@ -25,6 +25,10 @@ class UnknownName(DassError, LookupError):
     """A space, task, teacher, dataset or recipe of that name does not exist."""
 
 
+class NameTaken(DassError, ValueError):
+    """A name must be free or stand for the same thing, but stands for another."""
+
+
 class InfeasibleBudget(DassError, ValueError):
     """No architecture of the space fits the budget."""
 

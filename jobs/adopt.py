@@ -5,14 +5,13 @@ python -m jobs.adopt small --weights teacher.safetensors --source npz:images.npz
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dass.data.task import load_task
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
-from dass.registry.artifacts import adopt
+from dass.registry.adoption import adopt_teacher, digest_of, read_weights
 from dass.registry.registry import Registry
 from dass.space.space import by_name
 from dass.store.store import Store
@@ -44,6 +43,7 @@ def take(config: AdoptConfig) -> Teacher:
 
     Raises:
         CorruptArtifact: states the expected names and shapes that are not met.
+        NameTaken: another teacher has its name.
     """
     path = Path(config.weights)
     if not path.is_file():
@@ -52,10 +52,9 @@ def take(config: AdoptConfig) -> Teacher:
     (task_config,) = config.split.configs(config.source)
     task = load_task(task_config, image_size=space.image_size, data_root=config.data_root)
     data = path.read_bytes()
-    network = adopt(data, space=space, num_classes=task.num_classes, where=str(path))
-    digest = hashlib.sha256(data).hexdigest()[:8]
+    network = read_weights(data, space=space, num_classes=task.num_classes, where=str(path))
     teacher = Teacher(
-        name=f"{space.name}.{task.name}.own-{digest}.0",
+        name=f"{space.name}.{task.name}.own-{digest_of(data)[:8]}.0",
         network=network,
         accuracy=accuracy(network, task.validation),
         test_accuracy=accuracy(network, task.test),
@@ -63,7 +62,7 @@ def take(config: AdoptConfig) -> Teacher:
     )
     registry = Registry(Store(config.store))
     registry.put_task(task_config, config.split.role)
-    registry.put_teacher(teacher, {"recipe": "own", "weights_sha256": digest})
+    adopt_teacher(registry, teacher, data)
     return teacher
 
 

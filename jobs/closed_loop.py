@@ -61,14 +61,11 @@ class Choice:
 
 def unseen_teachers(registry: Registry) -> list[Teacher]:
     """Return the teacher of each unseen task that validates best."""
-    names = {name for name, (_, role) in registry.tasks().items() if role == "unseen"}
     best: dict[str, Teacher] = {}
-    for name in registry.teachers():
-        if name.split(".")[1] in names:
-            teacher = registry.teacher(name)
-            task = name.split(".")[1]
-            if task not in best or teacher.accuracy > best[task].accuracy:
-                best[task] = teacher
+    for name, task in registry.teachers_of("unseen").items():
+        teacher = registry.teacher(name)
+        if task not in best or teacher.accuracy > best[task].accuracy:
+            best[task] = teacher
     if not best:
         raise InvalidData("the store must have a teacher of an unseen task, but has none")
     return [best[task] for task in sorted(best)]

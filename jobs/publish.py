@@ -64,7 +64,7 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
         )
     files = {RECORDS: to_parquet(records)}
     labelled = {record.task for record in records}
-    roles = {n: role for n, (_, role) in registry.tasks().items() if n in labelled}
+    roles = {n: role for n, role in registry.roles().items() if n in labelled}
     files |= {f"tasks/{name}.json": store.read(f"tasks/{name}.json") for name in roles}
     for key in (scoring.KEPT, *RESULTS):
         if store.exists(key):

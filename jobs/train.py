@@ -116,7 +116,7 @@ def gather(
     for record in records:
         if record.recipe == recipe:
             groups[record.teacher].append(record)
-    roles = {name: role for name, (_, role) in registry.tasks().items()}
+    roles = registry.roles()
     found: dict[Role, list[Measured]] = {"train": [], "validation": [], "unseen": []}
     with console.bar(total=len(groups), title="embedding", unit="teachers") as bar:
         for name in sorted(groups):
@@ -264,8 +264,7 @@ def main(config: TrainConfig) -> None:
     print("\nmean Spearman over the validation teachers (the predictor was selected on them)")
     print(console.table(["scorer", "Spearman"], rows))
     store = Store(config.store)
-    unseen = [name for name, (_, role) in Registry(store).tasks().items() if role == "unseen"]
-    names = [t for t in Registry(store).teachers() if any(f".{u}." in t for u in unseen)]
+    names = list(Registry(store).teachers_of("unseen"))
     console.finish(
         store.url(f"predictors/{config.name}"),
         next_line=f"python -m jobs.search {config.space} --store {config.store} "

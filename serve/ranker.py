@@ -6,7 +6,6 @@ scores. Threads may share one.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,10 @@ from typing import Any
 
 import torch
 
-from dass.errors import CorruptArtifact, InvalidConfig, UnknownName
+from dass.errors import CorruptArtifact, InvalidConfig, NameTaken, UnknownName
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
-from dass.registry import artifacts
+from dass.registry.adoption import adopt_teacher, read_weights
 from dass.registry.registry import Registry
 from dass.searching.evolution import Generation, SearchConfig, search
 from dass.searching.prediction import Prediction, predictions
@@ -182,33 +181,19 @@ class Ranker:
         data = self._weights(teacher)
         self.limits.at_most("upload_bytes", len(data))
         try:
-            network = artifacts.adopt(
+            network = read_weights(
                 data, space=self.space, num_classes=teacher.classes, where=teacher.name
             )
         except CorruptArtifact as error:
             raise InvalidUpload(str(error)) from error
         made = Teacher(name=teacher.name, network=network, accuracy=teacher.accuracy)
-        facts = {"recipe": "own", "weights_sha256": hashlib.sha256(data).hexdigest()}
-        if self.registry.has_teacher(teacher.name):
-            self._check_same(made, facts)
-        else:
+        if not self.registry.has_teacher(teacher.name):
             self.limits.at_most("teachers", len(self.registry.teachers()) + 1)
-            self.registry.put_teacher(made, facts)
+        try:
+            adopt_teacher(self.registry, made, data)
+        except NameTaken as error:
+            raise AlreadyExists(str(error)) from error
         return self.describe(teacher.name)
-
-    def _check_same(self, made: Teacher, facts: Mapping[str, Any]) -> None:
-        there = self.registry.teacher_facts(made.name)
-        wanted = {
-            **facts,
-            "accuracy": made.accuracy,
-            "num_classes": made.network.num_classes,
-            "space": made.network.space.name,
-        }
-        if any(there.get(name) != value for name, value in wanted.items()):
-            raise AlreadyExists(
-                f"a name must be free or stand for the same teacher, but {made.name!r} is another "
-                "one; delete that first or take another name"
-            )
 
     def _weights(self, teacher: Registration) -> bytes:
         if (teacher.weights is None) == (teacher.path is None):

@@ -102,7 +102,7 @@ def evaluate(config: EvaluateConfig, *, advance: Callable[[int], None] = lambda 
         if r.space == config.space and r.seed < FIRST_CLOSED_LOOP_SEED
     ]
     labelled = [r for r in records if r.recipe == config.student.name]
-    roles = {name: role for name, (_, role) in registry.tasks().items()}
+    roles = registry.roles()
     means = mean_over_teachers(labelled)
     known = [r for r in means if roles.get(r.task) == "train"]
     everyone = scoring.subjects(registry, means)

@@ -211,7 +211,7 @@ def subjects(registry: Registry, records: Sequence[StudentRecord]) -> list[Label
     groups: dict[str, list[StudentRecord]] = defaultdict(list)
     for record in records:
         groups[record.teacher].append(record)
-    roles = {name: role for name, (_, role) in registry.tasks().items()}
+    roles = registry.roles()
     return [
         LabelledTeacher(registry.teacher(name), roles[group[0].task], group)
         for name, group in sorted(groups.items())

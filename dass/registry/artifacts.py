@@ -27,7 +27,7 @@ from dass.predictor.ensemble import Ensemble
 from dass.predictor.network import Predictor, PredictorConfig
 from dass.predictor.ood import Reference
 from dass.space.architecture import Architecture
-from dass.space.space import Space, by_name
+from dass.space.space import by_name
 
 FORMAT = 1
 """Raised when an old reader could misread a new file."""
@@ -218,23 +218,6 @@ def unpack_teacher(files: Files, *, where: str = "teacher") -> Teacher:
         raise
     except (DassError, AttributeError, TypeError, ValueError) as error:
         raise CorruptArtifact(f"{MANIFEST} of {where} is unusable: {error}") from error
-
-
-def adopt(data: bytes, *, space: Space, num_classes: int, where: str) -> ResNet:
-    """Take a user's own state dict of the largest member of a space.
-
-    Args:
-        data: a safetensors file with the parameter names of `ResNet`.
-        space: whose largest member it is.
-        num_classes: rows of its classifier.
-        where: its name, for errors.
-
-    Raises:
-        CorruptArtifact: states the expected names and shapes that are not met.
-    """
-    network = ResNet(space, space.largest, num_classes=num_classes)
-    fill(network, tensors(data, where=where), where=f"{where} (as {space.name}'s largest member)")
-    return network.eval()
 
 
 # --- predictors ----------------------------------------------------------------------------

@@ -66,6 +66,10 @@ class Registry:
             found[task.name] = task, role
         return found
 
+    def roles(self) -> dict[str, Role]:
+        """Return the role of every task, by its name."""
+        return {name: role for name, (_, role) in self.tasks().items()}
+
     # --- teachers --------------------------------------------------------------------------
 
     def has_teacher(self, name: str) -> bool:
@@ -102,6 +106,24 @@ class Registry:
     def teachers(self) -> list[str]:
         """Return the names of all teachers."""
         return self._names("teachers")
+
+    def teachers_of(self, role: Role) -> dict[str, str]:
+        """Return the teachers of tasks of a role: the task's name by the teacher's, in order.
+
+        A teacher that came without images has no task, and is not among them. Manifests alone are
+        read.
+
+        Raises:
+            CorruptArtifact: a manifest is broken.
+        """
+        roles, found = self.roles(), {}
+        for name in self.teachers():
+            task = self.teacher_facts(name).get("task")
+            if task is not None:
+                called = TaskConfig.from_dict(task).name
+                if roles.get(called) == role:
+                    found[name] = called
+        return found
 
     # --- records ---------------------------------------------------------------------------
 

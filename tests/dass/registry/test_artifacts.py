@@ -111,16 +111,6 @@ def test_a_folder_without_manifest_is_not_there(tmp_path):
         artifacts.load_folder(tmp_path)
 
 
-def test_an_own_state_dict_is_adopted_or_told_the_expected_names(teacher):
-    space = teacher.network.space
-    whole = teacher.network.state_dict()
-    state = {n: t.contiguous() for n, t in whole.items() if "num_batches" not in n}
-    network = artifacts.adopt(save(state), space=space, num_classes=3, where="w")
-    assert network.fc.weight.equal(teacher.network.fc.weight)
-    with pytest.raises(CorruptArtifact, match=r"conv1\.weight is missing"):
-        artifacts.adopt(save({"x": torch.zeros(1)}), space=space, num_classes=3, where="w")
-
-
 def test_a_header_whose_length_starts_like_a_pickle_is_none():
     """The lowest byte of the length of the header may be any multiple of eight."""
     for name in ("a" * n for n in range(1, 260)):

@@ -1,0 +1,85 @@
+"""Adoption: a user's own weights become a teacher of a store, once and under one digest.
+
+Knows nothing of where the weights come from, nor of how their accuracy was measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from dass.errors import NameTaken
+from dass.networks.resnet import ResNet
+from dass.networks.teacher import Teacher
+from dass.registry import artifacts
+from dass.registry.registry import Registry
+from dass.space.space import Space
+
+RECIPE = "own"
+"""What a manifest says of how an adopted teacher was trained: by its user."""
+
+SHORT = 8
+"""Digits of the digests in manifests that earlier versions wrote."""
+
+
+def read_weights(data: bytes, *, space: Space, num_classes: int, where: str) -> ResNet:
+    """Read a user's own state dict of the largest member of a space.
+
+    Args:
+        data: a safetensors file with the parameter names of `ResNet`.
+        space: whose largest member it is.
+        num_classes: rows of its classifier.
+        where: its name, for errors.
+
+    Raises:
+        CorruptArtifact: states the expected names and shapes that are not met.
+    """
+    network = ResNet(space, space.largest, num_classes=num_classes)
+    weights = artifacts.tensors(data, where=where)
+    artifacts.fill(network, weights, where=f"{where} (as {space.name}'s largest member)")
+    return network.eval()
+
+
+def digest_of(data: bytes) -> str:
+    """Return the SHA-256 of a weights file, in 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def adopt_teacher(registry: Registry, teacher: Teacher, data: bytes) -> None:
+    """Publish a teacher made of a user's own weights; the same one again is fine.
+
+    What is written about the same teacher stays, but for a task that it lacked.
+
+    Args:
+        registry: where it goes.
+        teacher: the network that `read_weights` made, its accuracy and, if known, its task.
+        data: the weights as the user gave them.
+
+    Raises:
+        NameTaken: another teacher has that name.
+    """
+    facts = {"recipe": RECIPE, "weights_sha256": digest_of(data)}
+    if registry.has_teacher(teacher.name):
+        there = registry.teacher_facts(teacher.name)
+        if not _same(there, teacher, facts["weights_sha256"]):
+            raise NameTaken(
+                f"a name must be free or stand for the same teacher, but {teacher.name!r} is "
+                "another one; delete that first or take another name"
+            )
+        if teacher.task is None or there.get("task") is not None:
+            return
+    registry.put_teacher(teacher, facts)
+
+
+def _same(there: Mapping[str, Any], teacher: Teacher, digest: str) -> bool:
+    """Return whether a manifest is one of this teacher."""
+    wanted = {
+        "recipe": RECIPE,
+        "accuracy": teacher.accuracy,
+        "num_classes": teacher.network.num_classes,
+        "space": teacher.network.space.name,
+    }
+    return there.get("weights_sha256") in (digest, digest[:SHORT]) and all(
+        there.get(name) == value for name, value in wanted.items()
+    )
