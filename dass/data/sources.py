@@ -1,6 +1,7 @@
 """Where images come from: a source by its name, read into uint8 tensors of one size.
 
     digits        scikit-learn's embedded 8×8 digits: no download, no test part
+    fashion       2,300 + 2,500 embedded 32×32 pictures of clothes, out of Fashion-MNIST
     cifar100 ...  any classification dataset of torchvision that fits in memory
     folder:PATH   one folder of pictures per class, or PATH/train and PATH/test of such folders
     npz:PATH      `train_images`, `train_labels`, `test_images`, `test_labels`, `class_names`
@@ -35,6 +36,9 @@ from dass.data.images import Images, as_rgb, from_array, from_picture, resize, s
 from dass.errors import InvalidData, UnknownName
 
 logger = logging.getLogger(__name__)
+
+FASHION = Path(__file__).with_name("fashion.npz")
+"""Images of `fashion`; `dass.data.make_fashion` wrote them."""
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 """Endings of the files that `folder:` reads; others are passed over."""
@@ -86,7 +90,7 @@ def canonical(source: str) -> tuple[str, str]:
         name = Path(os.path.abspath(path)).name
         return kind, name.removesuffix(".npz") if kind == "npz" else name
     name = _plain(source)
-    known = ["digits", *map(_plain, TORCHVISION)]
+    known = ["digits", "fashion", *map(_plain, TORCHVISION)]
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3) or known
         raise UnknownName(
@@ -128,6 +132,8 @@ def _load(
         images = _read_folder(Path(path), image_size)
     elif name == "digits":
         images = _read_digits(image_size)
+    elif name == "fashion":
+        images = _read_npz(FASHION, image_size)
     else:
         images = _read_torchvision(name, Path(path), image_size)
     counts = (len(images.train_labels), len(images.test_labels), time.monotonic() - start)

@@ -34,7 +34,7 @@ class TaskConfig:
     """A classification problem out of a source of images."""
 
     source: str
-    """`digits`, a dataset of torchvision, `folder:PATH` or `npz:PATH`."""
+    """`digits`, `fashion`, a dataset of torchvision, `folder:PATH` or `npz:PATH`."""
     classes: int | None = None
     """Classes drawn from the candidates, ≥ 2; None takes all of them."""
     class_seed: int = 0
@@ -248,11 +248,11 @@ def _choose_classes(class_names: tuple[str, ...], config: TaskConfig) -> list[in
             f"{max(2, wanted)} classes must be left to choose from, but {config.source} has "
             f"{len(candidates)} after `only` and `exclude`: ask for fewer or allow more"
         )
-    order = _shuffle(len(candidates), "classes", config.class_seed)
+    order = shuffle(len(candidates), "classes", config.class_seed)
     return sorted(candidates[place] for place in order[:wanted].tolist())
 
 
-def _shuffle(count: int, *seeds: str | int) -> Int64[Tensor, " n"]:
+def shuffle(count: int, *seeds: str | int) -> Int64[Tensor, " n"]:
     """Return the numbers below `count` in an order drawn by words and numbers as seed."""
     digest = hashlib.sha256(json.dumps(seeds).encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
@@ -271,12 +271,12 @@ def _divide(
     outside = (images.test_labels == label).nonzero().flatten() + len(images.train_labels)
     if config.pooled or len(images.test_labels) == 0:
         pool = torch.cat((inside, outside))
-        pool = pool[_shuffle(len(pool), "pool", config.split_seed, label)]
+        pool = pool[shuffle(len(pool), "pool", config.split_seed, label)]
         held = max(1, round(config.test_fraction * len(pool)))
         test, inside = pool[:held], pool[held:]
     else:
-        test = outside[_shuffle(len(outside), "test", config.split_seed, label)]
-        inside = inside[_shuffle(len(inside), "train", config.split_seed, label)]
+        test = outside[shuffle(len(outside), "test", config.split_seed, label)]
+        inside = inside[shuffle(len(inside), "train", config.split_seed, label)]
     held = config.validation_per_class or max(1, round(config.validation_fraction * len(inside)))
     for part, has, needed in (
         ("test", len(test), 1),

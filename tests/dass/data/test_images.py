@@ -133,7 +133,7 @@ def test_paths_are_reduced_to_their_last_part():
 def test_an_unknown_name_lists_the_close_ones():
     with pytest.raises(UnknownName, match=r"got 'cifar101': try .*cifar100"):
         load_source("cifar101", image_size=8)
-    with pytest.raises(UnknownName, match="try digits, cifar10, "):
+    with pytest.raises(UnknownName, match="try digits, fashion, cifar10, "):
         canonical("zzz")
     with pytest.raises(UnknownName, match="folder:PATH"):
         canonical("npz:")
