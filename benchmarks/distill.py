@@ -129,14 +129,13 @@ def main(config: Config) -> None:
     source = training_batches(images, recipe, teacher=teacher, flip=True)
     # A student's share of the views, per epoch trained here (the recipe in use has 8 epochs).
     share = made / config.students_per_task * config.epochs / 8
-    nothing = Split(images.images[:1], images.labels[:1])  # evaluation is not what is measured
     count = config.images // recipe.batch_size * recipe.batch_size * config.epochs
     drawn = stratified(space, config.repeats + 1, seed=0)
     ours_turn, published_turn = iter([*drawn]), iter([*drawn])
 
     def ours(architecture: Architecture) -> float:
         network = student(teacher, architecture)
-        run = train(network, source, nothing, recipe=recipe, seed=0)
+        run = train(network, source, recipe=recipe, seed=0)
         return count / (share + seconds(lambda: list(run), config.device))
 
     def theirs(architecture: Architecture) -> float:

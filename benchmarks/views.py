@@ -53,20 +53,22 @@ def main(config: Config) -> None:
     initialise(network, generator=torch.Generator().manual_seed(0))
     recipe = small_teacher()
     source = training_batches(task.train, recipe, teacher=None, flip=task.flip)
-    for epoch in train(network, source, task.validation, recipe=recipe, seed=0):
-        print(f"teacher epoch {epoch.number}: {100 * epoch.accuracy:.1f} %", flush=True)
-    feeds = {}
+    for epoch in train(network, source, recipe=recipe, seed=0):
+        print(f"teacher epoch {epoch.number}: loss {epoch.loss:.3f}", flush=True)
+    print(f"teacher: {100 * accuracy(network, task.validation):.1f} %", flush=True)
+    sources = {}
     for kind in ("views", "live"):
         recipe = replace(small_student(), teacher_logits=kind)
-        feeds[kind] = recipe, training_batches(task.train, recipe, teacher=network, flip=task.flip)
+        made = training_batches(task.train, recipe, teacher=network, flip=task.flip)
+        sources[kind] = recipe, made
     rows = []
     for architecture in stratified(space, config.students, seed=0):
         row: dict[str, object] = {"architecture": str(architecture)}
-        for kind, (recipe, source) in feeds.items():
+        for kind, (recipe, source) in sources.items():
             for seed in (0, 1):
-                pupil = student(network, architecture).train()
-                list(train(pupil, source, task.validation, recipe=recipe, seed=seed))
-                row[f"{kind}{seed}"] = accuracy(pupil, task.test)
+                untrained = student(network, architecture).train()
+                list(train(untrained, source, recipe=recipe, seed=seed))
+                row[f"{kind}{seed}"] = accuracy(untrained, task.test)
         rows.append(row)
         print(row, flush=True)
         Path(config.out).parent.mkdir(parents=True, exist_ok=True)

@@ -51,12 +51,13 @@ def teacher(micro_space, digits):
     )
     network = ResNet(micro_space, micro_space.largest, num_classes=digits.num_classes)
     initialise(network, generator=torch.Generator().manual_seed(0))
-    feed = Online(digits.train, padding=recipe.padding, flip=digits.flip)
-    *_, last = train(network, feed, digits.validation, recipe=recipe, seed=0)
+    batches = Online(digits.train, padding=recipe.padding, flip=digits.flip)
+    for _ in train(network, batches, recipe=recipe, seed=0):
+        pass
     return Teacher(
         name="digits-teacher",
         network=network.eval(),
-        accuracy=last.accuracy,
+        accuracy=accuracy(network, digits.validation),
         test_accuracy=accuracy(network, digits.test),
         task=digits.config,
     )

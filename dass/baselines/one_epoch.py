@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import torch
 
-from dass.data.task import Split, Task
+from dass.data.task import Task
 from dass.networks.remap import student
 from dass.networks.teacher import Teacher
 from dass.predictor.records import Measured
@@ -45,12 +45,11 @@ class OneEpoch:
     ) -> Scores:
         """Return validation accuracies after one epoch, fractions."""
         task, recipe = self._task, self._recipe
-        source = training_batches(task.train, recipe, teacher=teacher.network, flip=task.flip)
-        glance = Split(task.validation.images[:1], task.validation.labels[:1])
+        batches = training_batches(task.train, recipe, teacher=teacher.network, flip=task.flip)
         values = []
         for architecture in architectures:
             network = student(teacher.network, architecture, policy=recipe.remap).train()
-            for _ in train(network, source, glance, recipe=recipe, seed=self._seed):
+            for _ in train(network, batches, recipe=recipe, seed=self._seed):
                 pass
             values.append(accuracy(network, task.validation))
         return Scores(torch.tensor(values, dtype=torch.float64))

@@ -1,8 +1,8 @@
 """Train one network: a teacher on labels, or a student on its teacher's knowledge.
 
 Both are one loop and one `Recipe`; a teacher's has no soft part. The loop is a generator of
-`Epoch` values: the caller reports, checkpoints, prunes or stops. This file knows nothing of
-files, clusters or records.
+`Epoch` values: the caller evaluates, reports, checkpoints, prunes or stops. Knows nothing of
+validation, files, clusters or records.
 
 Dimension letters: n images, k classes.
 """
@@ -20,11 +20,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from dass.data.task import Split
 from dass.errors import DivergedTraining
 from dass.networks.resnet import ResNet
 from dass.training.batches import Batches
-from dass.training.inference import accuracy
 from dass.training.recipe import Recipe, learning_rate
 
 
@@ -36,12 +34,10 @@ class Epoch:
     """Passes so far, this one included."""
     loss: float
     """Mean training loss of the pass."""
-    accuracy: float
-    """Accuracy on the validation part after the pass, a fraction."""
     images: int
     """Images trained on in this pass."""
     seconds: float
-    """Wall time of the pass, evaluation included."""
+    """Wall time of the pass."""
     state: dict[str, Tensor]
     """Everything needed to go on from here, as flat tensors; valid until the next pass starts."""
 
@@ -71,15 +67,14 @@ def kd_loss(
 
 def train(
     network: ResNet,
-    source: Batches,
-    validation: Split,
+    batches: Batches,
     *,
     recipe: Recipe,
     seed: int,
     state: Mapping[str, Tensor] | None = None,
     forward: nn.Module | None = None,
 ) -> Iterator[Epoch]:
-    """Train in place, one `Epoch` at a time.
+    """Train in place, one `Epoch` at a time; the network is in training mode at each.
 
     What a pass draws depends on the seed and its number only, so a run that goes on from an
     epoch's `state` ends like one that was never stopped, bit for bit on CPU with the same number
@@ -87,8 +82,7 @@ def train(
 
     Args:
         network: on the device of the images; kept in channels-last layout.
-        source: training batches.
-        validation: measured after every pass.
+        batches: training batches.
         recipe: how to train.
         seed: of order, augmentation and views.
         state: an earlier epoch's, to resume from.
@@ -98,53 +92,55 @@ def train(
     Raises:
         DivergedTraining: the loss of a pass is not finite.
     """
-    network.to(memory_format=torch.channels_last)
-    parameters = dict(network.named_parameters())
-    optimizer = torch.optim.SGD(
-        parameters.values(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
+    optimizer = _optimizer(network, recipe)
     first = 0 if state is None else _restore(network, optimizer, state)
     for number in range(first, recipe.epochs):
         started = time.perf_counter()
-        generator = torch.Generator().manual_seed(_mix(seed, number))
-        loss, images = _one_pass(forward or network, source, optimizer, recipe, number, generator)
-        if not math.isfinite(loss):
-            raise DivergedTraining(
-                f"the training loss must stay finite, but got {loss} in epoch {number + 1} of "
-                f"{recipe.epochs}; lower `learning_rate` (now {recipe.learning_rate}) or raise "
-                f"`warmup_epochs` (now {recipe.warmup_epochs})"
-            )
+        loss, images = _one_pass(
+            forward or network, batches, optimizer, recipe=recipe, number=number, seed=seed
+        )
+        _check_finite(loss, recipe, number)
         yield Epoch(
             number=number + 1,
             loss=loss,
-            accuracy=accuracy(network, validation),
             images=images,
             seconds=time.perf_counter() - started,
             state=_snapshot(network, optimizer, number + 1),
         )
 
 
+def _optimizer(network: ResNet, recipe: Recipe) -> torch.optim.SGD:
+    # In this layout the fused step and the convolutions are fastest; momenta must follow it.
+    network.to(memory_format=torch.channels_last)
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
+
+
 def _one_pass(
     network: nn.Module,
-    source: Batches,
-    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    optimizer: torch.optim.SGD,
+    *,
     recipe: Recipe,
     number: int,
-    generator: torch.Generator,
+    seed: int,
 ) -> tuple[float, int]:
+    """Return the mean loss and the number of images of pass `number`, counted from 0."""
     network.train()
-    steps = source.steps(recipe.batch_size)
+    generator = torch.Generator().manual_seed(_mix(seed, number))
+    steps = batches.steps(recipe.batch_size)
     total, images = torch.zeros((), device=next(network.parameters()).device), 0
-    batches = source.batches(recipe.batch_size, generator=generator)
-    for step, (x, labels, logits) in enumerate(batches):
+    drawn = batches.batches(recipe.batch_size, generator=generator)
+    for step, (x, labels, logits) in enumerate(drawn):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, number + step / steps)
-        loss = _loss(network(x), logits, labels, recipe)
+        loss = _loss(network(x), labels, logits, recipe=recipe)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -153,10 +149,20 @@ def _one_pass(
     return float(total) / images, images
 
 
+def _check_finite(loss: float, recipe: Recipe, number: int) -> None:
+    if not math.isfinite(loss):
+        raise DivergedTraining(
+            f"the training loss must stay finite, but got {loss} in epoch {number + 1} of "
+            f"{recipe.epochs}; lower `learning_rate` (now {recipe.learning_rate}) or raise "
+            f"`warmup_epochs` (now {recipe.warmup_epochs})"
+        )
+
+
 def _loss(
     outputs: Float[Tensor, "n k"],
-    teacher: Float[Tensor, "n k"] | None,
     labels: Int64[Tensor, " n"],
+    teacher: Float[Tensor, "n k"] | None,
+    *,
     recipe: Recipe,
 ) -> Float[Tensor, ""]:
     if teacher is None:

@@ -31,20 +31,19 @@ class TeacherTraining:
         """Train in step with the others, an epoch at a time."""
         if self.worker.device == "cpu":
             torch.set_num_threads(1)
-        network, source, task = self.worker.pupil(self.plan)
+        network, batches, task = self.worker.pupil(self.plan)
         started = clock(self.worker.device)
         epochs = self.worker.epochs(
             self.plan.name,
             network,
-            Shard(source, rank=rank, world=world),
-            task,
+            Shard(batches, rank=rank, world=world),
             recipe=self.plan.recipe,
             seed=self.plan.seed,
             forward=DistributedDataParallel(network),
             every_s=0.0 if rank == 0 else float("inf"),
         )
         for epoch in epochs:
-            yield {"epoch": epoch.number, "accuracy": epoch.accuracy, "loss": epoch.loss}
+            yield {"epoch": epoch.number, "loss": epoch.loss}
         if rank == 0 and not Registry(self.worker.store).has_teacher(self.plan.name):
             value = accuracy(network, task.validation)
             seconds = clock(self.worker.device) - started

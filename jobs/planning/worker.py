@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cluster.fleet.job import Job
-from dass.data.task import Split, Task, TaskConfig, load_task
+from dass.data.task import Task, TaskConfig, load_task
 from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
@@ -31,9 +31,6 @@ from jobs.planning.plan import StudentPlan, TeacherPlan
 
 CHECKPOINT_EVERY_S = 60.0
 """Seconds of training between two checkpoints; most students end before the first."""
-
-GLANCE = 16
-"""Validation images measured after each epoch; after the last one, all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +55,11 @@ class Worker:
 
     def teach(self, plan: TeacherPlan) -> None:
         """Train a teacher and publish it."""
-        network, source, task = self.pupil(plan)
+        network, batches, task = self.pupil(plan)
         started = clock(self.device)
-        value = self.train(plan.name, network, source, task, recipe=plan.recipe, seed=plan.seed)
+        value = self.train(
+            plan.name, network, batches, task=task, recipe=plan.recipe, seed=plan.seed
+        )
         seconds = clock(self.device) - started
         self.put_teacher(plan, network, task, value=value, seconds=seconds)
 
@@ -106,11 +105,11 @@ class Worker:
     def distil(self, plan: StudentPlan) -> tuple[ResNet, StudentRecord]:
         """Distil one student and publish its record; return both."""
         registry = Registry(self.store)
-        teacher, task, source = _classroom(self, plan.teacher, plan.task, plan.recipe)
+        teacher, task, batches = _classroom(self, plan.teacher, plan.task, plan.recipe)
         network = student(teacher.network, plan.architecture, policy=plan.recipe.remap).train()
         key = plan.identity.key
         started = clock(self.device)
-        value = self.train(key, network, source, task, recipe=plan.recipe, seed=plan.seed)
+        value = self.train(key, network, batches, task=task, recipe=plan.recipe, seed=plan.seed)
         seconds = clock(self.device) - started
         right = hits(network, task.test)
         space, classes = by_name(plan.space), task.num_classes
@@ -131,10 +130,17 @@ class Worker:
         return network, record
 
     def train(
-        self, key: str, network: ResNet, source: Batches, task: Task, *, recipe: Recipe, seed: int
+        self,
+        key: str,
+        network: ResNet,
+        batches: Batches,
+        *,
+        task: Task,
+        recipe: Recipe,
+        seed: int,
     ) -> float:
         """Train to the last epoch, going on from a checkpoint; return its validation accuracy."""
-        for _ in self.epochs(key, network, source, task, recipe=recipe, seed=seed):
+        for _ in self.epochs(key, network, batches, recipe=recipe, seed=seed):
             pass
         return accuracy(network, task.validation)
 
@@ -142,8 +148,7 @@ class Worker:
         self,
         key: str,
         network: ResNet,
-        source: Batches,
-        task: Task,
+        batches: Batches,
         *,
         recipe: Recipe,
         seed: int,
@@ -159,16 +164,8 @@ class Worker:
         registry = Registry(self.store)
         state: Mapping[str, Tensor] | None = registry.checkpoint(key)
         saved_at = time.monotonic()
-        # Nobody decides by the accuracies between epochs, so a few images do for them.
-        glance = Split(task.validation.images[:GLANCE], task.validation.labels[:GLANCE])
         for epoch in train(
-            network,
-            source,
-            glance,
-            recipe=recipe,
-            seed=seed,
-            state=state,
-            forward=forward,
+            network, batches, recipe=recipe, seed=seed, state=state, forward=forward
         ):
             _seen.images += epoch.images
             if time.monotonic() - saved_at > (CHECKPOINT_EVERY_S if every_s is None else every_s):

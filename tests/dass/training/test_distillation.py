@@ -26,7 +26,7 @@ def fresh(teacher):
 def run(teacher, digits, *, seed=0, state=None, recipe=RECIPE):
     network = fresh(teacher)
     source = training_batches(digits.train, recipe, teacher=teacher.network, flip=False)
-    epochs = train(network, source, digits.validation, recipe=recipe, seed=seed, state=state)
+    epochs = train(network, source, recipe=recipe, seed=seed, state=state)
     return network, epochs
 
 
@@ -94,7 +94,7 @@ def test_a_training_that_diverges_says_what_to_lower(teacher, digits):
     initialise(network, generator=torch.Generator().manual_seed(0))
     source = Online(digits.train, padding=0, flip=False)
     with pytest.raises(DivergedTraining, match="learning_rate"):
-        list(train(network, source, digits.validation, recipe=recipe, seed=0))
+        list(train(network, source, recipe=recipe, seed=0))
 
 
 def test_recipes_have_one_name_only_if_they_are_the_same():
@@ -135,5 +135,5 @@ def test_one_image_too_few_is_still_one_batch(teacher, digits):
     few = Split(digits.train.images[:3], digits.train.labels[:3])
     network, recipe = fresh(teacher), replace(RECIPE, epochs=1)
     source = training_batches(few, recipe, teacher=teacher.network, flip=False)
-    (epoch,) = train(network, source, digits.validation, recipe=recipe, seed=0)
+    (epoch,) = train(network, source, recipe=recipe, seed=0)
     assert epoch.images == 3
