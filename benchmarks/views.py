@@ -24,7 +24,7 @@ from dass.space.space import by_name
 from dass.training.batches import training_batches
 from dass.training.distillation import train
 from dass.training.inference import accuracy
-from jobs.presets.small import small_student, small_teacher
+from jobs.presets.presets import small_student, small_teacher
 
 
 @dataclass(frozen=True, kw_only=True)

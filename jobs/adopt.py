@@ -68,6 +68,7 @@ def take(config: AdoptConfig) -> Teacher:
 
 def main(config: AdoptConfig) -> None:
     """Adopt a teacher and say how good it is."""
+    console.announce(config)
     teacher = take(config)
     print(f"\nvalidation accuracy {100 * teacher.accuracy:.1f} %")
     console.finish(
@@ -78,6 +79,12 @@ def main(config: AdoptConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.adopt import main as imported_main
+    from jobs.presets import presets
 
-    as_script(__spec__)
+    console.run(
+        imported_main,
+        presets.ADOPT,
+        "adopt",
+        options=f"{console.STORE} --weights /data/W.safetensors --source npz:/data/F.npz",
+    )

@@ -2,7 +2,7 @@
 
     python -m jobs.build micro
     python -m jobs.build small --source npz:images.npz --workers 2
-    python -m jobs.status runs/micro
+    python -m jobs.build --status runs/micro
 
 Work that the store holds already is skipped, so the same line resumes after any stop. Where it
 runs on a Ray cluster (`ray job submit`), the cluster works; else processes of this machine do.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
@@ -172,6 +173,7 @@ def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) ->
 
 def main(config: BuildConfig) -> None:
     """Build, then say where the records are."""
+    console.announce(config)
     build(config)
     store = Store(config.store)
     records = [r for r in Registry(store).records() if r.space == config.space]
@@ -187,6 +189,9 @@ def main(config: BuildConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.build import main as imported_main
+    from jobs.presets import presets
 
-    as_script(__spec__)
+    if sys.argv[1:2] == ["--status"]:
+        raise SystemExit(status.main(sys.argv[2:]))
+    console.run(imported_main, presets.BUILD, "build", cores=0)

@@ -167,6 +167,7 @@ def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
 
 def main(config: ClosedLoopConfig) -> None:
     """Close the loop and print the table."""
+    console.announce(config)
     head, rows = close(config)
     print("\n" + console.table(head, rows))
     console.finish(
@@ -176,6 +177,13 @@ def main(config: ClosedLoopConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.closed_loop import main as imported_main
+    from jobs.presets import presets
 
-    as_script(__spec__)
+    console.run(
+        imported_main,
+        presets.CLOSED_LOOP,
+        "closed_loop",
+        options="--build.store s3://...",
+        cores=0,
+    )

@@ -41,6 +41,7 @@ def main(config: CompactConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.compact import main as imported_main
+    from jobs.presets import presets
 
-    as_script(__spec__)
+    console.run(imported_main, presets.COMPACT, "compact")

@@ -3,27 +3,63 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import logging
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
+import tyro
 from tqdm import tqdm
 
+from cluster.deploy.submit import line
+from cluster.fleet.job import FleetError
+from dass.errors import DassError, StorageError
 
-def difference(config: Any, preset: Any) -> list[str]:
-    """Return what a config changes of its preset, as `field.of.field=value`."""
-    changed, former = _flat(dataclasses.asdict(config)), _flat(dataclasses.asdict(preset))
-    return [f"{name}={value}" for name, value in changed.items() if former.get(name) != value]
+C = TypeVar("C")
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
-    return found
+STORE = "--store s3://..."
+
+
+def run(
+    main: Callable[[C], None],
+    recipes: Mapping[str, tuple[str, C]],
+    name: str,
+    *,
+    options: str | None = STORE,
+    cores: int = 1,
+) -> None:
+    """Parse the command line and run a job; an error meant for the user is one line, exit 2.
+
+    Args:
+        main: the job.
+        recipes: its whole configs by name, each with what it is for.
+        name: of the job's module.
+        options: what the job must be told on a cluster; `None` if it is not one for a cluster.
+        cores: that it computes on itself; 0 if it leaves that to workers.
+    """
+    recipe, *_ = recipes
+    advice = "Not for a cluster: it writes to a folder of this machine."
+    if options is not None:
+        submitted = line(f"python -m jobs.{name} {recipe} {options}", cores=cores)
+        advice = f"On a cluster: {submitted}"
+    config = tyro.extras.overridable_config_cli(
+        dict(recipes),
+        prog=f"python -m jobs.{name}",
+        description=advice,
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        main(config)
+    except (DassError, StorageError, FleetError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def announce(config: Any) -> None:
+    """Print a job's whole config as JSON."""
+    print(json.dumps(dataclasses.asdict(config), indent=2, default=str), flush=True)
 
 
 def bar(*, total: int, title: str, unit: str) -> tqdm[Any]:

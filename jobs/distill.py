@@ -83,6 +83,7 @@ def distil(config: DistillConfig) -> tuple[StudentRecord, str]:
 
 def main(config: DistillConfig) -> None:
     """Distil one student and say how good it is."""
+    console.announce(config)
     record, where = distil(config)
     teacher = Registry(Store(config.store)).teacher(config.teacher)
     rows = [
@@ -105,6 +106,12 @@ def main(config: DistillConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.distill import main as imported_main
+    from jobs.presets import presets
 
-    as_script(__spec__)
+    console.run(
+        imported_main,
+        presets.DISTILL,
+        "distill",
+        options=f"{console.STORE} --teacher NAME --architecture A",
+    )

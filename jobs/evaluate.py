@@ -169,6 +169,7 @@ def publish(config: EvaluateConfig, answer: Answer) -> str:
 
 def main(config: EvaluateConfig) -> None:
     """Evaluate, print the table and say where the report is."""
+    console.announce(config)
     with console.bar(total=0, title="proxies", unit="teachers") as bar:
 
         def advance(total: int) -> None:
@@ -182,6 +183,7 @@ def main(config: EvaluateConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.evaluate import main as imported_main
+    from jobs.presets import presets
 
-    as_script(__spec__)
+    console.run(imported_main, presets.EVALUATE, "evaluate")

@@ -84,6 +84,7 @@ def _digits_teacher(config: PrepareConfig, registry: Registry) -> None:
 
 def main(config: PrepareConfig) -> None:
     """Stock the store and say what it has."""
+    console.announce(config)
     print(f"\nteachers: {', '.join(prepare(config))}")
     console.finish(
         Store(config.store).root, next_line=f"python -m serve.app --store {config.store}"
@@ -91,6 +92,7 @@ def main(config: PrepareConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.prepare import main as imported_main
+    from jobs.presets import presets
 
-    as_script(__spec__)
+    console.run(imported_main, presets.STOCK, "stock", options=None)

@@ -175,6 +175,7 @@ def write_report(config: QuickstartConfig, teacher: Teacher, contenders: list[Co
 
 def main(config: QuickstartConfig) -> None:
     """Run the four jobs, then compare."""
+    console.announce(config)
     started = time.perf_counter()
     print("\n1/4  build: teachers, then students distilled from them")
     build(config.build)
@@ -219,6 +220,7 @@ def main(config: QuickstartConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.presets import presets
+    from jobs.quickstart import main as imported_main
 
-    as_script(__spec__)
+    console.run(imported_main, presets.QUICKSTART, "quickstart", options=None)

@@ -137,6 +137,7 @@ HEAD = ["architecture", "predicted", f"{LEVEL:.0%} interval", "FLOPs", "paramete
 
 def main(config: SearchJobConfig) -> None:
     """Search, show the best and the Pareto front."""
+    console.announce(config)
     answer, facts = find(config)
     if not facts["familiar"]:
         print("\n" + OUT_OF_DISTRIBUTION)
@@ -157,6 +158,7 @@ def main(config: SearchJobConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.presets import presets
+    from jobs.search import main as imported_main
 
-    as_script(__spec__)
+    console.run(imported_main, presets.SEARCH, "search", options=f"{console.STORE} --teacher NAME")

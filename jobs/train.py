@@ -259,6 +259,7 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
 
 def main(config: TrainConfig) -> None:
     """Train, then compare with the baselines on the validation tasks."""
+    console.announce(config)
     _, card = train_predictor(config)
     rows = [[name, f"{value:+.3f}"] for name, value in card["validation_spearman"].items()]
     print("\nmean Spearman over the validation teachers (the predictor was selected on them)")
@@ -273,6 +274,7 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.presets import presets
+    from jobs.train import main as imported_main
 
-    as_script(__spec__)
+    console.run(imported_main, presets.TRAIN, "train")

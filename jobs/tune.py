@@ -294,6 +294,7 @@ def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
 
 def main(config: TuneConfig) -> None:
     """Tune, then compare with the baselines on the validation teachers."""
+    console.announce(config)
     _, card, where = tune_predictor(config)
     rows = [[name, f"{value:+.3f}"] for name, value in card["validation_spearman"].items()]
     print(f"\n{card['trials']} trials; mean Spearman over the validation teachers (selected on)")
@@ -307,6 +308,7 @@ def main(config: TuneConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.cli import as_script
+    from jobs.presets import presets
+    from jobs.tune import main as imported_main
 
-    as_script(__spec__)
+    console.run(imported_main, presets.TUNE, "tune", options="--train.store s3://...", cores=0)

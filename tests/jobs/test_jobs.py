@@ -37,7 +37,7 @@ from jobs.build import build
 from jobs.distill import DistillConfig, distil
 from jobs.planning.plan import SplitPlan, StudentPlan, plan_students, plan_teachers
 from jobs.planning.worker import Worker
-from jobs.presets import micro
+from jobs.presets import presets
 from jobs.search import SearchJobConfig, find
 from jobs.train import gather, train_predictor
 
@@ -64,7 +64,7 @@ def line(job, *arguments):
 
 def tiny(store, **changes):
     """Three tasks of few students, in this process."""
-    base = micro.micro_build()
+    base = presets.micro_build()
     few = {"train_per_class": 8, "validation_per_class": 40, "flip": False}
     return replace(
         base,
@@ -110,7 +110,7 @@ def unseen(built):
 
 def train_config(config, name="predictor"):
     return replace(
-        micro.micro_train(),
+        presets.micro_train(),
         store=config.store,
         name=name,
         members=2,
@@ -507,7 +507,7 @@ def test_an_error_is_one_line_and_exit_code_2(job, tmp_path, capsys):
 def test_every_job_says_what_it_takes(job, capsys):
     assert line(job, "--help") == 0
     output = capsys.readouterr().out
-    assert f"usage: dass {job}" in output and "micro" in output
+    assert f"usage: python -m jobs.{job}" in output and "micro" in output
 
 
 ON_A_CLUSTER = {
