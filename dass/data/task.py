@@ -22,8 +22,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from dass.data.images import Images
-from dass.errors import InvalidConfig, InvalidData, UnknownName
 from dass.data.sources import canonical, load_source
+from dass.errors import InvalidConfig, InvalidData, UnknownName
 
 Role = Literal["train", "validation", "unseen"]
 """What meta-training may do with a task: learn from it, select on it, or report on it."""

@@ -11,8 +11,8 @@ from PIL import Image
 
 from dass.data import images, sources
 from dass.data.images import augment, crop, flip, from_picture, normalise, resize
-from dass.errors import InvalidData, UnknownName
 from dass.data.sources import TORCHVISION, canonical, load_source
+from dass.errors import InvalidData, UnknownName
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 

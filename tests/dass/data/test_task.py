@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from dass.errors import InvalidConfig, InvalidData, UnknownName
 from dass.data.task import Task, TaskConfig, load_task
+from dass.errors import InvalidConfig, InvalidData, UnknownName
 
 PARTS = ("train", "validation", "test")
 
