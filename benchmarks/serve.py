@@ -23,11 +23,12 @@ import httpx
 import torch
 
 from cluster.session import connect
+from dass.registry.registry import Registry
 from dass.searching.evolution import SearchConfig
 from dass.store.store import Store
 from serve import dass_pb2 as pb
 from serve.dass_pb2_grpc import RankerStub
-from serve.ranker import Ranker, SearchRequest_, one_thread
+from serve.ranker import Ranker, SearchSpec, one_thread
 
 Work = Callable[[], object]
 CROWD = 200
@@ -116,7 +117,7 @@ def measure(ranker: Ranker, url: str, stub: RankerStub, arguments: argparse.Name
     drawn = ranker.space.sample(candidates, generator=torch.Generator().manual_seed(0))
     some, tiny = [str(a) for a in drawn], [str(ranker.space.smallest)]
     body = {"teacher": teacher, "candidates": candidates}
-    order = SearchRequest_(teacher=teacher, config=SearchConfig(candidates=candidates))
+    spec = SearchSpec(teacher=teacher, config=SearchConfig(candidates=candidates))
     client = httpx.Client(timeout=300)
     threads = ThreadPoolExecutor(arguments.together)
 
@@ -132,7 +133,7 @@ def measure(ranker: Ranker, url: str, stub: RankerStub, arguments: argparse.Name
         }
 
     def search() -> list[object]:
-        return [*ranker.search(order)]
+        return [*ranker.search(spec)]
 
     def together() -> None:
         [*threads.map(lambda _: post("search", body), range(arguments.together))]
@@ -172,7 +173,7 @@ def main() -> None:
 
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     one_thread()
-    ranker = Ranker.open(Store(arguments.store))
+    ranker = Ranker.open(Registry(Store(arguments.store)))
     settings = Settings(store=str(Store(arguments.store).root), insecure=True)
     port, grpc_port = free_port(), free_port()
     with connect():

@@ -1,4 +1,4 @@
-"""The desk between protocols and Ranker: who may start, who waits, who is stopped.
+"""Admission between protocols and ranker: who may start, who waits, who is stopped.
 
 Asynchronous calls over the synchronous ranker: its work runs in threads, bounded in number and
 time, and stops once nobody waits for the answer. Knows nothing of Ray or of protocols.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import hmac
 import threading
 import time
@@ -20,6 +19,7 @@ from dass.searching.evolution import Generation
 from serve import wire
 from serve.limits import RETRY_AFTER_S, Overloaded, TookTooLong, Unauthenticated
 from serve.ranker import Ranker
+from serve.settings import digest
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Admission:
         self.ranker = ranker
         self.token_digest = token_digest
         self._turns = asyncio.Semaphore(ranker.limits.running)
-        self._there = 0
+        self._present = 0
         # A stopped search still ends its generation: its thread must not take another's place.
         self._threads = ThreadPoolExecutor(2 * ranker.limits.running + 4)
 
@@ -56,15 +56,15 @@ class Admission:
                 + ("but the token is another one" if authorization else "but carries none")
             )
 
-    async def small(self, work: Callable[[], T]) -> T:
-        """Run a short call of the ranker (a look into the store) in a thread."""
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run a call of the ranker in a thread, without waiting for a turn."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def score(self, request: wire.ScoreRequest) -> wire.ScoreReply:
         """Predict students in the order of the request."""
         support = wire.measured(request.support)
         async with self._turn() as deadline:
-            work = self.small(
+            work = self.in_thread(
                 lambda: self.ranker.score(request.teacher, request.architectures, support=support)
             )
             found = await self._by(deadline, work)
@@ -81,24 +81,24 @@ class Admission:
 
         Closing the iterator stops the search at the end of its generation.
         """
-        started, order, last = time.perf_counter(), request.order(), None
+        started, spec, last = time.perf_counter(), request.plain(), None
 
         def reply(found: Generation, *, done: bool) -> wire.SearchReply:
             seconds = time.perf_counter() - started
             return wire.SearchReply.of(
-                order, found, done=done, seconds=seconds, by_size=not familiar
+                spec, found, done=done, seconds=seconds, by_size=not in_distribution
             )
 
         stop = threading.Event()
         async with self._turn() as deadline:
             try:
                 generations = await self._by(
-                    deadline, self.small(lambda: self.ranker.search(order))
+                    deadline, self.in_thread(lambda: self.ranker.search(spec))
                 )
-                work = self.small(lambda: self.ranker.familiar(order.teacher))
-                familiar = await self._by(deadline, work)
+                work = self.in_thread(lambda: self.ranker.in_distribution(spec.teacher))
+                in_distribution = await self._by(deadline, work)
                 while True:
-                    work = self.small(lambda: _next(generations, stop))
+                    work = self.in_thread(lambda: _next(generations, stop))
                     found = await self._by(deadline, work)
                     if found is None:
                         break
@@ -118,13 +118,13 @@ class Admission:
             TookTooLong: the turn did not come in time.
         """
         limits = self.ranker.limits
-        if self._there >= limits.running + limits.waiting:
+        if self._present >= limits.running + limits.waiting:
             raise Overloaded(
                 f"at most {limits.running} searches may run and {limits.waiting} wait, and so "
                 f"many do; ask again in {RETRY_AFTER_S} s"
             )
         deadline = asyncio.get_running_loop().time() + limits.seconds
-        self._there += 1
+        self._present += 1
         try:
             await self._by(deadline, self._turns.acquire())
             try:
@@ -132,7 +132,7 @@ class Admission:
             finally:
                 self._turns.release()
         finally:
-            self._there -= 1
+            self._present -= 1
 
     async def _by(self, deadline: float, work: Awaitable[T]) -> T:
         """Await, but not beyond the deadline.
@@ -154,8 +154,3 @@ class Admission:
 
 def _next(generations: Iterator[T], stop: threading.Event) -> T | None:
     return None if stop.is_set() else next(generations, None)
-
-
-def digest(token: str) -> str:
-    """Return the SHA-256 of a token, so that only a digest need be passed around."""
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -26,11 +26,11 @@ from dass.errors import DassError, StorageError
 from dass.registry.registry import Registry
 from dass.store.store import Store
 from serve import rpc, web
-from serve.admission import Admission, digest
+from serve.admission import Admission
 from serve.limits import Limits, Unavailable
 from serve.ranker import Ranker, one_thread
 from serve.scoring import Chunk, Local, Scores, join, split
-from serve.settings import Settings
+from serve.settings import Settings, digest
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +52,12 @@ class Scorer:
         ensemble, _ = registry.predictor(settings.predictor)
         self._scoring = Local(registry, ensemble)
         # One after another: two at once on one core only spoil each other's cache.
-        self._alone, self._scored = threading.Lock(), 0
+        self._turn, self._scored = threading.Lock(), 0
         self._count = counter(SCORED)
 
     def score(self, chunk: Chunk) -> Scores:
         """Score one chunk."""
-        with self._alone:
+        with self._turn:
             self._scored += 1
             scores = self._scoring(chunk)
         self._count(len(chunk.architectures))
@@ -107,20 +107,22 @@ class FanOut:
 )
 @serve.ingress()
 class Ingress(rpc.Calls):
-    """Translates both protocols for one desk."""
+    """Translates both protocols for one admission."""
 
     def __init__(self, scorer: DeploymentHandle, settings: Settings, token: str | None) -> None:
         one_thread()
         limits = Limits(**settings.limits)  # type: ignore[arg-type]
         scoring = FanOut(scorer, parts=settings.max_replicas)
-        store = Store(settings.store)
-        ranker = Ranker.open(store, predictor=settings.predictor, limits=limits, scoring=scoring)
-        self.desk = Admission(ranker, token_digest=token)
+        registry = Registry(Store(settings.store))
+        ranker = Ranker.open(
+            registry, predictor=settings.predictor, limits=limits, scoring=scoring
+        )
+        self.admission = Admission(ranker, token_digest=token)
         self.insecure = settings.insecure
 
     def __serve_build_asgi_app__(self) -> Any:
         """Return the HTTP application, once the constructor is through."""
-        return web.application(self.desk)
+        return web.application(self.admission)
 
 
 def build(args: Settings) -> serve.Application:

@@ -23,7 +23,6 @@ from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.space.space import Space, by_name
-from dass.store.store import Store
 from serve.limits import AlreadyExists, InvalidRequest, InvalidUpload, Limits, Unavailable
 from serve.scoring import Local, RemoteScorer, Scoring, Support, Teachers, version_of
 
@@ -48,7 +47,7 @@ class Registration:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TeacherFacts:
-    """What is known of a teacher without reading its weights."""
+    """What the registry says of a teacher without its weights."""
 
     name: str
     space: str
@@ -66,13 +65,13 @@ class TeacherFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SearchTask:
-    """A search to be done."""
+class SearchSpec:
+    """What to search for: the plain values of a request."""
 
     teacher: str
     max_flops: int | None = None
     max_flops_share: float | None = None
-    """The same as a share of the teacher's, in (0, 1]."""
+    """The same as a fraction of the teacher's, in (0, 1]."""
     max_parameters: int | None = None
     config: SearchConfig = field(default_factory=SearchConfig)
     support: tuple[Support, ...] = ()
@@ -98,15 +97,21 @@ class Ranker:
         self._teachers = Teachers(registry)
 
     @classmethod
-    def open(cls, store: Store, *, predictor: str = "predictor", **settings: Any) -> Ranker:
-        """Make a ranker of what a store holds.
+    def open(
+        cls,
+        registry: Registry,
+        *,
+        predictor: str = "predictor",
+        limits: Limits | None = None,
+        scoring: Scoring | None = None,
+    ) -> Ranker:
+        """Make a ranker of a registry's predictor and teachers.
 
         Raises:
             UnknownName: it has no such predictor.
         """
-        registry = Registry(store)
         ensemble, card = registry.predictor(predictor)
-        return cls(registry, ensemble, card, **settings)
+        return cls(registry, ensemble, card, limits=limits, scoring=scoring)
 
     # --- teachers --------------------------------------------------------------------------
 
@@ -124,7 +129,7 @@ class Ranker:
         return found
 
     def describe(self, name: str) -> TeacherFacts:
-        """Return what is known of one teacher.
+        """Return the facts of one teacher.
 
         Raises:
             UnknownName: there is none of that name.
@@ -223,7 +228,7 @@ class Ranker:
     def score(
         self, teacher: str, architectures: Sequence[str], *, support: Sequence[Support] = ()
     ) -> list[Prediction]:
-        """Predict students in the given order.
+        """Predict students in the given spec.
 
         Raises:
             InvalidArchitecture: one is not a member of the space.
@@ -240,7 +245,7 @@ class Ranker:
         scorer = RemoteScorer(self.scoring, facts.version)
         return predictions(scorer, made, members, support=support)
 
-    def search(self, order: SearchTask) -> Iterator[Generation]:
+    def search(self, spec: SearchSpec) -> Iterator[Generation]:
         """Search for students, generation by generation; the last one is the answer.
 
         Everything is checked before the first generation is asked for.
@@ -249,17 +254,17 @@ class Ranker:
             InfeasibleBudget: no student fits.
             UnknownName: there is no such teacher.
         """
-        self.limits.at_most("candidates", order.config.candidates)
-        self.limits.at_most("top", order.config.top)
-        facts, made = self._teacher(order.teacher)
-        self._check_support(order.support)
-        budget = self._budget(order, facts)
+        self.limits.at_most("candidates", spec.config.candidates)
+        self.limits.at_most("top", spec.config.top)
+        facts, made = self._teacher(spec.teacher)
+        self._check_support(spec.support)
+        budget = self._budget(spec, facts)
         self.space.check_budget(budget, num_classes=facts.classes)
         scorer = RemoteScorer(self.scoring, facts.version)
-        return search(scorer, made, budget, config=order.config, support=order.support)
+        return search(scorer, made, budget, config=spec.config, support=spec.support)
 
-    def familiar(self, teacher: str) -> bool:
-        """Tell whether a teacher is like one that the predictor learned from; else size answers.
+    def in_distribution(self, teacher: str) -> bool:
+        """Return whether the predictor can judge a teacher; if not, size gives the order.
 
         Raises:
             UnknownName: there is no such teacher.
@@ -285,17 +290,17 @@ class Ranker:
                     f"{student.validation_accuracy}"
                 )
 
-    def _budget(self, order: SearchTask, facts: TeacherFacts) -> Budget:
-        share = order.max_flops_share
-        if share is None:
-            return Budget(max_flops=order.max_flops, max_parameters=order.max_parameters)
-        if order.max_flops is not None or not 0 < share <= 1:
+    def _budget(self, spec: SearchSpec, facts: TeacherFacts) -> Budget:
+        fraction = spec.max_flops_share
+        if fraction is None:
+            return Budget(max_flops=spec.max_flops, max_parameters=spec.max_parameters)
+        if spec.max_flops is not None or not 0 < fraction <= 1:
             raise InvalidConfig(
                 "`0 < max_flops_share <= 1` must hold, without `max_flops`, but got "
-                f"{share} and {order.max_flops}"
+                f"{fraction} and {spec.max_flops}"
             )
-        flops = max(1, int(facts.flops * share))
-        return Budget(max_flops=flops, max_parameters=order.max_parameters)
+        flops = max(1, int(facts.flops * fraction))
+        return Budget(max_flops=flops, max_parameters=spec.max_parameters)
 
     def check_ready(self) -> None:
         """Score one student of one teacher, if there is a teacher.

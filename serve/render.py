@@ -15,8 +15,7 @@ from pathlib import Path
 import tyro
 import yaml
 
-from serve.admission import digest
-from serve.settings import Settings
+from serve.settings import Settings, digest
 
 SOURCE = Path(__file__).parent / "config.yaml"
 

@@ -115,7 +115,7 @@ class Teachers:
     """Teachers of a registry, those read lately from memory."""
 
     def __init__(self, registry: Registry, *, most_bytes: int = CACHE_BYTES) -> None:
-        self._library = registry
+        self._registry = registry
         self.kept: Kept[tuple[str, str], Teacher] = Kept(
             lambda teacher: size_of(teacher.network.state_dict().values()), most_bytes=most_bytes
         )
@@ -130,8 +130,8 @@ class Teachers:
         return self.kept.get((name, version), lambda: self._read(name, version))
 
     def _read(self, name: str, version: str) -> Teacher:
-        teacher = self._library.teacher(name)
-        if version_of(self._library.teacher_facts(name)) != version:
+        teacher = self._registry.teacher(name)
+        if version_of(self._registry.teacher_facts(name)) != version:
             raise UnknownName(
                 f"teacher {name!r} must stay the same during a request, but was replaced; "
                 "ask again"
@@ -175,7 +175,7 @@ class Local:
 
 
 def _size_of_adapted(adapted: Adapted) -> int:
-    """Return the bytes it holds: its weights, the support's maps, and the teacher it refers to."""
+    """Return the bytes it holds: weights, the support's feature maps, the teacher it refers to."""
     return (
         size_of(tensor for weights in adapted.weights for tensor in weights.values())
         + size_of([adapted.task.support_feature_maps])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -26,3 +28,8 @@ class Settings(BaseModel):
     """Serve gRPC, which listens on every interface, without any token."""
     limits: dict[str, float] = {}
     """Bounds of requests other than those of `serve.limits.Limits`, by name."""
+
+
+def digest(token: str) -> str:
+    """Return the SHA-256 of a token, so that only a digest need be passed around."""
+    return hashlib.sha256(token.encode()).hexdigest()

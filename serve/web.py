@@ -1,4 +1,4 @@
-"""HTTP: a FastAPI application over a desk, and the page. Knows nothing of Ray.
+"""HTTP: a FastAPI application over an admission, and the page. Knows nothing of Ray.
 
 Everything below `/v1` needs the token, if there is one; page, OpenAPI document and health do not.
 """
@@ -56,8 +56,8 @@ def refusal(error: Exception) -> JSONResponse:
     return JSONResponse(wire.explain(error).model_dump(), code, headers)
 
 
-def application(desk: Admission) -> FastAPI:
-    """Make the application that answers for a desk."""
+def application(admission: Admission) -> FastAPI:
+    """Make the application in front of an admission."""
     http = FastAPI(
         title="DaSS on Ray",
         version="1",
@@ -67,11 +67,11 @@ def application(desk: Admission) -> FastAPI:
         responses=REFUSALS,
     )
     _answer_errors(http)
-    _teachers(http, desk)
-    _students(http, desk)
-    _health(http, desk)
+    _teachers(http, admission)
+    _students(http, admission)
+    _health(http, admission)
     http.mount("/page", StaticFiles(directory=PAGE))
-    http.add_middleware(_Door, desk=desk)
+    http.add_middleware(_Door, admission=admission)
 
     @http.get("/", include_in_schema=False)
     async def index() -> FileResponse:
@@ -97,34 +97,34 @@ def _answer_errors(http: FastAPI) -> None:
     http.add_exception_handler(RequestValidationError, malformed)
 
 
-def _teachers(http: FastAPI, desk: Admission) -> None:
-    ranker = desk.ranker
+def _teachers(http: FastAPI, admission: Admission) -> None:
+    ranker = admission.ranker
 
     @http.get("/v1/teachers", tags=["teachers"])
     async def list_teachers() -> wire.TeacherList:
         """List the teachers whose students can be ranked."""
-        found = await desk.small(ranker.teachers)
+        found = await admission.in_thread(ranker.teachers)
         return wire.TeacherList(teachers=[wire.Teacher.of(t) for t in found])
 
     @http.post("/v1/teachers", status_code=201, tags=["teachers"])
     async def register_teacher(request: wire.Registration) -> wire.Teacher:
         """Add a teacher of your own; the same one again is fine."""
-        return wire.Teacher.of(await desk.small(lambda: ranker.register(request.plain())))
+        return wire.Teacher.of(await admission.in_thread(lambda: ranker.register(request.plain())))
 
     @http.get("/v1/teachers/{name}", tags=["teachers"])
     async def get_teacher(name: str) -> wire.Teacher:
         """Describe a teacher."""
-        return wire.Teacher.of(await desk.small(lambda: ranker.describe(name)))
+        return wire.Teacher.of(await admission.in_thread(lambda: ranker.describe(name)))
 
     @http.delete("/v1/teachers/{name}", tags=["teachers"])
     async def delete_teacher(name: str) -> wire.TeacherName:
         """Remove a teacher."""
-        await desk.small(lambda: ranker.delete(name))
+        await admission.in_thread(lambda: ranker.delete(name))
         return wire.TeacherName(name=name)
 
 
-def _students(http: FastAPI, desk: Admission) -> None:
-    ranker = desk.ranker
+def _students(http: FastAPI, admission: Admission) -> None:
+    ranker = admission.ranker
     cheapest = {"teacher": "digits", "architectures": [str(ranker.space.smallest)]}
     examples: Any = {"the cheapest student": {"value": cheapest}}
 
@@ -134,8 +134,8 @@ def _students(http: FastAPI, desk: Admission) -> None:
     ) -> Any:
         """Rank the students of a teacher within a budget."""
         if not request.stream:
-            return await desk.search(request)
-        replies = desk.stream(request)
+            return await admission.search(request)
+        replies = admission.stream(request)
         first = await anext(replies)  # so that a refusal still has its own status
         return StreamingResponse(_lines(first, replies), media_type="application/x-ndjson")
 
@@ -144,7 +144,7 @@ def _students(http: FastAPI, desk: Admission) -> None:
         request: Annotated[wire.ScoreRequest, Body(openapi_examples=examples)],
     ) -> wire.ScoreReply:
         """Predict given students, in the given order."""
-        return await desk.score(request)
+        return await admission.score(request)
 
     @http.get("/v1/space", tags=["students"])
     async def get_space() -> wire.Space:
@@ -170,24 +170,24 @@ async def _lines(
             yield wire.explain(error).model_dump_json() + "\n"
 
 
-def _health(http: FastAPI, desk: Admission) -> None:
+def _health(http: FastAPI, admission: Admission) -> None:
     @http.get("/health", tags=["health"])
     async def health() -> dict[str, str]:
-        """Tell that the service is alive."""
+        """Answer for as long as the service is alive."""
         return {"status": "alive"}
 
     @http.get("/ready", tags=["health"])
     async def ready() -> dict[str, str]:
-        """Tell that store, predictor and scorers answer; 503 where they do not."""
-        await desk.small(desk.ranker.check_ready)
+        """Answer whether store, predictor and scorers do; 503 where they do not."""
+        await admission.in_thread(admission.ranker.check_ready)
         return {"status": "ready"}
 
 
 class _Door:
     """ASGI: refuses calls without the token and bodies beyond the limit; adds safe headers."""
 
-    def __init__(self, app: Any, desk: Admission) -> None:
-        self.app, self.desk = app, desk
+    def __init__(self, app: Any, admission: Admission) -> None:
+        self.app, self.admission = app, admission
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -203,7 +203,9 @@ class _Door:
 
         try:
             if scope["path"].startswith("/v1"):
-                self.desk.check_token(headers.get("authorization", b"").decode("latin1") or None)
+                self.admission.check_token(
+                    headers.get("authorization", b"").decode("latin1") or None
+                )
             receive = await _whole(receive, self._most(scope))
         except DassError as error:
             await refusal(error)(scope, receive, sealed)
@@ -211,7 +213,7 @@ class _Door:
         await self.app(scope, receive, sealed)
 
     def _most(self, scope: Any) -> int:
-        limits = self.desk.ranker.limits
+        limits = self.admission.ranker.limits
         if scope["path"] == "/v1/teachers":
             return limits.upload_bytes * 4 // 3 + limits.request_bytes  # in base64
         return limits.request_bytes

@@ -26,7 +26,7 @@ from dass.errors import StorageError
 from dass.searching.evolution import Generation, SearchConfig
 from dass.searching.prediction import Prediction as Predicted
 from serve import limits
-from serve.ranker import Ranker, SearchTask, TeacherFacts
+from serve.ranker import Ranker, SearchSpec, TeacherFacts
 from serve.ranker import Registration as NewTeacher
 from serve.scoring import Support as Measured
 
@@ -121,14 +121,14 @@ class Support(_Model):
 
 
 class SearchRequest(_Model):
-    """Whose students, how cheap, and how to look for them."""
+    """Whose students, how cheap, and how to search for them."""
 
     teacher: Name
     """Name of a registered teacher."""
     max_flops: Whole | None = None
     """Most multiply-adds of one forward pass."""
     max_flops_share: Fraction | None = None
-    """The same as a share of the teacher's; not both."""
+    """The same as a fraction of the teacher's; not both."""
     max_parameters: Whole | None = None
     """Most trainable parameters."""
     candidates: Whole = 1000
@@ -142,9 +142,9 @@ class SearchRequest(_Model):
     support: list[Support] = []
     """Measured students to adapt on, beside the teacher itself."""
 
-    def order(self) -> SearchTask:
-        """Return the search that is asked for."""
-        return SearchTask(
+    def plain(self) -> SearchSpec:
+        """Return the search as the ranker takes it."""
+        return SearchSpec(
             teacher=self.teacher,
             max_flops=self.max_flops,
             max_flops_share=self.max_flops_share,
@@ -182,7 +182,7 @@ class Registration(_Model):
     space: Annotated[str, Field(min_length=1, max_length=40)]
     """Name of the search space whose largest member it is."""
     classes: Whole
-    """Classes it tells apart; >= 2."""
+    """Number of classes; >= 2."""
     accuracy: Fraction
     """On validation images it was not trained on; a fraction in (0, 1]."""
     weights: Base64 | None = None
@@ -191,7 +191,7 @@ class Registration(_Model):
     """Key of such a file inside the service's store."""
 
     def plain(self) -> NewTeacher:
-        """Return the registration as the service takes it."""
+        """Return the registration as the ranker takes it."""
         return NewTeacher(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
@@ -202,7 +202,7 @@ class TeacherName(_Model):
 
 
 class Teacher(_Model):
-    """What is known of a teacher."""
+    """The facts of a teacher."""
 
     name: str
     space: str
@@ -231,7 +231,7 @@ class TeacherList(_Model):
 
 
 class Prediction(_Model):
-    """What is foretold of one student."""
+    """What is predicted of one student."""
 
     architecture: str
     """Its id."""
@@ -279,18 +279,18 @@ class SearchReply(_Model):
     pareto: list[Prediction]
     """Those that no candidate beats in both FLOPs and accuracy, cheapest first."""
     by_size: bool
-    """Whether size alone gave the order: the teacher looks unlike all that were learned from."""
+    """Whether size alone gave the order: the teacher is out of distribution."""
 
     @classmethod
     def of(
-        cls, order: SearchTask, found: Generation, *, done: bool, seconds: float, by_size: bool
+        cls, spec: SearchSpec, found: Generation, *, done: bool, seconds: float, by_size: bool
     ) -> SearchReply:
         """Write a generation."""
         return cls(
-            teacher=order.teacher,
+            teacher=spec.teacher,
             done=done,
             scored=found.scored,
-            candidates=order.config.candidates,
+            candidates=spec.config.candidates,
             seconds=seconds,
             top=[Prediction.of(p) for p in found.top],
             pareto=[Prediction.of(p) for p in found.pareto],
@@ -368,7 +368,7 @@ class Predictor(_Model):
 
 
 def measured(support: Sequence[Support]) -> tuple[Measured, ...]:
-    """Return measured students as the service takes them."""
+    """Return measured students as the ranker takes them."""
     return tuple(
         Measured(architecture=s.architecture, validation_accuracy=s.validation_accuracy)
         for s in support

@@ -107,7 +107,7 @@ def replicas(wanted=2, seconds=90):
 def test_a_scorer_killed_under_load_loses_no_request(service):
     pids = replicas()
     assert len(pids) >= 2
-    expected = Ranker.open(service.registry.store).score("digits", SOME)
+    expected = Ranker.open(service.registry).score("digits", SOME)
     killed = threading.Event()
 
     def ask(number):
@@ -189,12 +189,12 @@ def test_a_client_that_hangs_up_stops_its_search(service, hang_up):
     body = {"teacher": "digits", "candidates": 1000, "support": SUPPORT}
     before = sum(replicas().values())
     over_http(service).call("Search", body)
-    whole = sum(replicas().values()) - before
+    one = sum(replicas().values()) - before
     for _ in range(3):
         hang_up(service, body)
     time.sleep(3)
     after = sum(replicas().values())
-    assert after - before - whole < 3 * whole * 0.7
+    assert after - before - one < 3 * one * 0.7
     time.sleep(2)
     assert sum(replicas().values()) == after, "nothing goes on"
 

@@ -13,12 +13,13 @@ import pytest
 from dass.errors import CorruptArtifact, StorageError
 from serve import dass_pb2 as pb
 from serve import rpc, web, wire
-from serve.admission import Admission, digest
+from serve.admission import Admission
 from serve.limits import Limits, Overloaded, TookTooLong, Unauthenticated, Unavailable
 from serve.ranker import Ranker
 from serve.scoring import Local
+from serve.settings import digest
 from tests.serve.test_ranker import Context, asgi
-from tests.support.serving import LIMITS, any_teacher, stock, weights_of
+from tests.support.serving import LIMITS, any_teacher, prepare, weights_of
 from tests.support.serving_contract import registration
 
 SEARCH = {"teacher": "digits", "candidates": 1000}
@@ -26,7 +27,7 @@ SEARCH = {"teacher": "digits", "candidates": 1000}
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
-    return stock(tmp_path_factory.mktemp("stocked"))
+    return prepare(tmp_path_factory.mktemp("prepared"))
 
 
 class Slow:
@@ -44,9 +45,9 @@ class Slow:
         return self.local(chunk)
 
 
-def desk_of(registry, scoring=None, **limits):
+def admission_of(registry, scoring=None, **limits):
     limits = Limits(**LIMITS | limits)
-    return Admission(Ranker.open(registry.store, limits=limits, scoring=scoring))
+    return Admission(Ranker.open(registry, limits=limits, scoring=scoring))
 
 
 def request(**changes):
@@ -60,14 +61,14 @@ def test_closing_a_stream_stops_its_search_and_frees_its_turn(registry):
     slow = Slow(registry, seconds=0.01)
 
     async def go():
-        desk = desk_of(registry, slow, running=1, waiting=0)
-        replies = desk.stream(request())
+        admission = admission_of(registry, slow, running=1, waiting=0)
+        replies = admission.stream(request())
         await anext(replies)
         await replies.aclose()
         taken = slow.chunks
         await asyncio.sleep(0.3)
         assert slow.chunks == taken <= 2, "of ten generations"
-        assert (await desk.search(request(candidates=20))).done
+        assert (await admission.search(request(candidates=20))).done
 
     asyncio.run(go())
 
@@ -76,15 +77,15 @@ def test_cancelling_a_search_stops_it_and_frees_its_turn(registry):
     slow = Slow(registry, seconds=0.05)
 
     async def go():
-        desk = desk_of(registry, slow, running=1, waiting=0)
-        searching = asyncio.create_task(desk.search(request()))
+        admission = admission_of(registry, slow, running=1, waiting=0)
+        searching = asyncio.create_task(admission.search(request()))
         await asyncio.sleep(0.15)
         searching.cancel()
         await asyncio.gather(searching, return_exceptions=True)
         taken = slow.chunks
         await asyncio.sleep(0.3)
         assert slow.chunks <= taken + 1
-        assert (await desk.search(request(candidates=20))).done
+        assert (await admission.search(request(candidates=20))).done
 
     asyncio.run(go())
 
@@ -97,15 +98,15 @@ def test_beyond_those_that_run_and_wait_a_search_is_refused_and_later_served(reg
     slow.go.clear()
 
     async def go():
-        desk = desk_of(registry, slow, running=1, waiting=2)
+        admission = admission_of(registry, slow, running=1, waiting=2)
         small = request(candidates=20)
-        asked = [asyncio.create_task(desk.search(small)) for _ in range(3)]
+        asked = [asyncio.create_task(admission.search(small)) for _ in range(3)]
         await asyncio.sleep(0.05)
         with pytest.raises(Overloaded, match="1 searches may run and 2 wait"):
-            await desk.search(small)
+            await admission.search(small)
         slow.go.set()
         assert all(reply.done for reply in await asyncio.gather(*asked))
-        assert (await desk.search(small)).done
+        assert (await admission.search(small)).done
 
     asyncio.run(go())
 
@@ -115,9 +116,9 @@ def test_what_takes_too_long_is_given_up_running_or_waiting(registry):
     slow.go.clear()
 
     async def go():
-        desk = desk_of(registry, slow, running=1, seconds=0.2)
+        admission = admission_of(registry, slow, running=1, seconds=0.2)
         answers = await asyncio.gather(
-            *(desk.search(request(candidates=20)) for _ in range(2)), return_exceptions=True
+            *(admission.search(request(candidates=20)) for _ in range(2)), return_exceptions=True
         )
         slow.go.set()
         assert [type(a) for a in answers] == [TookTooLong, TookTooLong]
@@ -135,7 +136,7 @@ def test_every_error_has_its_status_over_http_and_grpc(registry, error, monkeypa
     def refuse(*_):
         raise error("so it is")
 
-    ranker = Ranker.open(registry.store, limits=Limits(**LIMITS))
+    ranker = Ranker.open(registry, limits=Limits(**LIMITS))
     monkeypatch.setattr(ranker, "describe", refuse)
     answer = asgi(ranker, "GET", "/v1/teachers/digits")
     assert answer.status_code == code
@@ -151,7 +152,7 @@ def call(ranker, method, message, context, *, token=None, insecure=True):
     async def go():
         calls = rpc.Calls()
         calls.insecure = insecure
-        calls.desk = Admission(ranker, token_digest=token and digest(token))
+        calls.admission = Admission(ranker, token_digest=token and digest(token))
         return await getattr(calls, method)(message, context)
 
     return asyncio.run(go())
@@ -176,7 +177,7 @@ def test_a_fault_of_our_own_is_not_told_to_clients():
 
 
 def test_a_store_out_of_reach_is_unavailable_and_not_ready(registry, monkeypatch):
-    ranker = Ranker.open(registry.store, limits=Limits(**LIMITS))
+    ranker = Ranker.open(registry, limits=Limits(**LIMITS))
 
     def lost(*_):
         raise StorageError("the store did not answer")
@@ -192,13 +193,13 @@ def test_scorers_out_of_reach_are_unavailable(registry):
     def lost(chunk):
         raise Unavailable("no scorer answers")
 
-    ranker = Ranker.open(registry.store, scoring=lost)
+    ranker = Ranker.open(registry, scoring=lost)
     assert asgi(ranker, "POST", "/v1/search", SEARCH).status_code == 503
     assert asgi(ranker, "GET", "/ready").status_code == 503
 
 
 def test_a_client_is_not_told_where_the_store_is(registry):
-    ranker = Ranker.open(registry.store)
+    ranker = Ranker.open(registry)
     for answer in (
         asgi(ranker, "GET", "/v1/teachers/nobody"),
         asgi(ranker, "DELETE", "/v1/teachers/nobody"),
@@ -210,7 +211,7 @@ def test_a_client_is_not_told_where_the_store_is(registry):
 
 
 def test_one_broken_teacher_hides_no_other(registry):
-    ranker = Ranker.open(registry.store)
+    ranker = Ranker.open(registry)
     registry.store.write("teachers/broken/config.json", b"{}")
     names = [t["name"] for t in asgi(ranker, "GET", "/v1/teachers").json()["teachers"]]
     assert "digits" in names and "broken" not in names
@@ -224,7 +225,7 @@ def test_one_broken_teacher_hides_no_other(registry):
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_beyond_the_limit_is_refused_whatever_its_length_was_said_to_be(registry, chunked):
-    ranker = Ranker.open(registry.store, limits=Limits(**LIMITS))
+    ranker = Ranker.open(registry, limits=Limits(**LIMITS))
     body = b" " * (LIMITS["request_bytes"] + 1)
 
     async def parts():
@@ -236,7 +237,7 @@ def test_a_body_beyond_the_limit_is_refused_whatever_its_length_was_said_to_be(r
 
 
 def test_a_message_beyond_the_limit_is_refused(registry):
-    ranker = Ranker.open(registry.store, limits=Limits(**LIMITS | {"request_bytes": 1000}))
+    ranker = Ranker.open(registry, limits=Limits(**LIMITS | {"request_bytes": 1000}))
     context, message = Context(), pb.ScoreRequest(teacher="d", architectures=["4_8_32"] * 200)
     with pytest.raises(Exception, match="at most 1,000 bytes"):
         call(ranker, "Score", message, context)
@@ -244,14 +245,14 @@ def test_a_message_beyond_the_limit_is_refused(registry):
 
 
 def test_more_teachers_than_the_limit_are_refused(registry):
-    ranker = Ranker.open(registry.store, limits=Limits(**LIMITS | {"teachers": 1}))
+    ranker = Ranker.open(registry, limits=Limits(**LIMITS | {"teachers": 1}))
     body = registration("one-more", weights_of(any_teacher("-")))
     answer = asgi(ranker, "POST", "/v1/teachers", body)
     assert answer.status_code == 413 and "teachers" in answer.json()["message"]
 
 
 def test_a_body_that_is_no_json_is_refused(registry):
-    ranker = Ranker.open(registry.store)
+    ranker = Ranker.open(registry)
     for content in (b"{", b"\xff\xfe", b"[]", b"NaN", b'{"teacher": NaN}'):
         answer = asgi(
             ranker,
@@ -268,7 +269,7 @@ def test_a_body_that_is_no_json_is_refused(registry):
 
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer wrong", "secret", "Basic secret"])
 def test_calls_without_the_token_are_refused_over_both_protocols(registry, header):
-    ranker = Ranker.open(registry.store)
+    ranker = Ranker.open(registry)
     headers = {"authorization": header} if header else {}
     answer = asgi(ranker, "POST", "/v1/search", SEARCH, token="secret", headers=headers)
     assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
@@ -281,7 +282,7 @@ def test_calls_without_the_token_are_refused_over_both_protocols(registry, heade
 
 
 def test_the_token_opens_both_protocols(registry):
-    ranker, headers = Ranker.open(registry.store), {"authorization": "Bearer secret"}
+    ranker, headers = Ranker.open(registry), {"authorization": "Bearer secret"}
     answer = asgi(ranker, "GET", "/v1/space", token="secret", headers=headers)
     assert answer.status_code == 200
     found = call(ranker, "GetSpace", pb.SpaceRequest(), Context(headers.items()), token="secret")
@@ -289,7 +290,7 @@ def test_the_token_opens_both_protocols(registry):
 
 
 def test_grpc_without_a_token_is_closed_unless_it_is_said_to_be_insecure(registry):
-    ranker = Ranker.open(registry.store)
+    ranker = Ranker.open(registry)
     with pytest.raises(Unauthenticated, match="--insecure"):
         call(ranker, "GetSpace", pb.SpaceRequest(), Context(), insecure=False)
     assert call(ranker, "GetSpace", pb.SpaceRequest(), Context()).name == "micro"
@@ -309,7 +310,7 @@ def test_grpc_without_a_token_is_closed_unless_it_is_said_to_be_insecure(registr
     ],
 )
 def test_no_path_of_a_url_escapes(registry, path):
-    ranker = Ranker.open(registry.store)
+    ranker = Ranker.open(registry)
 
     async def go():
         app = web.application(Admission(ranker))
@@ -342,7 +343,7 @@ def test_no_path_of_a_url_escapes(registry, path):
 
 def test_examples_of_the_document_run_as_they_stand(registry):
     """In whatever space: the service's own teacher is always called `digits`."""
-    ranker = Ranker.open(registry.store)
+    ranker = Ranker.open(registry)
     document = asgi(ranker, "GET", "/openapi.json").json()
     ran = 0
     for path, methods in document["paths"].items():
@@ -356,6 +357,6 @@ def test_examples_of_the_document_run_as_they_stand(registry):
 
 
 def test_limits_are_told_to_clients(registry):
-    ranker = Ranker.open(registry.store, limits=replace(Limits(), candidates=77))
+    ranker = Ranker.open(registry, limits=replace(Limits(), candidates=77))
     limits = asgi(ranker, "GET", "/v1/predictor").json()["limits"]
     assert {"name": "candidates", "most": 77.0} in limits

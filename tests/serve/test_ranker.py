@@ -1,4 +1,4 @@
-"""The service without Ray: its contract in process and over HTTP; hostile requests; the desk."""
+"""The service without Ray: its contract in process and over HTTP; hostile requests."""
 
 import asyncio
 import base64
@@ -11,10 +11,11 @@ import pytest
 from dass.errors import DassError
 from serve import dass_pb2 as pb
 from serve import proto, rpc, web, wire
-from serve.admission import Admission, digest
+from serve.admission import Admission
 from serve.limits import Limits
 from serve.ranker import Ranker
-from tests.support.serving import LIMITS, stock
+from serve.settings import digest
+from tests.support.serving import LIMITS, prepare
 from tests.support.serving_contract import Refused, ServiceContract
 
 ROUTES = {
@@ -48,12 +49,12 @@ MESSAGES = {
 
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory):
-    return stock(tmp_path_factory.mktemp("stocked"))
+    return prepare(tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture
 def ranker(registry):
-    return Ranker.open(registry.store, limits=Limits(**LIMITS))
+    return Ranker.open(registry, limits=Limits(**LIMITS))
 
 
 class Context:
@@ -92,7 +93,7 @@ class TestCallsInProcess(ServiceContract):
         class Client:
             def call(self, method, request):
                 async def go():
-                    calls.desk = Admission(ranker)
+                    calls.admission = Admission(ranker)
                     context = Context()
                     try:
                         message = to_message(method, request)
@@ -104,7 +105,7 @@ class TestCallsInProcess(ServiceContract):
 
             def stream(self, request):
                 async def go():
-                    calls.desk = Admission(ranker)
+                    calls.admission = Admission(ranker)
                     message = to_message("Search", request)
                     return [plain(r) async for r in calls.StreamSearch(message, Context())]
 

@@ -14,7 +14,7 @@ from serve import web
 from serve.admission import Admission
 from serve.limits import Limits
 from serve.ranker import Ranker
-from tests.support.serving import LIMITS, stock
+from tests.support.serving import LIMITS, prepare
 
 # Drawing requests warns of its own ways.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -28,9 +28,9 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory):
-    registry = stock(tmp_path_factory.mktemp("stocked"))
+    registry = prepare(tmp_path_factory.mktemp("prepared"))
     limits = Limits(**LIMITS | {"candidates": 60})
-    application = web.application(Admission(Ranker.open(registry.store, limits=limits)))
+    application = web.application(Admission(Ranker.open(registry, limits=limits)))
     return schemathesis.openapi.from_asgi("/openapi.json", application)
 
 

@@ -6,9 +6,9 @@ import torch
 from dass.errors import UnknownName
 from dass.searching.evolution import SearchConfig
 from dass.space.space import by_name
-from serve.ranker import Ranker, SearchTask
+from serve.ranker import Ranker, SearchSpec
 from serve.scoring import Chunk, Kept, Local, Scores, Support, join, split, version_of
-from tests.support.serving import any_teacher, stock
+from tests.support.serving import any_teacher, prepare
 
 SPACE = by_name("micro")
 SOME = tuple(str(a) for a in SPACE.sample(150, generator=torch.Generator().manual_seed(3)))
@@ -16,7 +16,7 @@ SOME = tuple(str(a) for a in SPACE.sample(150, generator=torch.Generator().manua
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
-    return stock(tmp_path_factory.mktemp("stocked"))
+    return prepare(tmp_path_factory.mktemp("prepared"))
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def test_an_answer_without_uncertainties_is_joined_to_one_without(registry):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_search_finds_the_same_students_however_its_chunks_are_cut(registry, local, seed):
-    order = SearchTask(teacher="digits", config=SearchConfig(candidates=400, seed=seed))
+    spec = SearchSpec(teacher="digits", config=SearchConfig(candidates=400, seed=seed))
     answers = []
     for parts in (1, 2, 4):
-        ranker = Ranker.open(registry.store, scoring=InParts(local, parts))
-        *_, last = ranker.search(order)
+        ranker = Ranker.open(registry, scoring=InParts(local, parts))
+        *_, last = ranker.search(spec)
         answers.append([p.architecture for p in last.top])
     assert answers[0] == answers[1] == answers[2]
 

@@ -7,9 +7,8 @@ import warnings
 import pytest
 import yaml
 
-from serve.admission import digest
 from serve.render import SOURCE, main, render
-from serve.settings import Settings
+from serve.settings import Settings, digest
 
 GUARDED = Settings(
     store="s3://b/p", predictor="mine", max_replicas=8, token_digest=digest("secret")

@@ -1,4 +1,4 @@
-"""What the tests of the service share: a stocked store, and one service on Ray for all of them."""
+"""What the tests of the service share: a prepared store, and one service on Ray for all."""
 
 import os
 import socket
@@ -50,25 +50,25 @@ def weights_of(teacher):
     return artifacts.pack_teacher(teacher)[artifacts.WEIGHTS]
 
 
-def stock(root):
-    """Fill a store: a predictor of three members, teachers `digits` and `strange`, unlike it."""
+def prepare(root):
+    """Prepare a store: a predictor of three members; teachers `digits` and, unlike it, `ood`."""
     registry, space = Registry(Store(str(root))), by_name("micro")
     shape = PredictorConfig(space="micro", recipe="test", hidden=8, features=16, scale="fraction")
     members = [
         Predictor(shape, generator=torch.Generator().manual_seed(seed)).eval() for seed in range(3)
     ]
-    digits, strange = any_teacher("digits"), any_teacher("strange", seed=1)
+    digits, ood = any_teacher("digits"), any_teacher("ood", seed=1)
     with torch.no_grad():
-        for parameter in strange.network.parameters():
+        for parameter in ood.network.parameters():
             parameter.mul_(30.0)
     seen = statistics(embed(digits.network, [space.largest])[0], digits.accuracy, 3)
-    known = Reference(
+    reference = Reference(
         statistics=(seen, tuple(v + 1.0 for v in seen)), offset=-0.01, slope=0.02, std=0.01
     )
     registry.put_predictor(
-        "predictor", Ensemble(tuple(members), reference=known), {"made": "for tests"}
+        "predictor", Ensemble(tuple(members), reference=reference), {"made": "for tests"}
     )
-    for teacher in (digits, strange):
+    for teacher in (digits, ood):
         registry.put_teacher(teacher, {"recipe": "own"})
     return registry
 
@@ -98,7 +98,7 @@ def service(tmp_path_factory):
 
         from serve.app import Settings, start
 
-    registry = stock(tmp_path_factory.mktemp("service"))
+    registry = prepare(tmp_path_factory.mktemp("service"))
     port, grpc_port = free_port(), free_port()
     settings = Settings(store=registry.store.root, scorer_cpus=0.1, max_replicas=3, limits=LIMITS)
     before = os.environ.get("DASS_TOKEN")
