@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
+from cachetools import LRUCache
 from torch import Tensor
 
 from dass.errors import UnknownName
@@ -26,7 +26,7 @@ from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
 
 CACHE_BYTES = 512 * 2**20
-"""Teachers and adapted predictors that a process keeps."""
+"""Bytes of teachers and adapted predictors that a process keeps."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -82,42 +82,37 @@ def size_of(tensors: Iterable[Tensor]) -> int:
     return sum(t.numel() * t.element_size() for t in tensors)
 
 
-class Kept(Generic[K, V]):
-    """Values used lately, the longest unused leaving first once they fill a bound of bytes."""
+class Cache(Generic[K, V]):
+    """Values used lately, within a bound of bytes; threads may share one."""
 
-    def __init__(self, size: Callable[[V], int], *, most_bytes: int) -> None:
-        self._size, self._most_bytes = size, most_bytes
-        self._values: OrderedDict[K, tuple[V, int]] = OrderedDict()
+    def __init__(self, size: Callable[[V], int], *, max_bytes: int) -> None:
+        # A value larger than all of the bound counts as all of it: it is kept, alone, since
+        # every chunk of a search asks for it again.
+        self._values: LRUCache[K, V] = LRUCache(max_bytes, lambda v: min(size(v), max_bytes))
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Return how many are kept."""
+        """Return how many values it holds."""
         return len(self._values)
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """Return the value of a key, made now if it is not kept."""
+        """Return the value of a key, made now if it is not there."""
         with self._lock:
             if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key][0]
-        value = make()
+                return self._values[key]
+        value = make()  # without the lock: others need not wait for it
         with self._lock:
-            self._values[key] = value, self._size(value)
-            while (
-                len(self._values) > 1
-                and sum(size for _, size in self._values.values()) > self._most_bytes
-            ):
-                self._values.popitem(last=False)
+            self._values[key] = value
         return value
 
 
 class Teachers:
-    """Teachers of a registry, those read lately from memory."""
+    """Teachers of a registry, those read lately from a cache."""
 
-    def __init__(self, registry: Registry, *, most_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, registry: Registry, *, max_bytes: int = CACHE_BYTES) -> None:
         self._registry = registry
-        self.kept: Kept[tuple[str, str], Teacher] = Kept(
-            lambda teacher: size_of(teacher.network.state_dict().values()), most_bytes=most_bytes
+        self.cache: Cache[tuple[str, str], Teacher] = Cache(
+            lambda teacher: size_of(teacher.network.state_dict().values()), max_bytes=max_bytes
         )
 
     def get(self, name: str, version: str) -> Teacher:
@@ -127,7 +122,7 @@ class Teachers:
             UnknownName: it was deleted, or replaced by another of its name.
             CorruptArtifact: its files are broken.
         """
-        return self.kept.get((name, version), lambda: self._read(name, version))
+        return self.cache.get((name, version), lambda: self._read(name, version))
 
     def _read(self, name: str, version: str) -> Teacher:
         teacher = self._registry.teacher(name)
@@ -143,12 +138,12 @@ class Local:
     """Scoring in this process. What it keeps: teachers, and predictors adapted to them."""
 
     def __init__(
-        self, registry: Registry, ensemble: Ensemble, *, most_bytes: int = CACHE_BYTES
+        self, registry: Registry, ensemble: Ensemble, *, max_bytes: int = CACHE_BYTES
     ) -> None:
         self._ensemble = ensemble
-        self.teachers = Teachers(registry, most_bytes=most_bytes // 2)
-        self.adapted: Kept[tuple[str, str, tuple[Support, ...]], Adapted] = Kept(
-            _size_of_adapted, most_bytes=most_bytes // 2
+        self.teachers = Teachers(registry, max_bytes=max_bytes // 2)
+        self.adapted: Cache[tuple[str, str, tuple[Support, ...]], Adapted] = Cache(
+            _size_of_adapted, max_bytes=max_bytes // 2
         )
 
     def __call__(self, chunk: Chunk, /) -> Scores:

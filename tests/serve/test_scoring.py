@@ -7,7 +7,7 @@ from dass.errors import UnknownName
 from dass.searching.evolution import SearchConfig
 from dass.space.space import by_name
 from serve.ranker import Ranker, SearchSpec
-from serve.scoring import Chunk, Kept, Local, Scores, Support, join, split, version_of
+from serve.scoring import Cache, Chunk, Local, Scores, Support, join, split, version_of
 from tests.support.serving import any_teacher, prepare
 
 SPACE = by_name("micro")
@@ -88,29 +88,32 @@ def test_an_adapted_predictor_is_kept_and_answers_as_a_new_one(registry, local):
 
 
 def test_the_longest_unused_leaves_first():
-    kept = Kept(len, most_bytes=10)
+    cache = Cache(len, max_bytes=10)
     for key in ("a", "b", "a", "c"):
-        kept.get(key, lambda: b"1234")
-    made = [key for key in "cab" if kept.get(key, lambda: b"new!") == b"new!"]
+        cache.get(key, lambda: b"1234")
+    made = [key for key in "cab" if cache.get(key, lambda: b"new!") == b"new!"]
     assert made == ["b"], "a was asked for again before c came"
 
 
 def test_what_is_larger_than_the_bound_is_still_served():
-    kept = Kept(len, most_bytes=3)
-    assert kept.get("a", lambda: b"1234") == b"1234" and len(kept) == 1
+    cache = Cache(len, max_bytes=3)
+    assert cache.get("a", lambda: b"1234") == b"1234" and len(cache) == 1
+    cache.get("b", lambda: b"12345")
+    again = cache.get("b", lambda: b"made twice")
+    assert again == b"12345" and len(cache) == 1, "kept, alone"
 
 
 def test_a_replicas_memory_is_bounded_however_many_teachers_it_serves(registry):
     names = [f"t{number}" for number in range(30)]
     for number, name in enumerate(names):
         registry.put_teacher(any_teacher(name, seed=number), {"recipe": "own"})
-    local = Local(registry, registry.predictor("predictor")[0], most_bytes=2**20)
+    local = Local(registry, registry.predictor("predictor")[0], max_bytes=2**20)
     for name in names:
         for accuracy in (0.2, 0.4):
             support = (Support(architecture=SOME[0], validation_accuracy=accuracy),)
             local(chunk(registry, name, support, SOME[:3]))
     one = sum(t.numel() * 4 for t in any_teacher("-").network.state_dict().values())
-    assert len(local.teachers.kept) <= 2**19 / one
+    assert len(local.teachers.cache) <= 2**19 / one
     assert 1 <= len(local.adapted) < 30
 
 
