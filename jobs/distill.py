@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from dass.errors import InvalidConfig
 from dass.networks.onnx import to_onnx
 from dass.predictor.records import StudentRecord
-from dass.registry.artifacts import pack_student
+from dass.registry.networks import pack_student
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
 from dass.store.store import Store
@@ -101,7 +101,7 @@ def main(config: DistillConfig) -> None:
     print("\n" + console.table(["", "validation", "test"], rows))
     console.finish(
         where,
-        next_line=f"onnxruntime loads {ONNX}; dass.registry.artifacts the rest",
+        next_line=f"onnxruntime loads {ONNX}; dass.registry.networks the rest",
     )
 
 

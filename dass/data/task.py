@@ -23,6 +23,7 @@ from torch import Tensor
 
 from dass.data.images import Images
 from dass.data.sources import canonical, load_source
+from dass.decoding import decode
 from dass.errors import InvalidConfig, InvalidData, UnknownName
 
 Role = Literal["train", "validation", "unseen"]
@@ -122,21 +123,7 @@ class TaskConfig:
             InvalidConfig: A field is unknown, of a wrong type or out of range.
             UnknownName: No source is called that.
         """
-        known = [field.name for field in dataclasses.fields(cls)]
-        for field in fields:
-            if field not in known:
-                raise InvalidConfig(
-                    f"The fields of a task must be among {', '.join(known)}, but got {field!r}: "
-                    f"remove or rename it"
-                )
-        lists = {"only", "exclude"} & {key for key in fields if isinstance(fields[key], list)}
-        try:
-            return cls(**{**fields, **{field: tuple(fields[field]) for field in lists}})
-        except TypeError as error:
-            raise InvalidConfig(
-                f"The fields of a task must have the types of `TaskConfig`, but {dict(fields)} "
-                f"has not ({error}): correct them"
-            ) from error
+        return decode(cls, fields, what="a task", error=InvalidConfig)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -85,7 +85,7 @@ def compare(
             seconds.append(spent)
             affords.append(affordable)
             theirs.append(rival.regret(affordable))
-            ours.append(float(own.loc[name, column]))
+            ours.append(own[column].to_dict()[name])
         found.append(
             {
                 "time of": title,

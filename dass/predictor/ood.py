@@ -10,9 +10,10 @@ Dimension letters: n students, c h w a feature map.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dass.decoding import decode
 from dass.errors import InvalidData
 from dass.predictor.episode import Episode
 
@@ -29,6 +31,9 @@ any reference is from the others. A guess: validation teachers are at 0.1 to 0.7
 there to choose it by; it is to catch what is far off, not what is new."""
 
 Statistics = tuple[float, ...]
+
+_ON_DISK = {"statistics": "looks", "std": "deviation"}
+"""Names in manifests of what is called otherwise here."""
 
 
 def statistics(
@@ -80,31 +85,15 @@ class Reference:
         Raises:
             InvalidData: it is not that.
         """
-        try:
-            numbers = {name: float(plain[name]) for name in ("offset", "slope", "deviation")}
-            rows = tuple(tuple(float(value) for value in row) for row in plain["looks"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InvalidData(
-                "`known` must be given as looks, offset, slope and deviation, all numbers, but: "
-                f"{error!r}"
-            ) from error
-        if not all(math.isfinite(v) for v in (*numbers.values(), *(v for r in rows for v in r))):
+        found = decode(cls, plain, what="`known`", error=InvalidData, names=_ON_DISK)
+        numbers = (found.offset, found.slope, found.std)
+        if not all(map(math.isfinite, itertools.chain(numbers, *found.statistics))):
             raise InvalidData("`known` must be given as finite numbers")
-        return cls(
-            statistics=rows,
-            offset=numbers["offset"],
-            slope=numbers["slope"],
-            std=numbers["deviation"],
-        )
+        return found
 
     def to_plain(self) -> dict[str, Any]:
         """Return it for JSON, under the names that it has on disk."""
-        return {
-            "looks": [list(row) for row in self.statistics],
-            "offset": self.offset,
-            "slope": self.slope,
-            "deviation": self.std,
-        }
+        return {_ON_DISK.get(name, name): value for name, value in asdict(self).items()}
 
     def distance(self, teacher: Statistics) -> float:
         """Return how far a teacher is from the nearest reference, in units of their variety.

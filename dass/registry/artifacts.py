@@ -1,15 +1,14 @@
-"""Teachers, students and predictors as files: `weights.safetensors` and, last, `config.json`.
+"""The format of artifacts: tensors in `weights.safetensors` and, last, facts in `config.json`.
 
 An artifact is a mapping from file name to bytes, so that any store can hold it; `config.json` is
 the manifest, and its existence means that the artifact is whole. Nothing is ever pickled, and no
-pickle is ever loaded. Where artifacts lie is not known here.
+pickle is ever loaded. Knows nothing of what is kept so, nor of where.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from dass.data.task import TaskConfig
-from dass.errors import CorruptArtifact, DassError, InvalidConfig, UnknownName
-from dass.networks.resnet import ResNet
-from dass.networks.teacher import Teacher
-from dass.predictor.ensemble import Ensemble
-from dass.predictor.network import Predictor, PredictorConfig
-from dass.predictor.ood import Reference
-from dass.space.architecture import Architecture
-from dass.space.space import by_name
+from dass.errors import CorruptArtifact
 
 FORMAT = 1
 """Raised when an old reader could misread a new file."""
@@ -133,179 +124,6 @@ def fill(module: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> Non
             f"{'; '.join(problems[:6])}{more}"
         )
     module.load_state_dict(expected | dict(weights))
-
-
-def _need(config: Mapping[str, Any], name: str, kinds: type | tuple[type, ...], where: str) -> Any:
-    if not isinstance(config.get(name), kinds):
-        raise CorruptArtifact(
-            f"{MANIFEST} of {where} must have `{name}`, but got {config.get(name)!r}"
-        )
-    return config[name]
-
-
-# --- networks ------------------------------------------------------------------------------
-
-
-def pack_network(network: ResNet, *, kind: str, facts: Mapping[str, Any]) -> dict[str, bytes]:
-    """Make an artifact of a network and facts about it (JSON values)."""
-    config = {
-        "space": network.space.name,
-        "architecture": str(network.architecture),
-        "num_classes": network.num_classes,
-    }
-    return pack(kind, config | dict(facts), network.state_dict())
-
-
-def unpack_network(files: Files, *, kind: str, where: str) -> tuple[ResNet, dict[str, Any]]:
-    """Read a network and the facts about it.
-
-    Raises:
-        CorruptArtifact: the files are broken, or the weights do not fit the architecture.
-    """
-    config, weights = unpack(files, kind=kind, where=where)
-    try:
-        network = ResNet(
-            by_name(_need(config, "space", str, where)),
-            Architecture.parse(_need(config, "architecture", str, where)),
-            num_classes=_need(config, "num_classes", int, where),
-        )
-    except CorruptArtifact:
-        raise
-    except (DassError, TypeError, RuntimeError) as error:  # torch on absurd `num_classes`
-        raise CorruptArtifact(f"{MANIFEST} of {where} must fit its space: {error}") from error
-    fill(network, weights, where=where)
-    return network.eval(), config
-
-
-def pack_student(network: ResNet, facts: Mapping[str, Any]) -> dict[str, bytes]:
-    """Make an artifact of a trained student; `facts` is its record."""
-    return pack_network(network, kind="student", facts=facts)
-
-
-def unpack_student(files: Files, *, where: str = "student") -> tuple[ResNet, dict[str, Any]]:
-    """Read a trained student and its facts."""
-    return unpack_network(files, kind="student", where=where)
-
-
-def pack_teacher(teacher: Teacher, facts: Mapping[str, Any] | None = None) -> dict[str, bytes]:
-    """Make an artifact of a teacher."""
-    own = {
-        "name": teacher.name,
-        "accuracy": teacher.accuracy,
-        "test_accuracy": teacher.test_accuracy,
-        "task": None if teacher.task is None else teacher.task.to_dict(),
-    }
-    return pack_network(teacher.network, kind="teacher", facts=own | dict(facts or {}))
-
-
-def unpack_teacher(files: Files, *, where: str = "teacher") -> Teacher:
-    """Read a teacher.
-
-    Raises:
-        CorruptArtifact: the files are broken, or no largest member of a space.
-    """
-    network, config = unpack_network(files, kind="teacher", where=where)
-    task, test = config.get("task"), config.get("test_accuracy")
-    try:
-        return Teacher(
-            name=_need(config, "name", str, where),
-            network=network,
-            accuracy=float(_need(config, "accuracy", (int, float), where)),
-            test_accuracy=None if test is None else float(test),
-            task=None if task is None else TaskConfig.from_dict(task),
-        )
-    except CorruptArtifact:
-        raise
-    except (DassError, AttributeError, TypeError, ValueError) as error:
-        raise CorruptArtifact(f"{MANIFEST} of {where} is unusable: {error}") from error
-
-
-# --- predictors ----------------------------------------------------------------------------
-
-
-def pack_ensemble(ensemble: Ensemble, card: Mapping[str, Any]) -> dict[str, bytes]:
-    """Make an artifact of a predictor; `card` says how it was trained and what it reached."""
-    weights = {
-        f"{index}.{name}": tensor
-        for index, member in enumerate(ensemble.members)
-        for name, tensor in member.state_dict().items()
-    }
-    members = [asdict(member.config) for member in ensemble.members]
-    known = None if ensemble.reference is None else ensemble.reference.to_plain()
-    config = {"members": members, "noise": ensemble.noise, "known": known, "card": dict(card)}
-    return pack("predictor", config, weights)
-
-
-def unpack_ensemble(
-    files: Files, *, space: str | None = None, recipe: str | None = None, where: str = "predictor"
-) -> tuple[Ensemble, dict[str, Any]]:
-    """Read a predictor and its card.
-
-    Args:
-        files: the artifact.
-        space: name of the space it is wanted for, if any.
-        recipe: name of the student recipe it is wanted for, if any.
-        where: its name, for errors.
-
-    Raises:
-        CorruptArtifact: the files are broken, or made for another space or recipe.
-    """
-    config, weights = unpack(files, kind="predictor", where=where)
-    members: list[Predictor] = []
-    unread = set(weights)
-    for index, member in enumerate(_need(config, "members", list, where)):
-        try:
-            shape = PredictorConfig(**_settings(member, where))
-            predictor = Predictor(shape, generator=torch.Generator())
-        except (InvalidConfig, UnknownName, RuntimeError) as error:  # torch on absurd sizes
-            raise CorruptArtifact(f"member {index} of {where} is unusable: {error}") from error
-        prefix = f"{index}."
-        own = {n.removeprefix(prefix): t for n, t in weights.items() if n.startswith(prefix)}
-        fill(predictor, own, where=f"member {index} of {where}")
-        unread -= {prefix + name for name in own}
-        members.append(predictor.eval())
-    if not members or unread:
-        raise CorruptArtifact(
-            f"{where} must have members, at least one, and weights of theirs only, but has "
-            f"{len(members)} members and {sorted(unread)[:6]} besides"
-        )
-    _check_purpose(members, space=space, recipe=recipe, where=where)
-    try:
-        known = config.get("known")
-        reference = None if known is None else Reference.from_plain(known)
-        ensemble = Ensemble(tuple(members), float(config.get("noise", 0.0)), reference)
-    except (DassError, TypeError, ValueError) as error:
-        raise CorruptArtifact(
-            f"`noise` must be a number and `known` what `dass.predictor.ood` writes in {where}, "
-            f"but: {error}"
-        ) from error
-    return ensemble, config.get("card", {})
-
-
-def _settings(member: object, where: str) -> dict[str, Any]:
-    """Check that a member has every setting, each of the type its default has."""
-    types = {n: type(v) for n, v in asdict(PredictorConfig(space="micro", recipe="")).items()}
-    if not isinstance(member, dict) or set(member) != set(types):
-        raise CorruptArtifact(f"members of {where} must have the settings {sorted(types)}")
-    for name, kind in types.items():
-        if type(member[name]) is not kind and not (kind is float and type(member[name]) is int):
-            raise CorruptArtifact(
-                f"`{name}` of a member of {where} must be a {kind.__name__}, "
-                f"but got {member[name]!r}"
-            )
-    return member
-
-
-def _check_purpose(
-    members: Sequence[Predictor], *, space: str | None, recipe: str | None, where: str
-) -> None:
-    for name, wanted in (("space", space), ("recipe", recipe)):
-        found = sorted({getattr(member.config, name) for member in members})
-        if wanted is not None and found != [wanted]:
-            raise CorruptArtifact(
-                f"a predictor for {name} {wanted!r} is needed, but {where} was trained for "
-                f"{', '.join(map(repr, found))}; train one with `python -m jobs.train`"
-            )
 
 
 # --- folders -------------------------------------------------------------------------------

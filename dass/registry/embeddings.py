@@ -9,12 +9,13 @@ Dimension letters: n students, c h w an embedding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dass.decoding import decode
 from dass.errors import CorruptArtifact
 from dass.networks.teacher import Teacher
 from dass.predictor.embed import embed
@@ -25,6 +26,17 @@ from dass.space.architecture import Architecture
 from dass.space.space import by_name
 
 KIND, MAPS = "embeddings", "maps"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmbeddingsManifest:
+    """The manifest: everything but the tensors."""
+
+    space: str
+    teacher: str
+    accuracy: float
+    num_classes: int
+    architectures: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +52,7 @@ class Embeddings:
     num_classes: int
     """Classes of its task."""
     architectures: tuple[str, ...]
-    """Ids of the students, in the order of the feature_maps."""
+    """Ids of the students, in the order of their feature maps."""
     feature_maps: Float[Tensor, "n1 c h w"]
     """The teacher's own, then those of the n students."""
 
@@ -85,13 +97,7 @@ def embeddings_of(teacher: Teacher, architectures: Sequence[str]) -> Embeddings:
 
 def pack_embeddings(embeddings: Embeddings) -> dict[str, bytes]:
     """Make an artifact of them, in half precision."""
-    facts = {
-        "space": embeddings.space,
-        "teacher": embeddings.teacher,
-        "accuracy": embeddings.accuracy,
-        "num_classes": embeddings.num_classes,
-        "architectures": list(embeddings.architectures),
-    }
+    facts = {field.name: getattr(embeddings, field.name) for field in fields(EmbeddingsManifest)}
     return pack(KIND, facts, {MAPS: embeddings.feature_maps.half()})
 
 
@@ -102,20 +108,17 @@ def unpack_embeddings(files: Files, *, where: str = KIND) -> Embeddings:
         CorruptArtifact: the files are broken, or feature maps and names do not fit each other.
     """
     config, tensors = unpack(files, kind=KIND, where=where)
-    try:
-        found = Embeddings(
-            space=str(config["space"]),
-            teacher=str(config["teacher"]),
-            accuracy=float(config["accuracy"]),
-            num_classes=int(config["num_classes"]),
-            architectures=tuple(str(text) for text in config["architectures"]),
-            feature_maps=tensors[MAPS].float(),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise CorruptArtifact(
-            f"{where} must have space, teacher, accuracy, num_classes, architectures and maps, "
-            f"but: {error!r}"
-        ) from error
+    facts = decode(EmbeddingsManifest, config, what=where, error=CorruptArtifact, extra=True)
+    if MAPS not in tensors:
+        raise CorruptArtifact(f"{where} must have {MAPS}, but has only {sorted(tensors)}")
+    found = Embeddings(
+        space=facts.space,
+        teacher=facts.teacher,
+        accuracy=facts.accuracy,
+        num_classes=facts.num_classes,
+        architectures=facts.architectures,
+        feature_maps=tensors[MAPS].float(),
+    )
     wanted = (len(found.architectures) + 1, *by_name(found.space).feature_map_shape)
     if tuple(found.feature_maps.shape) != wanted:
         shape = tuple(found.feature_maps.shape)

@@ -30,6 +30,8 @@ from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import StudentRecord, from_parquet, to_parquet
 from dass.registry import artifacts
 from dass.registry.embeddings import Embeddings, unpack_embeddings
+from dass.registry.networks import pack_teacher, unpack_teacher
+from dass.registry.predictors import pack_ensemble, unpack_ensemble
 from dass.searching.evolution import Generation
 from dass.searching.prediction import Prediction
 from dass.store.store import Store
@@ -78,7 +80,7 @@ class Registry:
 
     def put_teacher(self, teacher: Teacher, facts: Mapping[str, Any]) -> str:
         """Publish a teacher; return where."""
-        return self._put(f"teachers/{teacher.name}", artifacts.pack_teacher(teacher, facts))
+        return self._put(f"teachers/{teacher.name}", pack_teacher(teacher, facts))
 
     def teacher(self, name: str) -> Teacher:
         """Read a teacher.
@@ -87,7 +89,7 @@ class Registry:
             UnknownName: lists the teachers there are.
             CorruptArtifact: its files are broken.
         """
-        return artifacts.unpack_teacher(self._get("teachers", name), where=f"teacher {name}")
+        return unpack_teacher(self._get("teachers", name), where=f"teacher {name}")
 
     def teacher_facts(self, name: str) -> dict[str, Any]:
         """Read what is written about a teacher, without its weights.
@@ -212,7 +214,7 @@ class Registry:
 
     def put_predictor(self, name: str, ensemble: Ensemble, card: Mapping[str, Any]) -> str:
         """Publish a predictor and its card; return where."""
-        return self._put(f"predictors/{name}", artifacts.pack_ensemble(ensemble, card))
+        return self._put(f"predictors/{name}", pack_ensemble(ensemble, card))
 
     def predictor(
         self, name: str, *, space: str | None = None, recipe: str | None = None
@@ -224,9 +226,7 @@ class Registry:
             CorruptArtifact: its files are broken, or made for another space or recipe.
         """
         files = self._get("predictors", name)
-        return artifacts.unpack_ensemble(
-            files, space=space, recipe=recipe, where=f"predictor {name}"
-        )
+        return unpack_ensemble(files, space=space, recipe=recipe, where=f"predictor {name}")
 
     # --- embeddings ------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from dass.predictor.embed import embed
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.network import Predictor, PredictorConfig
 from dass.predictor.ood import Reference, statistics
-from dass.registry import artifacts
+from dass.registry.artifacts import WEIGHTS
+from dass.registry.networks import pack_teacher
 from dass.registry.registry import Registry
 from dass.space.space import by_name
 from dass.store.store import Store
@@ -47,7 +48,7 @@ def any_teacher(name, *, seed=0, classes=3):
 
 def weights_of(teacher):
     """Return a teacher's weights as a safetensors file."""
-    return artifacts.pack_teacher(teacher)[artifacts.WEIGHTS]
+    return pack_teacher(teacher)[WEIGHTS]
 
 
 def prepare(root):

@@ -13,6 +13,8 @@ from dass.networks.remap import student
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.network import Predictor, PredictorConfig
 from dass.registry import artifacts
+from dass.registry.networks import pack_student, pack_teacher, unpack_student, unpack_teacher
+from dass.registry.predictors import pack_ensemble, unpack_ensemble
 from dass.searching.prediction import predictions
 
 
@@ -25,10 +27,10 @@ def ensemble():
 
 
 def test_a_teacher_comes_back_whole(teacher, tmp_path):
-    files = artifacts.pack_teacher(teacher)
+    files = pack_teacher(teacher)
     assert list(files)[-1] == artifacts.MANIFEST
     artifacts.save_folder(tmp_path, files)
-    again = artifacts.unpack_teacher(artifacts.load_folder(tmp_path))
+    again = unpack_teacher(artifacts.load_folder(tmp_path))
     assert (again.name, again.accuracy, again.task) == (
         teacher.name,
         teacher.accuracy,
@@ -40,9 +42,9 @@ def test_a_teacher_comes_back_whole(teacher, tmp_path):
 
 def test_a_student_and_a_predictor_come_back_whole(teacher, ensemble):
     network = student(teacher.network, teacher.network.space.smallest)
-    again, facts = artifacts.unpack_student(artifacts.pack_student(network, {"seed": 3}))
+    again, facts = unpack_student(pack_student(network, {"seed": 3}))
     assert facts["seed"] == 3 and again.architecture == network.architecture
-    read, card = artifacts.unpack_ensemble(artifacts.pack_ensemble(ensemble, {"n": 1}))
+    read, card = unpack_ensemble(pack_ensemble(ensemble, {"n": 1}))
     assert card == {"n": 1}
     asked = [teacher.network.space.smallest, teacher.network.space.largest]
     assert predictions(read, teacher, asked) == predictions(ensemble, teacher, asked)
@@ -91,19 +93,19 @@ BREAKAGES = {
 
 @pytest.mark.parametrize("words", BREAKAGES)
 def test_a_broken_teacher_is_refused_in_its_own_words(words, teacher):
-    files = BREAKAGES[words](artifacts.pack_teacher(teacher))
+    files = BREAKAGES[words](pack_teacher(teacher))
     with pytest.raises(CorruptArtifact, match=words):
-        artifacts.unpack_teacher(files)
+        unpack_teacher(files)
 
 
 def test_a_predictor_of_another_space_or_recipe_is_refused(ensemble):
-    files = artifacts.pack_ensemble(ensemble, {})
+    files = pack_ensemble(ensemble, {})
     with pytest.raises(CorruptArtifact, match="space 'small' is needed"):
-        artifacts.unpack_ensemble(files, space="small")
+        unpack_ensemble(files, space="small")
     with pytest.raises(CorruptArtifact, match="recipe 'other' is needed"):
-        artifacts.unpack_ensemble(files, recipe="other")
+        unpack_ensemble(files, recipe="other")
     with pytest.raises(CorruptArtifact, match="settings"):
-        artifacts.unpack_ensemble(with_config(files, members=[{"space": "micro"}]))
+        unpack_ensemble(with_config(files, members=[{"space": "micro"}]))
 
 
 def test_a_folder_without_manifest_is_not_there(tmp_path):
