@@ -47,7 +47,7 @@ test-ray: install  ## the suite that needs Ray: one cluster for the whole run
 	$(BIN)/python -m pytest -m ray
 
 test-cluster: install  ## `ray up` on three machines made of namespaces; needs root and Linux
-	$(BIN)/python -m tests.hosts $(BIN)/python -m pytest -m hosts -s -x -p no:cacheprovider tests/test_hosts.py
+	$(BIN)/python -m tests.hosts $(BIN)/python -m pytest -m hosts -s -x -p no:cacheprovider tests/hosts
 
 test-chaos: install  ## fifty faults on a cluster of four nodes on this machine, some 15 minutes
 	$(BIN)/python -m tests.chaos

@@ -49,7 +49,7 @@ class Meters:
     """Meters that measure nothing: for a run that no one watches."""
 
     def ended(
-        self, kind: str, verdict: Verdict, seconds: float, counts: Mapping[str, float]
+        self, kind: str, verdict: Verdict, *, seconds: float, counts: Mapping[str, float]
     ) -> None:
         """Count an attempt that ended, its seconds, and the amounts it reports."""
 
@@ -81,7 +81,7 @@ class RayMeters(Meters):
         self._running = Gauge("dass_jobs_running", description="Jobs that a worker holds.")
 
     def ended(
-        self, kind: str, verdict: Verdict, seconds: float, counts: Mapping[str, float]
+        self, kind: str, verdict: Verdict, *, seconds: float, counts: Mapping[str, float]
     ) -> None:
         """Count an attempt that ended, its seconds, and the amounts it reports."""
         if verdict not in self._ended:

@@ -34,7 +34,7 @@ _ENDED = (EOFError, BrokenPipeError, ConnectionResetError)
 
 
 class Child:
-    """A process that runs `work`. Started at once; `ready` tells when it can take a job."""
+    """A process that runs `work`. Started at once; `ready` says whether it can take a job."""
 
     def __init__(self, work: bytes, variables: Mapping[str, str] | None = None) -> None:
         """Start it on work that `sealed` made, with further environment variables."""
@@ -64,12 +64,12 @@ class Child:
         """Take the next message: the reply to a job, or `None` from a process that is ready.
 
         Raises:
-            ChildDied: there is no more message, and says how the process ended.
+            ChildDied: there is no more message; the text is the exit reason.
         """
         try:
             reply = self.connection.recv()
         except _ENDED:
-            raise ChildDied(self._epitaph()) from None
+            raise ChildDied(self._exit_reason()) from None
         if self.ready:
             assert isinstance(reply, Reply)
             return reply
@@ -99,7 +99,8 @@ class Child:
             self._process.kill()
             self._process.wait()
 
-    def _epitaph(self) -> str:
+    def _exit_reason(self) -> str:
+        """Return how the process ended, once it has."""
         code = self._process.wait()
         if code < 0:
             name = signal.Signals(-code).name
@@ -155,12 +156,14 @@ def describe(error: BaseException) -> str:
 
 def _environment() -> dict[str, str]:
     """Return variables of a process that imports what this one can, on a thread of its own."""
+    # One thread each: n workers share n cores, and two such processes beat one of two threads.
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     paths = [path or os.getcwd() for path in sys.path]
     return os.environ | threads | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _die_with(parent: int) -> None:
+    """End this process when its parent has ended, by whatever means."""
     while os.getppid() == parent:
         time.sleep(_WATCH_S)
     os._exit(1)

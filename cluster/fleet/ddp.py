@@ -19,9 +19,9 @@ TrainingFunction = Callable[[int, int], Iterator[Mapping[str, float]]]
 
 
 def train_data_parallel(
-    lesson: TrainingFunction, *, workers: int, placement: Placement, restarts: int = 8
+    training: TrainingFunction, *, workers: int, placement: Placement, restarts: int = 8
 ) -> None:
-    """Run a lesson on several workers in one process group, to its end.
+    """Run a training on several workers in one process group, to its end.
 
     Args:
         workers: processes that average their gradients; >= 1.
@@ -29,7 +29,7 @@ def train_data_parallel(
         restarts: of the whole group, after a worker or its node died; >= 0.
 
     Raises:
-        ray.train.TrainingFailedError: the lesson raised, or the group died too often.
+        ray.train.TrainingFailedError: the training raised, or the group died too often.
     """
     from ray.train.torch import TorchConfig
     from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
@@ -41,10 +41,10 @@ def train_data_parallel(
             f"gpus={placement.gpus} a worker; use 1"
         )
     resources = {"CPU": placement.cpus} | ({"GPU": placement.gpus} if placement.gpus else {})
-    with tempfile.TemporaryDirectory(prefix="together-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ddp-") as folder:
         TorchTrainer(
             _run,
-            train_loop_config={"lesson": lesson},
+            train_loop_config={"training": training},
             torch_config=TorchConfig(backend="nccl" if placement.gpus else "gloo"),
             scaling_config=ScalingConfig(
                 num_workers=workers,
@@ -52,7 +52,7 @@ def train_data_parallel(
                 resources_per_worker=resources,
             ),
             run_config=RunConfig(
-                name=f"together-{uuid.uuid4().hex[:8]}",
+                name=f"ddp-{uuid.uuid4().hex[:8]}",
                 storage_path=folder,
                 failure_config=FailureConfig(max_failures=restarts),
             ),
@@ -63,5 +63,5 @@ def _run(settings: Mapping[str, Any]) -> None:
     from ray import train
 
     context = train.get_context()
-    for values in settings["lesson"](context.get_world_rank(), context.get_world_size()):
-        train.report(dict(values))  # a barrier, which is what an epoch of all together is
+    for values in settings["training"](context.get_world_rank(), context.get_world_size()):
+        train.report(dict(values))  # a barrier, which an epoch of all workers is anyway

@@ -124,8 +124,12 @@ class Dispatcher:
 
     def _settle(self, report: Report) -> None:
         verdict = settle(self._queue, report.lease, report.reply)
-        seconds = time.monotonic() - report.lease.started
-        self._meters.ended(report.lease.job.kind, verdict, seconds, report.reply.counts)
+        self._meters.ended(
+            report.lease.job.kind,
+            verdict,
+            seconds=time.monotonic() - report.lease.started,
+            counts=report.reply.counts,
+        )
 
     def _lost(self, lease: Lease, why: str) -> None:
         logger.warning("take back %s from %s: %s", lease.job.name, lease.worker, why)

@@ -1,10 +1,8 @@
-"""Worker groups of Ray Train that drain one queue: one fixed-size group a node.
+"""Many short jobs on Ray: the driver of a run, and one group of Ray Train workers a node.
 
 A node is the failure domain: the group's workers, its controller and the task that waits for it
-all live there and go together, and more nodes mean more groups. Inside a group every worker runs
-its jobs in a process of its own (`child.py`), so a job that kills its process costs neither the
-worker nor the group, which Train would restart whole. No worker ever calls `ray.train.report`: it
-is a barrier.
+all live there and go together, and more nodes mean more groups. Knows nothing of what a worker
+does (`drain.py`), nor of who gets which job (`queue.py`).
 """
 
 from __future__ import annotations
@@ -23,18 +21,15 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from cluster.fleet.child import Child, Work, describe, sealed
-from cluster.fleet.dispatcher import Dispatcher, Report, State
+from cluster.fleet.child import Work, describe, sealed
+from cluster.fleet.dispatcher import Dispatcher, State
+from cluster.fleet.drain import BEAT_S, drain
 from cluster.fleet.job import (
-    ChildDied,
     Entry,
     FleetError,
-    Idle,
     Job,
-    Lease,
     Outcome,
     Placement,
-    Reply,
     Sealed,
     failed_at_start,
 )
@@ -47,11 +42,7 @@ logger = logging.getLogger(__name__)
 NODE_LABEL = "ray.io/node-id"
 """Label that Ray gives every node."""
 TICK_S = 0.5
-"""Seconds between two looks of the driver at the queue and the nodes."""
-BEAT_S = 5.0
-"""Seconds between two signs of life of a worker."""
-WAIT_S = (0.1, 2.0)
-"""Seconds a worker without a job waits until it asks again: at first, and at most."""
+"""Seconds between two questions of the driver to the queue and the nodes."""
 GROUP_FAILURES = 20
 """Restarts of one group by Train, until the driver starts it anew."""
 STRIKES = 3
@@ -60,116 +51,35 @@ NO_ROOM_S = 600.0
 """Seconds without a node that has room for a worker, until the run is given up."""
 
 
-# --- in a worker ---------------------------------------------------------------------------
+def run_on_ray(
+    jobs: Sequence[Job],
+    work: Work,
+    *,
+    placement: Placement,
+    retries: int = 2,
+    progress: Show | None = None,
+    lease_s: float = 60.0,
+) -> Outcome:
+    """Do every job on the cluster this process is connected to, one worker group a node.
+
+    The signature and promises of `run_inline`; what happens when a node, the queue or the store
+    fails is told in docs/operations.md.
+
+    Args:
+        placement: what a worker takes.
+        lease_s: seconds of silence after which a worker is taken for dead; > 0.
+
+    Raises:
+        FleetError: the workers died before they could take a job, or no node has room for one.
+    """
+    return _Driver(jobs, work, placement=placement, retries=retries, lease_s=lease_s).run(progress)
 
 
-def drain(settings: Mapping[str, Any]) -> None:
-    """Do jobs until there are none: what each Train worker runs."""
-    from ray import train
+class JobQueue(Dispatcher):
+    """The dispatcher with meters of the process it runs in; the name people see."""
 
-    # Stable over restarts: a worker that comes back frees at once what it held before.
-    name = f"{settings['node']}/{train.get_context().get_local_rank()}"
-    dispatcher = ray.get_actor(settings["dispatcher"])
-    try:
-        _Drain(name, dispatcher, settings["work"]).run()
-    except FleetError as error:
-        ray.get(dispatcher.give_up.remote(str(error)))
-
-
-class _Drain:
-    """One worker: asks for jobs, has its child do them, tells how it went."""
-
-    def __init__(self, name: str, dispatcher: Any, work: bytes) -> None:
-        self._name, self._dispatcher, self._work = name, dispatcher, work
-        self._child: Child | None = None
-
-    def run(self) -> None:
-        report, pause = None, WAIT_S[0]
-        try:
-            self._hire()
-            while True:
-                answer = ray.get(self._dispatcher.exchange.remote(self._name, report))
-                report = None
-                if answer is Idle.FINISHED:
-                    return
-                if isinstance(answer, Lease):
-                    report, pause = Report(lease=answer, reply=self._attempt(answer)), 0.1
-                else:
-                    time.sleep(pause)
-                    pause = min(2 * pause, WAIT_S[1])
-        finally:
-            if self._child is not None:
-                self._child.stop()
-
-    def _hire(self) -> Child:
-        """Return a child that is ready, starting one if need be.
-
-        Raises:
-            FleetError: none comes up.
-        """
-        error = ""
-        for _ in range(STRIKES):
-            if self._child is None:
-                self._child = Child(self._work, _accelerators())
-            try:
-                if not self._child.ready:
-                    self._child.listen()
-                return self._child
-            except ChildDied as death:
-                self._bury()
-                error = str(death)
-        raise FleetError(failed_at_start(STRIKES, error))
-
-    def _attempt(self, lease: Lease) -> Reply:
-        def beat() -> None:
-            self._dispatcher.renew.remote(lease)
-
-        logger.info("%s takes %s", self._name, lease.job.name)
-        try:
-            return self._hire().attempt(lease.job, beat=beat, every_s=BEAT_S)
-        except ChildDied as death:
-            self._bury()
-            return Reply(error=str(death))
-
-    def _bury(self) -> None:
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
-
-
-def _accelerators() -> dict[str, str]:
-    """Return the variables that show a child the accelerators of its worker, and no others."""
-    # Train shows every worker of a node all of the group's; a job takes the first one it sees.
-    own = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
-    return {"CUDA_VISIBLE_DEVICES": ",".join(own)} if own else {}
-
-
-@ray.remote(num_cpus=0, max_retries=0)
-def run_group(settings: Mapping[str, Any], workers: int, resources: Mapping[str, float]) -> None:
-    """Run one node's group to its end, from a task on that very node."""
-    from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-
-    with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
-        # No TorchTrainer: NCCL refuses two ranks on one accelerator, and none needs another.
-        DataParallelTrainer(
-            drain,
-            train_loop_config=dict(settings),
-            scaling_config=ScalingConfig(
-                num_workers=workers,
-                use_gpu=resources.get("GPU", 0) > 0,
-                resources_per_worker=dict(resources),
-                label_selector={NODE_LABEL: settings["node"]},
-            ),
-            run_config=RunConfig(
-                name=f"fleet-{uuid.uuid4().hex[:8]}",
-                storage_path=folder,
-                failure_config=FailureConfig(max_failures=GROUP_FAILURES),
-            ),  # type: ignore[arg-type]  # this module knows the second version only
-        ).fit()
-
-
-# --- in the driver -------------------------------------------------------------------------
+    def __init__(self, jobs: Sequence[Job], *, retries: int, lease_s: float) -> None:
+        super().__init__(jobs, retries=retries, lease_s=lease_s, meters=RayMeters())
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +102,7 @@ def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
-class Fleet:
+class _Driver:
     """The driver of one run: keeps a queue, and a group on every node that has room."""
 
     def __init__(
@@ -213,7 +123,7 @@ class Fleet:
         self._groups: dict[Any, _Group] = {}
         self._journal: list[Entry] = []
         self._life, self._strikes = "", 0
-        self._started = self._housed_at = time.monotonic()
+        self._started = self._room_at = time.monotonic()
         here = ray.get_runtime_context().get_node_id()
         # Kept: the queue is started anew from it, and Ray forgets what no one refers to.
         self._kept = ray.put(self._jobs)
@@ -233,15 +143,15 @@ class Fleet:
         """Keep groups on all nodes until every job is done or failed."""
         try:
             while True:
-                state = self._look()
+                state = self._ask()
                 if show is not None:
                     show(state.progress)
                 if state.broken:
                     raise FleetError(state.broken)
                 if state.finished:
                     break
-                self._bury(state)
-                self._house(state)
+                self._remove_ended(state)
+                self._ensure_groups(state)
         finally:
             self._end()
         return Outcome(
@@ -250,17 +160,15 @@ class Fleet:
             seconds=time.monotonic() - self._started,
         )
 
-    def _look(self) -> State:
+    def _ask(self) -> State:
         """Ask the queue where it stands; open it if it is new or came to life again."""
         try:
             state: State = ray.get(self._dispatcher.state.remote(len(self._journal), self._life))
             if state.life != self._life:
                 if self._life:
                     logger.warning("the queue was lost and is rebuilt from its journal")
-                seconds, grace_s = (
-                    time.monotonic() - self._started,
-                    2 * BEAT_S if self._life else 0,
-                )
+                seconds = time.monotonic() - self._started
+                grace_s = 2 * BEAT_S if self._life else 0.0
                 opened = self._dispatcher.open.remote(self._journal, seconds, grace_s)
                 self._journal = ray.get(opened)
                 self._life = state.life
@@ -275,7 +183,7 @@ class Fleet:
             ) from error
         return state
 
-    def _bury(self, state: State) -> None:
+    def _remove_ended(self, state: State) -> None:
         """Forget groups that ended, and take their jobs back."""
         if not self._groups:
             time.sleep(TICK_S)
@@ -295,20 +203,20 @@ class Fleet:
             if self._strikes >= STRIKES:
                 raise FleetError(failed_at_start(self._strikes, text))
 
-    def _house(self, state: State) -> None:
+    def _ensure_groups(self, state: State) -> None:
         """Start a group on every node that has room and none, within the most workers asked."""
         open_jobs = state.progress.total - state.progress.done - state.progress.failed
         left = min(self._placement.max_workers or open_jobs, open_jobs)
         left -= sum(group.workers for group in self._groups.values())
-        housed = {group.node for group in self._groups.values()}
+        served = {group.node for group in self._groups.values()}
         for node in _nodes():
             workers = min(room(node["Resources"], self._placement), left)
-            if node["NodeID"] not in housed and workers > 0:
+            if node["NodeID"] not in served and workers > 0:
                 self._start(node["NodeID"], workers, state)
                 left -= workers
         if self._groups:
-            self._housed_at = time.monotonic()
-        elif time.monotonic() - self._housed_at > NO_ROOM_S:
+            self._room_at = time.monotonic()
+        elif time.monotonic() - self._room_at > NO_ROOM_S:
             raise FleetError(
                 f"a node must have room for one worker ({self._placement}), but for "
                 f"{NO_ROOM_S:.0f} s none had; add nodes, or ask for less per worker"
@@ -341,34 +249,26 @@ class Fleet:
             ray.kill(self._dispatcher)
 
 
-class JobQueue(Dispatcher):
-    """The dispatcher with meters of the process it runs in; the name people see."""
+@ray.remote(num_cpus=0, max_retries=0)
+def run_group(settings: Mapping[str, Any], workers: int, resources: Mapping[str, float]) -> None:
+    """Run one node's group to its end, from a task on that very node."""
+    from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-    def __init__(self, jobs: Sequence[Job], *, retries: int, lease_s: float) -> None:
-        super().__init__(jobs, retries=retries, lease_s=lease_s, meters=RayMeters())
-
-
-def run_on_ray(
-    jobs: Sequence[Job],
-    work: Work,
-    *,
-    placement: Placement,
-    retries: int = 2,
-    progress: Show | None = None,
-    lease_s: float = 60.0,
-) -> Outcome:
-    """Do every job on the cluster this process is connected to, one worker group a node.
-
-    The signature and promises of `run_inline`; what happens when a node, the queue or the store
-    fails is told in docs/operations.md.
-
-    Args:
-        placement: what a worker takes.
-        lease_s: seconds of silence after which a worker is taken for dead; > 0.
-
-    Raises:
-        FleetError: the workers died before they could take a job, or no node has room for one.
-    """
-    from cluster.fleet.groups import Fleet
-
-    return Fleet(jobs, work, placement=placement, retries=retries, lease_s=lease_s).run(progress)
+    with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
+        # No TorchTrainer: NCCL refuses two ranks on one accelerator, and none needs another.
+        DataParallelTrainer(
+            drain,
+            train_loop_config=dict(settings),
+            scaling_config=ScalingConfig(
+                num_workers=workers,
+                use_gpu=resources.get("GPU", 0) > 0,
+                resources_per_worker=dict(resources),
+                label_selector={NODE_LABEL: settings["node"]},
+            ),
+            run_config=RunConfig(
+                name=f"fleet-{uuid.uuid4().hex[:8]}",
+                storage_path=folder,
+                failure_config=FailureConfig(max_failures=GROUP_FAILURES),
+            ),  # type: ignore[arg-type]  # this module knows the second version only
+        ).fit()

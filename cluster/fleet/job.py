@@ -1,6 +1,7 @@
 """The nouns of a fleet: a job, a worker's lease on it, its reply, what became of it, the outcome.
 
-Plain values that pickle. Knows nothing of who decides (`queue.py`) or works (`fleet.py`).
+Plain values that pickle, and the errors of those who work. Knows nothing of who decides
+(`queue.py`) or works (`child.py`).
 """
 
 import math
@@ -152,17 +153,17 @@ class Placement:
             )
 
 
-def failed_at_start(number: int, error: str) -> str:
-    """Say that workers die before they are ready."""
-    return (
-        f"worker processes must start, but the last {number} died before their first job "
-        f"({error}); their own output says why, and workers=1 shows it in this process"
-    )
-
-
 class FleetError(RuntimeError):
     """The workers themselves cannot run, whatever the jobs are."""
 
 
 class ChildDied(RuntimeError):
-    """A process ended without a word; the text says how."""
+    """A process ended without a word; the text is its exit reason."""
+
+
+def failed_at_start(number: int, reason: str) -> str:
+    """Return the message of a `FleetError`: workers die before they are ready."""
+    return (
+        f"worker processes must start, but the last {number} died before their first job "
+        f"({reason}); their own output says why, and workers=1 shows it in this process"
+    )

@@ -60,8 +60,7 @@ def run_inline(
     """
     if workers < 1:
         raise ValueError(f"workers >= 1 must hold, but got {workers=}; use 1 for this process")
-    queue = Queue(jobs, retries=retries)
-    started = time.monotonic()
+    queue, started = Queue(jobs, retries=retries), time.monotonic()
 
     def show() -> None:
         if progress is not None:
@@ -71,7 +70,7 @@ def run_inline(
     if workers == 1:
         _run_here(queue, work, show)
     else:
-        _Crew(queue, work, min(workers, len(jobs))).run(show)
+        _Pool(queue, work, min(workers, len(jobs))).run(show)
     show()
     return Outcome(
         done=len(jobs) - len(queue.failures),
@@ -93,7 +92,7 @@ class _Worker:
     lease: Lease | None = None
 
 
-class _Crew:
+class _Pool:
     """Processes that do the jobs, and the parent's side of talking to them."""
 
     def __init__(self, queue: Queue, work: Work, size: int) -> None:
@@ -110,7 +109,7 @@ class _Crew:
                     assert isinstance(connection, Connection)
                     self._listen(self._workers[connection])
                 for worker in list(self._workers.values()):
-                    self._feed(worker)
+                    self._give(worker)
                 show()
         finally:
             for worker in self._workers.values():
@@ -121,7 +120,7 @@ class _Crew:
         self._spawned += 1
         self._workers[worker.child.connection] = worker
 
-    def _feed(self, worker: _Worker) -> None:
+    def _give(self, worker: _Worker) -> None:
         """Give an idle worker its next job."""
         if not worker.child.ready or worker.lease is not None:
             return
@@ -138,7 +137,7 @@ class _Crew:
         try:
             reply = worker.child.listen()
         except ChildDied as death:
-            self._bury(worker, str(death))
+            self._remove(worker, str(death))
             return
         if reply is None:
             self._strikes = 0
@@ -150,16 +149,16 @@ class _Crew:
         settle(self._queue, worker.lease, reply)
         worker.lease = None
 
-    def _bury(self, worker: _Worker, error: str) -> None:
+    def _remove(self, worker: _Worker, reason: str) -> None:
         """Charge a dead worker's job with an attempt, and replace the worker."""
         del self._workers[worker.child.connection]
         worker.child.stop()
         if worker.lease is not None:
-            verdict = self._queue.lose(worker.name, now=time.monotonic(), blame=error)
-            log_verdict(worker.lease.job, verdict, error)
+            verdict = self._queue.lose(worker.name, now=time.monotonic(), blame=reason)
+            log_verdict(worker.lease.job, verdict, reason)
         elif not worker.child.ready:
             self._strikes += 1
             if self._strikes >= _STRIKES:
-                raise FleetError(failed_at_start(self._strikes, error))
+                raise FleetError(failed_at_start(self._strikes, reason))
         if not self._queue.finished:
             self._spawn()

@@ -1,27 +1,29 @@
 """Who does which job next: leases, stay-with-your-group, stealing, retries. Pure decisions.
 
-Knows nothing of processes, Ray, clocks or stores: time is an argument, workers are names, and
-every method is a transition of plain data, so one queue serves threads, processes and actors.
-Each job is done once, failed, running or pending; nothing is ever lost, nothing counted twice.
+Time is an argument, workers are names, and every method is a transition of plain data, so one
+queue serves threads, processes and actors. Each job is done once, failed, running or waiting;
+nothing is ever lost, nothing counted twice. Which of the waiting jobs a worker gets is chosen in
+`waiting.py`. Knows nothing of processes, Ray, clocks or stores.
 """
 
-import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Verdict
+from cluster.fleet.waiting import Waiting
 from cluster.progress import Progress
 
 
 @dataclass(slots=True)
 class _State:
+    """What became of one job so far."""
+
     job: Job
     order: int
     attempts: int = 0
     losses: int = 0
-    pending: bool = False
     closed: bool = False
     done: bool = False
 
@@ -57,13 +59,9 @@ class Queue:
         self.failures: list[Failure] = []
         self.journal: list[Entry] = []
         self._states: dict[str, _State] = {}
-        self._heaps: dict[str, list[tuple[int, float, int, str]]] = {}
-        self._waiting: Counter[str] = Counter()
-        self._waiting_cost: dict[str, float] = {}
+        self._waiting = Waiting()
         self._leases: dict[int, Lease] = {}
         self._held: dict[str, int] = {}
-        self._homes: dict[str, str] = {}
-        self._staying: Counter[str] = Counter()
         self._tokens = first_token - 1
         self._counts: Counter[Verdict] = Counter()
         self._open_cost = self._closed_cost = self._busy_s = 0.0
@@ -102,17 +100,13 @@ class Queue:
         A worker that asks while it holds a lease has lost that job without blame.
         """
         if worker in self._held:
-            self._drop(self._leases[self._held[worker]], "asked for another job", None, now)
-        group = self._homes.get(worker)
-        if group is None or not self._waiting[group]:
-            group = self._neediest(worker)
-        if group is None:
+            self._drop(self._leases[self._held[worker]], "asked for another job", now=now)
+        job = self._waiting.pop(worker)
+        if job is None:
             return Idle.WAIT if self._open else Idle.FINISHED
-        self._settle(worker, group)
-        state = self._pop(group)
         self._tokens += 1
         lease = Lease(
-            job=state.job,
+            job=job,
             token=self._tokens,
             worker=worker,
             started=now,
@@ -128,8 +122,8 @@ class Queue:
         state = self._states.get(key)
         if state is None or state.closed:
             return Verdict.STALE
-        if lease is None:
-            self._withdraw(state)
+        if key in self._waiting:
+            self._waiting.withdraw(key)
         self._complete(state)
         seconds = now - lease.started if lease else 0.0
         return self._note(Entry(key=key, verdict=Verdict.DONE, seconds=seconds))
@@ -140,8 +134,9 @@ class Queue:
         An attempt that failed by another's fault is counted among the losses.
         """
         lease = self._leases.get(token)
-        blame = None if blameless else error
-        return self._drop(lease, error, blame, now) if lease else Verdict.STALE
+        if lease is None:
+            return Verdict.STALE
+        return self._drop(lease, error, blame=None if blameless else error, now=now)
 
     def lose(self, worker: str, *, now: float, blame: str | None = None) -> Verdict:
         """Take a worker for gone, and its job back.
@@ -150,13 +145,12 @@ class Queue:
             blame: the error, if its own job brought the worker down (it costs the job an
                 attempt); `None` if the worker was stopped for another's fault.
         """
-        group = self._homes.pop(worker, None)
-        if group is not None:
-            self._staying[group] -= 1
+        self._waiting.leave(worker)
         token = self._held.get(worker)
         if token is None:
             return Verdict.STALE
-        return self._drop(self._leases[token], blame or "its worker was lost", blame, now)
+        error = blame or "its worker was lost"
+        return self._drop(self._leases[token], error, blame=blame, now=now)
 
     def renew(self, worker: str, *, now: float) -> None:
         """Move the deadline of what a worker holds: it is alive."""
@@ -166,10 +160,9 @@ class Queue:
 
     def adopt(self, lease: Lease, *, now: float) -> None:
         """Take over what a worker holds from a former queue, unless the job went elsewhere."""
-        state = self._states.get(lease.job.key)
-        if state is not None and state.pending and lease.worker not in self._held:
-            self._withdraw(state)
-            self._settle(lease.worker, state.job.group)
+        if lease.job.key in self._waiting and lease.worker not in self._held:
+            job = self._waiting.withdraw(lease.job.key)
+            self._waiting.stay(lease.worker, job.group)
             self._held[lease.worker] = lease.token
             self._leases[lease.token] = replace(lease, started=now, deadline=now + self.lease_s)
 
@@ -186,7 +179,8 @@ class Queue:
             state = self._states.get(entry.key)
             if state is None or state.closed:
                 continue
-            self._withdraw(state)
+            if entry.key in self._waiting:
+                self._waiting.withdraw(entry.key)
             self._busy_s += entry.seconds
             match entry.verdict:
                 case Verdict.DONE:
@@ -214,7 +208,7 @@ class Queue:
     @property
     def pending(self) -> int:
         """How many jobs wait for a worker."""
-        return self._waiting.total()
+        return len(self._waiting)
 
     def progress(self, *, seconds: float, now: float) -> Progress:
         """Return counts and times, `seconds` after the run began."""
@@ -235,7 +229,8 @@ class Queue:
             share=share,
         )
 
-    def _drop(self, lease: Lease, error: str, blame: str | None, now: float) -> Verdict:
+    def _drop(self, lease: Lease, error: str, *, now: float, blame: str | None = None) -> Verdict:
+        """End a lease without success: the job is retried, or given up after its last attempt."""
         self._release(lease.token, now)
         state, seconds = self._states[lease.job.key], now - lease.started
         if state.closed:  # another worker finished it after this lease was thought lost
@@ -286,7 +281,7 @@ class Queue:
                 self._orphan(self._states[key])
 
     def _close(self, state: _State) -> None:
-        state.closed, state.pending = True, False
+        state.closed = True
         self._open -= 1
         self._open_cost -= state.job.cost
         self._closed_cost += state.job.cost
@@ -299,47 +294,4 @@ class Queue:
         return lease
 
     def _push(self, state: _State) -> None:
-        job = state.job
-        state.pending = True
-        rank = (state.attempts, -job.cost, state.order, job.key)
-        heapq.heappush(self._heaps.setdefault(job.group, []), rank)
-        self._waiting[job.group] += 1
-        self._waiting_cost[job.group] = self._waiting_cost.get(job.group, 0.0) + job.cost
-
-    def _pop(self, group: str) -> _State:
-        while True:
-            state = self._states[heapq.heappop(self._heaps[group])[-1]]
-            if state.pending:
-                self._withdraw(state)
-                return state
-
-    def _withdraw(self, state: _State) -> None:
-        if state.pending:
-            state.pending = False
-            group = state.job.group
-            self._waiting[group] -= 1
-            # Exactly zero once empty: sums and differences of floats drift.
-            cost = self._waiting_cost[group] - state.job.cost
-            self._waiting_cost[group] = cost if self._waiting[group] else 0.0
-
-    def _neediest(self, worker: str) -> str | None:
-        """Return the group with the most waiting cost per worker it would then have."""
-        groups = [group for group, count in self._waiting.items() if count > 0]
-
-        def need(group: str) -> tuple[float, float, str]:
-            workers = 1 + self._staying[group] - (self._homes.get(worker) == group)
-            return (
-                self._waiting_cost[group] / workers,
-                self._waiting[group] / workers,
-                group,
-            )
-
-        return max(groups, key=need, default=None)
-
-    def _settle(self, worker: str, group: str) -> None:
-        former = self._homes.get(worker)
-        if former != group:
-            if former is not None:
-                self._staying[former] -= 1
-            self._homes[worker] = group
-            self._staying[group] += 1
+        self._waiting.push(state.job, attempts=state.attempts, order=state.order)

@@ -8,23 +8,10 @@ from __future__ import annotations
 import logging
 import time
 
-from cluster.fleet.job import (
-    Job,
-    Lease,
-    Reply,
-    Verdict,
-)
+from cluster.fleet.job import Job, Lease, Reply, Verdict
 from cluster.fleet.queue import Queue
 
 logger = logging.getLogger(__name__)
-
-
-def log_verdict(job: Job, verdict: Verdict, error: str) -> None:
-    """Log what the queue decided on an attempt that did not succeed."""
-    if verdict is Verdict.FAILED:
-        logger.error("give up %s: %s", job.name, error)
-    elif verdict is not Verdict.DONE:
-        logger.warning("%s %s: %s", verdict.value, job.name, error)
 
 
 def settle(queue: Queue, lease: Lease, reply: Reply) -> Verdict:
@@ -35,3 +22,11 @@ def settle(queue: Queue, lease: Lease, reply: Reply) -> Verdict:
     verdict = queue.fail(lease.token, reply.error, now=now, blameless=reply.blameless)
     log_verdict(lease.job, verdict, reply.error)
     return verdict
+
+
+def log_verdict(job: Job, verdict: Verdict, error: str) -> None:
+    """Log what the queue decided on an attempt that did not succeed."""
+    if verdict is Verdict.FAILED:
+        logger.error("give up %s: %s", job.name, error)
+    elif verdict is not Verdict.DONE:
+        logger.warning("%s %s: %s", verdict.value, job.name, error)

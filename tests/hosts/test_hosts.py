@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster.deploy.dashboards import FOLDER, PANELS, SERVICE_PANELS
+from cluster.deploy.dashboards import FOLDER
+from cluster.deploy.panels import PANELS, SERVICE_PANELS
 from tests.hosts.machines import HOME, INSIDE, ROOT, Host, program, sh
 
 pytestmark = [

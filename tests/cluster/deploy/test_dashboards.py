@@ -3,15 +3,8 @@
 import re
 from pathlib import Path
 
-from cluster.deploy.dashboards import (
-    ALERTS,
-    FOLDER,
-    PANELS,
-    SERVICE_ALERTS,
-    SERVICE_PANELS,
-    dashboard,
-    files,
-)
+from cluster.deploy.dashboards import FOLDER, dashboard, files
+from cluster.deploy.panels import ALERTS, PANELS, SERVICE_ALERTS, SERVICE_PANELS
 
 ROOT = Path(__file__).parents[3]
 SUFFIXES = ("_total", "_bucket", "_count", "_sum")

@@ -182,7 +182,7 @@ class Counted(Meters):
     def __init__(self):
         self.seen = []
 
-    def ended(self, kind, verdict, seconds, counts):
+    def ended(self, kind, verdict, *, seconds, counts):
         self.seen.append((kind, verdict, dict(counts)))
 
     def queue(self, *, waiting, running):

@@ -1,0 +1,224 @@
+"""What there is to watch: the panels of the dashboard and the alerts, as two tables.
+
+Names are those of cluster/metrics.py with Ray's prefix; a panel asks for rates over five minutes,
+so that a counter that starts anew with its process does no harm. Knows nothing of the files that
+Grafana and Prometheus read (`dashboards.py`).
+"""
+
+from dataclasses import dataclass
+
+WINDOW = "5m"
+"""Over which rates are taken; longer than several scrapes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Panel:
+    """One plot of the dashboard."""
+
+    title: str
+    unit: str
+    """As Grafana names it."""
+    query: str
+    legend: str = ""
+    """Label by which curves are told apart; empty for one curve."""
+    row: str = "build"
+    """Part of the product that must have run for it to show anything."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alert:
+    """A condition that someone must look at; docs/operations.md says what to do."""
+
+    name: str
+    query: str
+    minutes: int
+    """For how long it must hold."""
+    severity: str
+    """`page` wakes someone, `ticket` waits for the morning."""
+    summary: str
+
+
+def _rate(metric: str, by: str = "", *, window: str = WINDOW) -> str:
+    rate = f"rate({metric}[{window}])"
+    return f"sum by ({by}) ({rate})" if by else f"sum({rate})"
+
+
+def _quantile(q: float, metric: str, by: str = "") -> str:
+    labels = f"{by}, le" if by else "le"
+    return f"histogram_quantile({q}, {_rate(f'{metric}_bucket', labels)})"
+
+
+STUDENTS = 'ray_dass_jobs_done_total{kind="student"}'
+DONE, FAILED = _rate("ray_dass_jobs_done_total"), _rate("ray_dass_jobs_failed_total")
+WAITING, RUNNING = "max(ray_dass_queue_length)", "max(ray_dass_jobs_running)"
+
+PANELS = (
+    Panel(title="Students an hour", unit="short", query=f"3600 * {_rate(STUDENTS)}"),
+    Panel(title="Jobs that wait", unit="short", query=WAITING),
+    Panel(title="Jobs that run", unit="short", query=RUNNING),
+    Panel(
+        title="Attempts by how they ended, a minute",
+        unit="short",
+        query="60 * sum by (verdict) (rate(ray_dass_job_seconds_count[5m]))",
+        legend="verdict",
+    ),
+    Panel(
+        title="Seconds of an attempt, median",
+        unit="s",
+        query=_quantile(0.5, "ray_dass_job_seconds"),
+    ),
+    Panel(
+        title="Seconds of an attempt, 99th percentile",
+        unit="s",
+        query=_quantile(0.99, "ray_dass_job_seconds"),
+    ),
+    Panel(
+        title="Images trained on, a second",
+        unit="short",
+        query=_rate("ray_dass_images_total", "kind"),
+        legend="kind",
+    ),
+    Panel(
+        title="Cost: core- or GPU-hours of jobs, in the last hour",
+        unit="h",
+        query="sum(increase(ray_dass_job_seconds_sum[1h])) / 3600",
+    ),
+    Panel(
+        title="Time left at this rate",
+        unit="s",
+        query=f"({WAITING} + {RUNNING}) / ({DONE} > 0)",
+    ),
+    Panel(
+        title="Nodes alive",
+        unit="short",
+        query='count(count by (instance) (ray_node_mem_total{instance!=""}))',
+        row="ray",
+    ),
+    Panel(
+        title="Node memory used",
+        unit="percentunit",
+        query="max by (instance) (ray_node_mem_used / ray_node_mem_total)",
+        legend="instance",
+        row="ray",
+    ),
+    Panel(
+        title="Disk used: logs and spilled objects",
+        unit="percent",
+        query="max by (instance) (ray_node_disk_utilization_percentage)",
+        legend="instance",
+        row="ray",
+    ),
+    Panel(
+        title="Workers, trials and replicas by state",
+        unit="short",
+        query="sum by (State) (ray_actors)",
+        legend="State",
+        row="ray",
+    ),
+    Panel(
+        title="Tune: episodes of all trials, a second",
+        unit="short",
+        query=_rate("ray_dass_tune_episodes_total"),
+        row="tune",
+    ),
+    Panel(
+        title="Tune: best objective of the trials that run",
+        unit="short",
+        query="max(ray_dass_tune_best)",
+        row="tune",
+    ),
+)
+
+ALERTS = (
+    Alert(
+        name="BuildMakesNoProgress",
+        query=f"{RUNNING} + {WAITING} > 0 unless sum(increase(ray_dass_jobs_done_total[15m])) > 0",
+        minutes=15,
+        severity="page",
+        summary="jobs wait or run, but none was done for a quarter of an hour",
+    ),
+    Alert(
+        name="BuildFailsOften",
+        query=f"{FAILED} / ({DONE} + {FAILED} > 0) > 0.05",
+        minutes=10,
+        severity="ticket",
+        summary="more than one job in twenty is given up after its last attempt",
+    ),
+    Alert(
+        name="BuildLosesNodes",
+        query=f"{_rate('ray_dass_jobs_lost_total', window='30m')} / ({DONE} > 0) > 0.2",
+        minutes=30,
+        severity="ticket",
+        summary="one attempt in five is lost with its node: the spot market is against us",
+    ),
+    Alert(
+        name="DiskFillsUp",
+        query="max by (instance) (ray_node_disk_utilization_percentage) > 90",
+        minutes=10,
+        severity="page",
+        summary="a node's disk is nearly full of logs or spilled objects",
+    ),
+    Alert(
+        name="HeadRunsOutOfMemory",
+        query='max(ray_node_mem_used{IsHeadNode="true"} / ray_node_mem_total{IsHeadNode="true"}) '
+        "> 0.9",
+        minutes=5,
+        severity="page",
+        summary="the head, which holds the queue, is nearly out of memory",
+    ),
+)
+
+HTTP_MS, GRPC_MS = (f"ray_serve_{protocol}_request_latency_ms" for protocol in ("http", "grpc"))
+
+SERVICE_PANELS = (
+    Panel(
+        title="HTTP requests a second",
+        unit="reqps",
+        query=_rate("ray_serve_num_http_requests_total", "route"),
+        legend="route",
+        row="serve",
+    ),
+    Panel(
+        title="gRPC calls a second",
+        unit="reqps",
+        query=_rate("ray_serve_num_grpc_requests_total", "method"),
+        legend="method",
+        row="serve",
+    ),
+    Panel(
+        title="HTTP latency, 99th percentile",
+        unit="ms",
+        query=_quantile(0.99, HTTP_MS, "route"),
+        legend="route",
+        row="serve",
+    ),
+    Panel(
+        title="gRPC latency, 99th percentile",
+        unit="ms",
+        query=_quantile(0.99, GRPC_MS, "method"),
+        legend="method",
+        row="serve",
+    ),
+    Panel(
+        title="Candidates scored, a second",
+        unit="short",
+        query=_rate("ray_dass_candidates_total"),
+        row="serve",
+    ),
+    Panel(
+        title="Calls of each deployment, a second",
+        unit="reqps",
+        query=_rate("ray_serve_deployment_request_counter_total", "deployment"),
+        legend="deployment",
+        row="serve",
+    ),
+)
+SERVICE_ALERTS = (
+    Alert(
+        name="ServiceIsSlow",
+        query=f"{_quantile(0.99, HTTP_MS)} > 30000 or {_quantile(0.99, GRPC_MS)} > 30000",
+        minutes=10,
+        severity="page",
+        summary="one request in a hundred takes longer than half a minute",
+    ),
+)

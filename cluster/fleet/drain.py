@@ -1,0 +1,113 @@
+"""What a worker of Ray Train does: ask for jobs, have its child do them, tell how it went.
+
+Every worker runs its jobs in a process of its own (`child.py`), so a job that kills its process
+costs neither the worker nor its group, which Train would restart whole. No worker ever calls
+`ray.train.report`: it is a barrier. Knows nothing of nodes and groups (`groups.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+
+from cluster.fleet.child import Child
+from cluster.fleet.dispatcher import Report
+from cluster.fleet.job import ChildDied, FleetError, Idle, Lease, Reply, failed_at_start
+
+logger = logging.getLogger(__name__)
+
+BEAT_S = 5.0
+"""Seconds between two signs of life of a worker."""
+WAIT_S = (0.1, 2.0)
+"""Seconds a worker without a job waits until it asks again: at first, and at most."""
+STARTS = 3
+"""Processes in a row that may die before they are ready, until the worker gives up."""
+
+
+def drain(settings: Mapping[str, Any]) -> None:
+    """Do jobs until there are none: what each Train worker runs."""
+    from ray import train
+
+    # Stable over restarts: a worker that comes back frees at once what it held before.
+    name = f"{settings['node']}/{train.get_context().get_local_rank()}"
+    dispatcher = ray.get_actor(settings["dispatcher"])
+    try:
+        _Worker(name, dispatcher, settings["work"]).run()
+    except FleetError as error:
+        ray.get(dispatcher.give_up.remote(str(error)))
+
+
+class _Worker:
+    """One worker's side of the queue, and the parent's side of its child."""
+
+    def __init__(self, name: str, dispatcher: Any, work: bytes) -> None:
+        self._name, self._dispatcher, self._work = name, dispatcher, work
+        self._child: Child | None = None
+
+    def run(self) -> None:
+        """Ask and do until the queue is finished.
+
+        Raises:
+            FleetError: no child comes up.
+        """
+        report, pause = None, WAIT_S[0]
+        try:
+            self._ensure_child()
+            while True:
+                answer = ray.get(self._dispatcher.exchange.remote(self._name, report))
+                report = None
+                if answer is Idle.FINISHED:
+                    return
+                if isinstance(answer, Lease):
+                    report, pause = Report(lease=answer, reply=self._attempt(answer)), WAIT_S[0]
+                else:
+                    time.sleep(pause)
+                    pause = min(2 * pause, WAIT_S[1])
+        finally:
+            self._remove_child()
+
+    def _ensure_child(self) -> Child:
+        """Return a child that is ready, starting one if need be.
+
+        Raises:
+            FleetError: none comes up.
+        """
+        reason = ""
+        for _ in range(STARTS):
+            if self._child is None:
+                self._child = Child(self._work, _accelerators())
+            try:
+                if not self._child.ready:
+                    self._child.listen()
+                return self._child
+            except ChildDied as death:
+                self._remove_child()
+                reason = str(death)
+        raise FleetError(failed_at_start(STARTS, reason))
+
+    def _attempt(self, lease: Lease) -> Reply:
+        def beat() -> None:
+            self._dispatcher.renew.remote(lease)
+
+        logger.info("%s takes %s", self._name, lease.job.name)
+        try:
+            return self._ensure_child().attempt(lease.job, beat=beat, every_s=BEAT_S)
+        except ChildDied as death:
+            self._remove_child()
+            return Reply(error=str(death))
+
+    def _remove_child(self) -> None:
+        if self._child is not None:
+            self._child.stop()
+            self._child = None
+
+
+def _accelerators() -> dict[str, str]:
+    """Return the variables that show a child the accelerators of its worker, and no others."""
+    # Train shows every worker of a node all of the group's; a job takes the first one it sees.
+    mine = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
+    return {"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {}
