@@ -24,7 +24,7 @@ from dass.space.space import by_name
 from dass.training.batches import training_batches
 from dass.training.distillation import train
 from dass.training.inference import accuracy
-from jobs.presets.presets import small_student, small_teacher
+from jobs.presets import small
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +51,14 @@ def main(config: Config) -> None:
     )
     network = ResNet(space, space.largest, num_classes=task.num_classes)
     initialise(network, generator=torch.Generator().manual_seed(0))
-    recipe = small_teacher()
+    recipe = small.teacher()
     source = training_batches(task.train, recipe, teacher=None, flip=task.flip)
     for epoch in train(network, source, recipe=recipe, seed=0):
         print(f"teacher epoch {epoch.number}: loss {epoch.loss:.3f}", flush=True)
     print(f"teacher: {100 * accuracy(network, task.validation):.1f} %", flush=True)
     sources = {}
     for kind in ("views", "live"):
-        recipe = replace(small_student(), teacher_logits=kind)
+        recipe = replace(small.student(), teacher_logits=kind)
         made = training_batches(task.train, recipe, teacher=network, flip=task.flip)
         sources[kind] = recipe, made
     rows = []

@@ -68,23 +68,18 @@ def take(config: AdoptConfig) -> Teacher:
 
 def main(config: AdoptConfig) -> None:
     """Adopt a teacher and say how good it is."""
-    console.announce(config)
     teacher = take(config)
     print(f"\nvalidation accuracy {100 * teacher.accuracy:.1f} %")
+    store = Store(config.store)
+    console.keep(store, f"teachers/{teacher.name}/job.json", config)
     console.finish(
-        Store(config.store).url(f"teachers/{teacher.name}"),
+        store.url(f"teachers/{teacher.name}"),
         next_line=f"python -m jobs.search {config.space} --store {config.store} "
         f"--teacher {teacher.name}",
     )
 
 
 if __name__ == "__main__":
-    from jobs.adopt import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import run_module
 
-    console.run(
-        imported_main,
-        presets.ADOPT,
-        "adopt",
-        options=f"{console.STORE} --weights /data/W.safetensors --source npz:/data/F.npz",
-    )
+    run_module(__file__)

@@ -2,7 +2,6 @@
 
     python -m jobs.build micro
     python -m jobs.build small --source npz:images.npz --workers 2
-    python -m jobs.build --status runs/micro
 
 Work that the store holds already is skipped, so the same line resumes after any stop. Where it
 runs on a Ray cluster (`ray job submit`), the cluster works; else processes of this machine do.
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
@@ -173,9 +171,9 @@ def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) ->
 
 def main(config: BuildConfig) -> None:
     """Build, then say where the records are."""
-    console.announce(config)
     build(config)
     store = Store(config.store)
+    console.keep(store, "status/build.job.json", config)
     records = [r for r in Registry(store).records() if r.space == config.space]
     tasks = len({record.task for record in records})
     seconds = sum(record.seconds for record in records)
@@ -189,9 +187,6 @@ def main(config: BuildConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.build import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import run_module
 
-    if sys.argv[1:2] == ["--status"]:
-        raise SystemExit(status.main(sys.argv[2:]))
-    console.run(imported_main, presets.BUILD, "build", cores=0)
+    run_module(__file__)

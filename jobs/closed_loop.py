@@ -167,23 +167,17 @@ def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
 
 def main(config: ClosedLoopConfig) -> None:
     """Close the loop and print the table."""
-    console.announce(config)
     head, rows = close(config)
     print("\n" + console.table(head, rows))
+    store = Store(config.build.store)
+    console.keep(store, "evaluations/closed-loop.job.json", config)
     console.finish(
-        Store(config.build.store).url("evaluations/closed-loop.json"),
+        store.url("evaluations/closed-loop.json"),
         next_line="python -m jobs.publish evidence",
     )
 
 
 if __name__ == "__main__":
-    from jobs.closed_loop import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import run_module
 
-    console.run(
-        imported_main,
-        presets.CLOSED_LOOP,
-        "closed_loop",
-        options="--build.store s3://...",
-        cores=0,
-    )
+    run_module(__file__)

@@ -41,7 +41,6 @@ def main(config: CompactConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.compact import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import run_module
 
-    console.run(imported_main, presets.COMPACT, "compact")
+    run_module(__file__)

@@ -1,65 +1,46 @@
-"""What jobs print: their config first, tables, where the result is and what to run next."""
+"""What jobs print: what they were told, tables, where the result is and what to run next.
+
+Knows nothing of what a job does.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-import tyro
 from tqdm import tqdm
 
-from cluster.deploy.submit import line
-from cluster.fleet.job import FleetError
-from dass.errors import DassError, StorageError
-
-C = TypeVar("C")
+from dass.store.store import Store
 
 
-STORE = "--store s3://..."
+def differences(preset: str, before: Any, config: Any) -> str:
+    """Return in a line what a config differs in from the preset it was made from."""
+    former, latter = _leaves(before), _leaves(config)
+    changed = [f"{name} = {value}" for name, value in latter.items() if former[name] != value]
+    return f"preset {preset}" + (f", but {', '.join(changed)}" if changed else ", unchanged")
 
 
-def run(
-    main: Callable[[C], None],
-    recipes: Mapping[str, tuple[str, C]],
-    name: str,
-    *,
-    options: str | None = STORE,
-    cores: int = 1,
-) -> None:
-    """Parse the command line and run a job; an error meant for the user is one line, exit 2.
-
-    Args:
-        main: the job.
-        recipes: its whole configs by name, each with what it is for.
-        name: of the job's module.
-        options: what the job must be told on a cluster; `None` if it is not one for a cluster.
-        cores: that it computes on itself; 0 if it leaves that to workers.
-    """
-    recipe, *_ = recipes
-    advice = "Not for a cluster: it writes to a folder of this machine."
-    if options is not None:
-        submitted = line(f"python -m jobs.{name} {recipe} {options}", cores=cores)
-        advice = f"On a cluster: {submitted}"
-    config = tyro.extras.overridable_config_cli(
-        dict(recipes),
-        prog=f"python -m jobs.{name}",
-        description=advice,
-    )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        main(config)
-    except (DassError, StorageError, FleetError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+def _leaves(value: Any, name: str = "") -> dict[str, Any]:
+    """Return the settings of a config by the names that the command line gives them."""
+    if dataclasses.is_dataclass(value):
+        inner = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    elif isinstance(value, tuple) and any(map(dataclasses.is_dataclass, value)):
+        inner = {str(place): part for place, part in enumerate(value)}
+    else:
+        return {name: value}
+    found = {}
+    for key, part in inner.items():
+        found |= _leaves(part, f"{name}.{key}" if name else key)
+    return found
 
 
-def announce(config: Any) -> None:
-    """Print a job's whole config as JSON."""
-    print(json.dumps(dataclasses.asdict(config), indent=2, default=str), flush=True)
+def keep(store: Store, key: str, config: Any) -> None:
+    """Write a job's whole config beside its result."""
+    text = json.dumps(dataclasses.asdict(config), indent=2, default=str)
+    store.write(key, text.encode())
 
 
 def bar(*, total: int, title: str, unit: str) -> tqdm[Any]:

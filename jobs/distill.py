@@ -83,9 +83,10 @@ def distil(config: DistillConfig) -> tuple[StudentRecord, str]:
 
 def main(config: DistillConfig) -> None:
     """Distil one student and say how good it is."""
-    console.announce(config)
     record, where = distil(config)
-    teacher = Registry(Store(config.store)).teacher(config.teacher)
+    store = Store(config.store)
+    console.keep(store, f"students/{record.key}/job.json", config)
+    teacher = Registry(store).teacher(config.teacher)
     rows = [
         [
             "student",
@@ -106,12 +107,6 @@ def main(config: DistillConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.distill import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import run_module
 
-    console.run(
-        imported_main,
-        presets.DISTILL,
-        "distill",
-        options=f"{console.STORE} --teacher NAME --architecture A",
-    )
+    run_module(__file__)

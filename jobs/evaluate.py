@@ -169,7 +169,6 @@ def publish(config: EvaluateConfig, answer: Answer) -> str:
 
 def main(config: EvaluateConfig) -> None:
     """Evaluate, print the table and say where the report is."""
-    console.announce(config)
     with console.bar(total=0, title="proxies", unit="teachers") as bar:
 
         def advance(total: int) -> None:
@@ -178,12 +177,13 @@ def main(config: EvaluateConfig) -> None:
 
         answer = evaluate(config, advance=advance)
     where = publish(config, answer)
+    into = Store(config.into or config.store)
+    console.keep(into, f"evaluations/{config.name}.job.json", config)
     print("\n" + text(answer))
     console.finish(where, next_line=f"python -m jobs.search {config.space} --store {config.store}")
 
 
 if __name__ == "__main__":
-    from jobs.evaluate import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import run_module
 
-    console.run(imported_main, presets.EVALUATE, "evaluate")
+    run_module(__file__)

@@ -84,7 +84,6 @@ def _digits_teacher(config: PrepareConfig, registry: Registry) -> None:
 
 def main(config: PrepareConfig) -> None:
     """Stock the store and say what it has."""
-    console.announce(config)
     print(f"\nteachers: {', '.join(prepare(config))}")
     console.finish(
         Store(config.store).root, next_line=f"python -m serve.app --store {config.store}"
@@ -92,7 +91,6 @@ def main(config: PrepareConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.prepare import main as imported_main
-    from jobs.presets import presets
+    from jobs.cli import run_module
 
-    console.run(imported_main, presets.STOCK, "stock", options=None)
+    run_module(__file__)

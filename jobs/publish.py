@@ -130,14 +130,12 @@ def publish(config: PublishConfig) -> tuple[int, int]:
 
 def main(config: PublishConfig) -> None:
     """Publish, and say how much."""
-    console.announce(config)
     written, size = publish(config)
     print(f"\n{written} files written, {size / MEGABYTE:.1f} MB in all")
     console.finish(config.into, next_line="python -m jobs.evaluate evidence --store zoo")
 
 
 if __name__ == "__main__":
-    from jobs.presets import presets
-    from jobs.publish import main as imported_main
+    from jobs.cli import run_module
 
-    console.run(imported_main, presets.PUBLISH, "publish", options=None)
+    run_module(__file__)

@@ -175,7 +175,6 @@ def write_report(config: QuickstartConfig, teacher: Teacher, contenders: list[Co
 
 def main(config: QuickstartConfig) -> None:
     """Run the four jobs, then compare."""
-    console.announce(config)
     started = time.perf_counter()
     print("\n1/4  build: teachers, then students distilled from them")
     build(config.build)
@@ -220,7 +219,6 @@ def main(config: QuickstartConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.presets import presets
-    from jobs.quickstart import main as imported_main
+    from jobs.cli import run_module
 
-    console.run(imported_main, presets.QUICKSTART, "quickstart", options=None)
+    run_module(__file__)

@@ -137,7 +137,6 @@ HEAD = ["architecture", "predicted", f"{LEVEL:.0%} interval", "FLOPs", "paramete
 
 def main(config: SearchJobConfig) -> None:
     """Search, show the best and the Pareto front."""
-    console.announce(config)
     answer, facts = find(config)
     if not facts["familiar"]:
         print("\n" + OUT_OF_DISTRIBUTION)
@@ -150,6 +149,7 @@ def main(config: SearchJobConfig) -> None:
     registry = Registry(Store(config.store))
     teacher = registry.teacher(config.teacher)
     name = search_name(config, budget_for(config, teacher))
+    console.keep(registry.store, f"searches/{name}.job.json", config)
     console.finish(
         registry.store.url(f"searches/{name}.json"),
         next_line=f"python -m jobs.distill {teacher.network.space.name} --store {config.store} "
@@ -158,7 +158,6 @@ def main(config: SearchJobConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.presets import presets
-    from jobs.search import main as imported_main
+    from jobs.cli import run_module
 
-    console.run(imported_main, presets.SEARCH, "search", options=f"{console.STORE} --teacher NAME")
+    run_module(__file__)

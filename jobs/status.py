@@ -1,6 +1,6 @@
 """How a build stands, seen from any machine: a snapshot in the store, written every ten seconds.
 
-    python -m jobs.build --status s3://bucket/prefix
+    dass status s3://bucket/prefix
 
 Reads and writes `status/build.json` and `failures/KEY.json`; knows nothing of who works or how.
 """
@@ -132,7 +132,7 @@ def describe(store: Store, now: float) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Print the status of the store that is named; return the exit code."""
     if len(arguments) != 1:
-        print("usage: python -m jobs.build --status STORE", file=sys.stderr)
+        print("usage: dass status STORE", file=sys.stderr)
         return 2
     store = Store(arguments[0])
     try:
@@ -142,3 +142,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     console.finish(store.url("records"), next_line="the line of the build, to go on with it")
     return 0
+
+
+if __name__ == "__main__":
+    from jobs.cli import run_module
+
+    run_module(__file__)

@@ -259,12 +259,12 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
 
 def main(config: TrainConfig) -> None:
     """Train, then compare with the baselines on the validation tasks."""
-    console.announce(config)
     _, card = train_predictor(config)
     rows = [[name, f"{value:+.3f}"] for name, value in card["validation_spearman"].items()]
     print("\nmean Spearman over the validation teachers (the predictor was selected on them)")
     print(console.table(["scorer", "Spearman"], rows))
     store = Store(config.store)
+    console.keep(store, f"predictors/{config.name}/job.json", config)
     names = list(Registry(store).teachers_of("unseen"))
     console.finish(
         store.url(f"predictors/{config.name}"),
@@ -274,7 +274,6 @@ def main(config: TrainConfig) -> None:
 
 
 if __name__ == "__main__":
-    from jobs.presets import presets
-    from jobs.train import main as imported_main
+    from jobs.cli import run_module
 
-    console.run(imported_main, presets.TRAIN, "train")
+    run_module(__file__)

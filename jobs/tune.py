@@ -294,21 +294,21 @@ def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
 
 def main(config: TuneConfig) -> None:
     """Tune, then compare with the baselines on the validation teachers."""
-    console.announce(config)
     _, card, where = tune_predictor(config)
     rows = [[name, f"{value:+.3f}"] for name, value in card["validation_spearman"].items()]
     print(f"\n{card['trials']} trials; mean Spearman over the validation teachers (selected on)")
     print(console.table(["scorer", "Spearman"], rows))
     print(f"\ntrials: {where}")
+    store = Store(config.train.store)
+    console.keep(store, f"predictors/{config.train.name}/job.json", config)
     console.finish(
-        Store(config.train.store).url(f"predictors/{config.train.name}"),
+        store.url(f"predictors/{config.train.name}"),
         next_line=f"python -m jobs.search {config.train.space} --store {config.train.store} "
         f"--predictor {config.train.name} --teacher NAME",
     )
 
 
 if __name__ == "__main__":
-    from jobs.presets import presets
-    from jobs.tune import main as imported_main
+    from jobs.cli import run_module
 
-    console.run(imported_main, presets.TUNE, "tune", options="--train.store s3://...", cores=0)
+    run_module(__file__)

@@ -119,10 +119,10 @@ else:
     raise AssertionError("Ray must be blocked")
 for name in sys.argv[2:]:
     importlib.import_module(name)
-from jobs.presets import presets
+from jobs.presets import micro
 from jobs.build import build
 
-base = presets.micro_build()
+base = micro.build()
 build(replace(
     base, store=sys.argv[1], splits=base.splits[:1], pool=2, own=0, seeds=1, workers=1,
     teacher=replace(base.teacher, epochs=2), student=replace(base.student, epochs=1),

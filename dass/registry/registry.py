@@ -10,6 +10,7 @@ predictors/NAME/                 an artifact
 students/KEY/                    a trained student: an artifact and `model.onnx`
 searches/NAME.json               a ranking
 checkpoints/KEY.safetensors      a training under way; deleted when it ends
+.../job.json, ....job.json       beside a result: the whole config of the job that made it
 """
 
 from __future__ import annotations

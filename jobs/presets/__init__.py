@@ -1,1 +1,1 @@
-"""Whole configurations of every job, by name."""
+"""Whole configs of every verb: functions, by what they run on."""

@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 from jobs.planning.plan import plan_students, plan_teachers
-from jobs.presets import benchmark_tasks, presets
+from jobs.presets import benchmark, benchmark_tasks
 
-WHOLE, CORE = presets.evidence_build(), presets.evidence_core()
+WHOLE, CORE = benchmark.build(), benchmark.core()
 ROLES = {plan.task.name: (plan.task, role) for plan, role in plan_teachers(WHOLE)}
 NEVER = set(benchmark_tasks.SHARED_WITH_TEST)
 SELECT = {*benchmark_tasks.SHARED_WITH_CIFAR10, *benchmark_tasks.HELD_OUT}

@@ -23,13 +23,13 @@ from jobs.build import build
 from jobs.closed_loop import CHOICES, ClosedLoopConfig, choose, close, compare, unseen_teachers
 from jobs.evaluate import publish, text
 from jobs.planning.plan import LabelPlan, SplitPlan, plan_students, plan_teachers
-from jobs.presets import presets
+from jobs.presets import micro
 from jobs.train import train_predictor
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    base = presets.micro_build()
+    base = micro.build()
     few = {"train_per_class": 8, "validation_per_class": 40, "flip": False}
     second = replace(base.teacher, epochs=2)
     made = replace(
@@ -54,7 +54,7 @@ def config(tmp_path_factory):
     )
     build(made)
     train = replace(
-        presets.micro_train(),
+        micro.train(),
         store=made.store,
         recipe=made.student.name,
         members=1,

@@ -37,7 +37,7 @@ from jobs.build import build
 from jobs.distill import DistillConfig, distil
 from jobs.planning.plan import SplitPlan, StudentPlan, plan_students, plan_teachers
 from jobs.planning.worker import Worker
-from jobs.presets import presets
+from jobs.presets import micro
 from jobs.search import SearchJobConfig, find
 from jobs.train import gather, train_predictor
 
@@ -64,7 +64,7 @@ def line(job, *arguments):
 
 def tiny(store, **changes):
     """Three tasks of few students, in this process."""
-    base = presets.micro_build()
+    base = micro.build()
     few = {"train_per_class": 8, "validation_per_class": 40, "flip": False}
     return replace(
         base,
@@ -110,7 +110,7 @@ def unseen(built):
 
 def train_config(config, name="predictor"):
     return replace(
-        presets.micro_train(),
+        micro.train(),
         store=config.store,
         name=name,
         members=2,
@@ -401,7 +401,7 @@ def test_the_story_runs_from_the_predictor_to_an_exported_student(built, trained
     asked = ("--store", store, "--teacher", unseen, "--search.candidates", 60)
     assert line("search", "micro", *asked, "--max-flops-share", 0.5) == 0
     output = capsys.readouterr().out
-    assert output.startswith("{"), "the config comes first"
+    assert output.startswith("preset micro, but store = "), "what differs comes first"
     where = Path(next(s[8:] for s in output.splitlines() if s.startswith("result: ")))
     ranking = json.loads(where.read_text())
     best = ranking["top"][0]
@@ -414,7 +414,7 @@ def test_the_story_runs_from_the_predictor_to_an_exported_student(built, trained
     output = capsys.readouterr().out
     folder = Path(next(s[8:] for s in output.splitlines() if s.startswith("result: ")))
     files = {path.name for path in folder.iterdir()}
-    assert files == {"config.json", "weights.safetensors", "model.onnx"}
+    assert files == {"config.json", "job.json", "weights.safetensors", "model.onnx"}
     facts = json.loads((folder / "config.json").read_text())
     assert facts["architecture"] == best["architecture"] and facts["teacher"] == unseen
 
@@ -507,7 +507,7 @@ def test_an_error_is_one_line_and_exit_code_2(job, tmp_path, capsys):
 def test_every_job_says_what_it_takes(job, capsys):
     assert line(job, "--help") == 0
     output = capsys.readouterr().out
-    assert f"usage: python -m jobs.{job}" in output and "micro" in output
+    assert f"usage: dass {job}" in output and "micro" in output
 
 
 ON_A_CLUSTER = {

@@ -24,14 +24,14 @@ from dass.space.space import by_name
 from dass.store.store import Store
 from jobs.build import build
 from jobs.planning.plan import SplitPlan
-from jobs.presets import presets
+from jobs.presets import micro
 from jobs.publish import PublishConfig, publish
 from jobs.train import gather
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    base = presets.micro_build()
+    base = micro.build()
     few = {"train_per_class": 8, "validation_per_class": 40, "flip": False}
     made = replace(
         base,

@@ -1,0 +1,70 @@
+"""Presets of space `paper`: every number is the published one; they want a GPU.
+
+Functions that return whole configs, by the verb that they are for.
+"""
+
+from __future__ import annotations
+
+from dass.training.recipe import Recipe, published_teacher
+from jobs.adopt import AdoptConfig
+from jobs.compact import CompactConfig
+from jobs.distill import DistillConfig
+from jobs.planning.plan import BuildConfig, SplitPlan
+from jobs.search import SearchJobConfig
+from jobs.train import TrainConfig
+from jobs.tune import TuneConfig
+
+STORE = "runs/paper"
+
+
+def student() -> Recipe:
+    """The published recipe."""
+    return Recipe()
+
+
+def build() -> BuildConfig:
+    """Published space and recipes; 50 students of each of ten class splits: a GPU."""
+    return BuildConfig(
+        store=STORE,
+        space="paper",
+        source="cifar100",
+        splits=(
+            SplitPlan(role="train", tasks=8, classes=10),
+            SplitPlan(role="validation", tasks=2, classes=10),
+        ),
+        own=26,
+        teacher=published_teacher(),
+        student=student(),
+        device="cuda",
+        workers=1,
+    )
+
+
+def train() -> TrainConfig:
+    """The published predictor and meta-training: one member, percent, squared error."""
+    return TrainConfig(store=STORE, space="paper", members=1)
+
+
+def tune() -> TuneConfig:
+    """The published predictor, its settings searched."""
+    return TuneConfig(train=train(), trials=64)
+
+
+def search() -> SearchJobConfig:
+    """Two thousand candidates within half of the teacher's FLOPs."""
+    return SearchJobConfig(store=STORE, max_flops_share=0.5)
+
+
+def distill() -> DistillConfig:
+    """One student of 64 px images."""
+    return DistillConfig(store=STORE, recipe=student(), device="cuda")
+
+
+def adopt() -> AdoptConfig:
+    """A teacher of 64 px images."""
+    return AdoptConfig(store=STORE, space="paper")
+
+
+def compact() -> CompactConfig:
+    """The records of runs/paper."""
+    return CompactConfig(store=STORE)
