@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from dass.pipeline.students import clock
 from dass.registry.registry import Registry
 from dass.training.batches import Shard
 from dass.training.inference import accuracy
 from jobs.planning.plan import TeacherPlan
-from jobs.planning.worker import Worker, clock
+from jobs.planning.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)

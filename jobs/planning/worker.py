@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -19,13 +19,14 @@ from dass.data.task import Task, TaskConfig, load_task
 from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
+from dass.pipeline.students import clock, device_name, measured
 from dass.predictor.records import StudentRecord
 from dass.registry.registry import Registry
 from dass.space.space import by_name
 from dass.store.store import Store
 from dass.training.batches import Batches, training_batches
 from dass.training.distillation import Epoch, train
-from dass.training.inference import accuracy, hits
+from dass.training.inference import accuracy
 from dass.training.recipe import Recipe
 from jobs.planning.plan import StudentPlan, TeacherPlan
 
@@ -111,19 +112,8 @@ class Worker:
         started = clock(self.device)
         value = self.train(key, network, batches, task=task, recipe=plan.recipe, seed=plan.seed)
         seconds = clock(self.device) - started
-        right = hits(network, task.test)
-        space, classes = by_name(plan.space), task.num_classes
-        record = StudentRecord(
-            **asdict(plan.identity),
-            validation_accuracy=value,
-            test_accuracy=int(right.sum()) / len(right),
-            test_half_accuracy=int(right[::2].sum()) / len(right[::2]),
-            validation_images=len(task.validation),
-            test_images=len(task.test),
-            flops=int(space.flops([plan.architecture], num_classes=classes)[0]),
-            parameters=int(space.parameters([plan.architecture], num_classes=classes)[0]),
-            seconds=seconds,
-            device=device_name(self.device),
+        record = measured(
+            network, task, identity=plan.identity, validation_accuracy=value, seconds=seconds
         )
         registry.put_record(record)
         registry.drop_checkpoint(key)
@@ -200,16 +190,3 @@ def _classroom(
     task = _task(config, teacher.network.space.name, worker.device, worker.data_root)
     source = training_batches(task.train, recipe, teacher=teacher.network, flip=task.flip)
     return teacher, task, source
-
-
-def clock(device: str) -> float:
-    """Return the seconds that a training is charged: this process's own on a CPU, else all.
-
-    Of a training that was stopped and went on, only the last part is charged.
-    """
-    return time.process_time() if device == "cpu" else time.perf_counter()
-
-
-def device_name(device: str) -> str:
-    """Return what a record says of a device."""
-    return torch.cuda.get_device_name() if device.startswith("cuda") else "cpu"

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 def travels(path):
     """Return whether Ray takes a file along: it reads the excludes as git reads its own."""
     excludes = yaml.safe_load((ROOT / RUNTIME_ENVIRONMENT).read_text())["excludes"]
-    return not pathspec.PathSpec.from_lines("gitwildmatch", excludes).match_file(path)
+    return not pathspec.GitIgnoreSpec.from_lines(excludes).match_file(path)
 
 
 @pytest.mark.parametrize("room", ["cluster", "dass", "jobs", "serve"])

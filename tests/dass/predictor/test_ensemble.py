@@ -134,7 +134,7 @@ def test_what_no_ensemble_can_have_is_a_corrupt_artifact(change):
     files = pack_ensemble(Ensemble(members()), {})
     config = json.loads(files[artifacts.MANIFEST]) | change
     files[artifacts.MANIFEST] = json.dumps(config).encode()
-    with pytest.raises(CorruptArtifact, match="known|noise"):
+    with pytest.raises(CorruptArtifact, match=r"known|noise"):
         unpack_ensemble(files)
 
 

@@ -15,7 +15,7 @@ from dass.store.store import Store
 from jobs.adopt import AdoptConfig, take
 from jobs.planning.plan import SplitPlan
 from serve.ranker import Ranker, Registration
-from tests.support.serving import stock, weights_of
+from tests.support.serving import prepare, weights_of
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_an_own_state_dict_is_read_or_told_the_expected_names(teacher):
 def test_what_the_job_adopted_is_the_same_when_it_is_registered_with_the_service(
     teacher, data, tmp_path
 ):
-    registry = stock(tmp_path / "store")
+    registry = prepare(tmp_path / "store")
     path = tmp_path / "weights.safetensors"
     path.write_bytes(data)
     split = SplitPlan(only=("7", "8", "9"), train_per_class=16, validation_per_class=60)
@@ -55,7 +55,7 @@ def test_what_the_job_adopted_is_the_same_when_it_is_registered_with_the_service
     again = Registration(
         name=adopted.name, space="micro", classes=3, accuracy=adopted.accuracy, weights=data
     )
-    assert Ranker.open(registry.store).register(again).name == adopted.name
+    assert Ranker.open(registry).register(again).name == adopted.name
     assert manifest(registry, adopted.name) == before and before["task"] is not None
     assert before["weights_sha256"] == digest_of(data) and len(digest_of(data)) == 64
     assert take(config).name == adopted.name, "and so it is for the job"
