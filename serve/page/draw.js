@@ -20,11 +20,16 @@ function ticks(low, high, number) {
 
 const short = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(2)} M` : `${Math.round(n / 1e3)} k`);
 
+/** The 90 % interval of a predicted accuracy, within 0 and 1; what the service sends is one standard deviation. */
+export function interval(p) {
+  const half = 1.645 * (p.uncertainty ?? 0);
+  const clip = (accuracy) => Math.min(1, Math.max(0, accuracy));
+  return [clip(p.accuracy - half), clip(p.accuracy + half)];
+}
+
 /** Draw predictions, cheapest first, as a radio group: arrow keys move along the front. */
 export function front(students, teacher, choose) {
-  const interval = (p) => 2 * (p.uncertainty ?? 0);
-  const lows = students.map((p) => p.accuracy - interval(p));
-  const highs = students.map((p) => p.accuracy + interval(p));
+  const lows = students.map((p) => interval(p)[0]), highs = students.map((p) => interval(p)[1]);
   let low = Math.min(...lows, teacher.accuracy), high = Math.max(...highs, teacher.accuracy);
   const room = Math.max(0.01, 0.06 * (high - low));
   [low, high] = [low - room, high + room];

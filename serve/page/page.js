@@ -1,8 +1,9 @@
 // The page: asks for a search, reads its progress line by line, draws what came of it.
-import { blocks, front } from "./draw.js";
+import { blocks, front, interval } from "./draw.js";
 
 const $ = (id) => document.getElementById(id);
 const percent = (x) => `${(100 * x).toFixed(1)} %`;
+const between = (p) => interval(p).map(percent).join(" to ");
 export const count = (n) =>
   n >= 1e6 ? `${(n / 1e6).toFixed(2)} M` : n >= 1e4 ? `${(n / 1e3).toFixed(0)} k` : String(n);
 
@@ -106,7 +107,7 @@ async function search(event) {
       if (reply.error) throw new Error(reply.message);
       draw(reply, t);
       $("progress").value = reply.done ? 1 : reply.scored / reply.candidates;
-      const by = reply.by_size ? " by size, as this teacher is unlike all known ones" : "";
+      const by = reply.by_size ? " by size, as this teacher is out of the distribution that was learned from" : "";
       const so = `${reply.scored.toLocaleString("en")} candidates in ${reply.seconds.toFixed(1)} s`;
       say(reply.done ? `Done: ${so}${by}.` : `${so}…`);
     }
@@ -127,7 +128,7 @@ function draw(reply, t) {
       const row = document.createElement("tr");
       const cells = [
         p.architecture, percent(p.accuracy),
-        p.uncertainty == null ? "" : (100 * p.uncertainty).toFixed(1), count(p.flops), count(p.parameters),
+        p.uncertainty == null ? "" : between(p), count(p.flops), count(p.parameters),
       ];
       row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
       return row;
@@ -148,9 +149,9 @@ function choose(p, t) {
   }
   $("student").hidden = false;
   $("id").textContent = p.architecture;
-  const spread = p.uncertainty == null ? "" : ` ± ${(200 * p.uncertainty).toFixed(1)}`;
   const facts = {
-    "Predicted accuracy": percent(p.accuracy) + spread,
+    "Predicted accuracy": percent(p.accuracy),
+    ...(p.uncertainty == null ? {} : { "90 % interval": between(p) }),
     FLOPs: `${count(p.flops)} (${((100 * p.flops) / t.flops).toFixed(0)} % of the teacher)`,
     Parameters: `${count(p.parameters)} (${((100 * p.parameters) / t.parameters).toFixed(0)} %)`,
   };
