@@ -77,9 +77,8 @@ def choose(config: ClosedLoopConfig, teacher: Teacher) -> Iterator[Choice]:
     recipe, space = config.build.student, teacher.network.space
     ensemble, _ = registry.predictor(config.predictor, space=space.name, recipe=recipe.name)
     classes = teacher.network.num_classes
-    whole = int(space.flops([space.largest], num_classes=classes)[0])
     for share in BUDGETS:
-        budget = Budget(max_flops=int(share * whole))
+        budget = Budget.of(teacher, flops=share)
         generator = torch.Generator().manual_seed(config.search.seed)
         drawn = space.within(space.sample(500, generator=generator), budget, num_classes=classes)
         chosen = {

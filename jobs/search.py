@@ -16,7 +16,7 @@ from dass.predictor.interval import LEVEL
 from dass.registry.registry import Registry
 from dass.searching.evolution import Generation, SearchConfig, search
 from dass.searching.prediction import Prediction
-from dass.space.cost import Budget
+from dass.space.cost import Budget, check_fraction
 from dass.store.store import Store
 from jobs import console
 
@@ -50,19 +50,14 @@ class SearchJobConfig:
                 "`max_flops` and `max_flops_share` must not both be given, but got "
                 f"{self.max_flops} and {self.max_flops_share}"
             )
-        if self.max_flops_share is not None and not 0 < self.max_flops_share <= 1:
-            raise InvalidConfig(
-                f"`0 < max_flops_share <= 1` must hold, but got {self.max_flops_share}"
-            )
+        check_fraction(self.max_flops_share, "max_flops_share")
 
 
 def budget_for(config: SearchJobConfig, teacher: Teacher) -> Budget:
     """Return the budget in absolute numbers."""
     flops = config.max_flops
     if config.max_flops_share is not None:
-        space = teacher.network.space
-        whole = space.flops([space.largest], num_classes=teacher.network.num_classes)
-        flops = int(whole[0] * config.max_flops_share)
+        flops = Budget.of(teacher, flops=config.max_flops_share).max_flops
     return Budget(max_flops=flops, max_parameters=config.max_parameters)
 
 

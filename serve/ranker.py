@@ -21,7 +21,7 @@ from dass.registry.registry import Registry
 from dass.searching.evolution import Generation, SearchConfig, search
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
-from dass.space.cost import Budget
+from dass.space.cost import Budget, check_fraction
 from dass.space.space import Space, by_name
 from serve.limits import AlreadyExists, InvalidRequest, InvalidUpload, Limits, Unavailable
 from serve.scoring import Local, RemoteScorer, Scoring, Support, Teachers, version_of
@@ -291,15 +291,15 @@ class Ranker:
                 )
 
     def _budget(self, spec: SearchSpec, facts: TeacherFacts) -> Budget:
-        fraction = spec.max_flops_share
-        if fraction is None:
-            return Budget(max_flops=spec.max_flops, max_parameters=spec.max_parameters)
-        if spec.max_flops is not None or not 0 < fraction <= 1:
-            raise InvalidConfig(
-                "`0 < max_flops_share <= 1` must hold, without `max_flops`, but got "
-                f"{fraction} and {spec.max_flops}"
-            )
-        flops = max(1, int(facts.flops * fraction))
+        fraction, flops = spec.max_flops_share, spec.max_flops
+        if fraction is not None:
+            if flops is not None:
+                raise InvalidConfig(
+                    "`max_flops` and `max_flops_share` must not both be given, but got "
+                    f"{flops} and {fraction}"
+                )
+            check_fraction(fraction, "max_flops_share")
+            flops = Budget.of(facts, flops=fraction).max_flops
         return Budget(max_flops=flops, max_parameters=spec.max_parameters)
 
     def check_ready(self) -> None:

@@ -265,7 +265,6 @@ def measure(
                 "flops": [float(r.flops) for r in subject.records],
             }
         )
-        whole = space.flops([space.largest], num_classes=subject.teacher.network.num_classes)[0]
         own = scores[scores["teacher"] == subject.teacher.name]
         for scorer, part in own.groupby("scorer"):
             joined = frame.merge(part, on="architecture")
@@ -273,15 +272,16 @@ def measure(
             groups = {"all": joined, "pool": joined[inside], "others": joined[~inside]}
             for group, students in groups.items():
                 if len(students) >= 3:
-                    rows.append(_row(str(scorer), subject, group, students, float(whole)))
+                    rows.append(_row(str(scorer), subject, group=group, students=students))
     return pd.DataFrame(rows)
 
 
 def _row(
-    scorer: str, subject: LabelledTeacher, group: str, students: pd.DataFrame, whole: float
+    scorer: str, subject: LabelledTeacher, *, group: str, students: pd.DataFrame
 ) -> dict[str, Any]:
     columns = (students[name].to_numpy(float) for name in ("score", "measured", "flops"))
     score, measured, flops = columns
+    teacher_flops = float(subject.teacher.flops)
     return {
         "scorer": scorer,
         "teacher": subject.teacher.name,
@@ -290,7 +290,9 @@ def _row(
         "group": group,
         "students": len(students),
         "seconds": float(students["seconds"].mean()),
-        **{name: metric(score, measured, flops, whole) for name, metric in METRICS.items()},
+        **{
+            name: metric(score, measured, flops, teacher_flops) for name, metric in METRICS.items()
+        },
     }
 
 

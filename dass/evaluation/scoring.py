@@ -63,9 +63,8 @@ class LabelledTeacher:
     @property
     def shares(self) -> list[float]:
         """FLOPs of the labelled students over the teacher's."""
-        space, classes = self.teacher.network.space, self.teacher.network.num_classes
-        whole = int(space.flops([space.largest], num_classes=classes)[0])
-        return [record.flops / whole for record in self.records]
+        teacher_flops = self.teacher.flops
+        return [record.flops / teacher_flops for record in self.records]
 
     @property
     def architectures(self) -> list[Architecture]:

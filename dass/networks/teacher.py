@@ -40,3 +40,17 @@ class Teacher:
                 f"a teacher must be the largest member of space {space.name!r}, {space.largest}, "
                 f"but got {self.network.architecture}; distil it into that one first"
             )
+
+    @property
+    def flops(self) -> int:
+        """Multiply-adds of one forward pass at the space's image size, classifier included."""
+        network = self.network
+        costs = network.space.flops([network.architecture], num_classes=network.num_classes)
+        return int(costs[0])
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters, classifier included."""
+        network = self.network
+        costs = network.space.parameters([network.architecture], num_classes=network.num_classes)
+        return int(costs[0])

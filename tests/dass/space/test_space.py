@@ -1,6 +1,7 @@
 """Spaces: what is a member, how members are drawn, what they cost."""
 
 import pickle
+from dataclasses import dataclass
 from itertools import pairwise, product
 
 import numpy as np
@@ -351,6 +352,31 @@ def test_an_impossible_budget_is_answered_with_the_cheapest_student(space):
     for budget in (Budget(max_flops=flops - 1), Budget(max_parameters=parameters - 1)):
         with pytest.raises(InfeasibleBudget, match=answer):
             space.check_budget(budget, num_classes=3)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What budgets are fractions of."""
+
+    flops: int = 1001
+    parameters: int = 77
+
+
+def test_a_budget_of_fractions_is_rounded_down_to_what_the_teacher_costs():
+    assert Budget.of(Whole()) == Budget()
+    assert Budget.of(Whole(), flops=0.5) == Budget(max_flops=500)
+    assert Budget.of(Whole(), flops=1.0, parameters=1.0) == Budget(
+        max_flops=1001, max_parameters=77
+    )
+    assert Budget.of(Whole(), parameters=0.25) == Budget(max_parameters=19)
+    assert Budget.of(Whole(), flops=1e-9) == Budget(max_flops=1)  # never free
+
+
+@pytest.mark.parametrize("name", ["flops", "parameters"])
+@pytest.mark.parametrize("value", [0.0, -0.5, 1.01, 50.0, float("nan")])
+def test_what_is_no_fraction_of_a_teacher_is_refused(name, value):
+    with pytest.raises(InvalidConfig, match=f"`0 < {name} <= 1` must hold .*but got {value}"):
+        Budget.of(Whole(), **{name: value})
 
 
 # pools
