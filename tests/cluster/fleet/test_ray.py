@@ -149,9 +149,9 @@ def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice():
 
     ray.shutdown()  # a siege has a cluster of its own; this test is the last
     try:
-        _run, code, found = faults.siege(arguments)
+        run, code, found = faults.siege(arguments)
     finally:
         faults.KINDS = kinds
     assert code == 1, "one job is made to fail"
     assert found["lost"] == found["duplicated"] == 0
-    assert found["records"] == 89 and sum(map(len, faults.cost.values())) == 4
+    assert found["records"] == 89 and sum(map(len, run.cost.values())) == 4
