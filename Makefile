@@ -21,8 +21,8 @@ install: .venv/installed  ## create .venv with the pinned packages
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-quickstart: install  ## the whole story on embedded digits, in minutes
-	$(BIN)/python -m jobs.quickstart micro
+quickstart: install  ## the shipped predictor on real images: search, distil, compare
+	$(BIN)/python -m jobs.quickstart fashion
 
 evidence: install  ## the comparison on unseen datasets, from the shipped files
 	$(BIN)/python -m jobs.evaluate evidence --store zoo --into runs/evidence-shipped

@@ -47,8 +47,8 @@ def _by_space(verb: str) -> dict[str, str]:
 
 VERBS = {
     "quickstart": Verb(
-        does="the whole story: build, train, search, distil, compare",
-        presets={"micro": "micro.quickstart"},
+        does="the first run: search, distil, compare; `micro` makes the predictor first",
+        presets={"fashion": "fashion.quickstart", "micro": "micro.quickstart"},
         options=None,
     ),
     "build": Verb(

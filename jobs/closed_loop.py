@@ -10,28 +10,21 @@ store holds are not repeated.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
-from dass.baselines.size import ByFlops
 from dass.errors import InvalidData
-from dass.evaluation.metrics import BUDGETS
 from dass.evaluation.statistics import bootstrap, sign_flip
 from dass.networks.teacher import Teacher
-from dass.predictor.records import FIRST_CLOSED_LOOP_SEED, StudentRecord
+from dass.predictor.records import StudentRecord
 from dass.registry.registry import Registry
-from dass.searching.evolution import SearchConfig, run
-from dass.space.architecture import Architecture
-from dass.space.cost import Budget
 from dass.store.store import Store
 from jobs import console
 from jobs.build import do, student_jobs
-from jobs.planning.plan import BuildConfig, StudentPlan
-
-CHOICES = ("searched", "largest in budget", "random")
+from jobs.planning.contenders import KINDS, Contender, ContestConfig, contenders
+from jobs.planning.plan import BuildConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,21 +35,8 @@ class ClosedLoopConfig:
     """Store, space, student recipe and workers."""
     predictor: str = "predictor"
     """Predictor in the store."""
-    seeds: int = 3
-    """Trainings of each choice; >= 1."""
-    search: SearchConfig = field(default_factory=SearchConfig)
-    """How to search; the random choice is the first member that its seed draws."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
-    """One way of choosing, for one teacher and budget."""
-
-    kind: str
-    share: float
-    """Budget, a share of the teacher's FLOPs."""
-    plans: tuple[StudentPlan, ...]
-    """Its trainings, one per seed."""
+    contest: ContestConfig = field(default_factory=ContestConfig)
+    """Budgets, search and seeds."""
 
 
 def unseen_teachers(registry: Registry) -> list[Teacher]:
@@ -71,74 +51,34 @@ def unseen_teachers(registry: Registry) -> list[Teacher]:
     return [best[task] for task in sorted(best)]
 
 
-def choose(config: ClosedLoopConfig, teacher: Teacher) -> Iterator[Choice]:
-    """Search a teacher's students within every budget, and choose plainly beside it."""
-    registry = Registry(Store(config.build.store))
-    recipe, space = config.build.student, teacher.network.space
-    ensemble, _ = registry.predictor(config.predictor, space=space.name, recipe=recipe.name)
-    classes = teacher.network.num_classes
-    for share in BUDGETS:
-        budget = Budget.of(teacher, flops=share)
-        generator = torch.Generator().manual_seed(config.search.seed)
-        drawn = space.within(space.sample(500, generator=generator), budget, num_classes=classes)
-        chosen = {
-            "searched": run(ensemble, teacher, budget, config=config.search).top[0].architecture,
-            "largest in budget": run(ByFlops(), teacher, budget, config=config.search)
-            .top[0]
-            .architecture,
-            "random": drawn[0] if drawn else space.smallest,
-        }
-        for kind in CHOICES:
-            yield Choice(kind=kind, share=share, plans=_plans(config, teacher, chosen[kind]))
-
-
-def _plans(
-    config: ClosedLoopConfig, teacher: Teacher, architecture: Architecture
-) -> tuple[StudentPlan, ...]:
-    assert teacher.task is not None
-    return tuple(
-        StudentPlan(
-            teacher=teacher.name,
-            task=teacher.task,
-            space=config.build.space,
-            architecture=architecture,
-            recipe=config.build.student,
-            seed=FIRST_CLOSED_LOOP_SEED + seed,
-        )
-        for seed in range(config.seeds)
-    )
-
-
 def compare(
-    choices: Sequence[Choice], records: Sequence[StudentRecord]
+    choices: Sequence[Contender], records: Sequence[StudentRecord]
 ) -> tuple[list[str], list[list[str]]]:
     """Return head and rows: mean test accuracy of each kind, and the gain of searching."""
     found = {record.key: record.test_accuracy for record in records}
-
-    def mean(choice: Choice) -> float:
-        return float(np.mean([found[plan.identity.key] for plan in choice.plans]))
-
     rows = []
-    for share in (*BUDGETS, None):
-        own = [c for c in choices if share in (None, c.share)]
-        teachers = sorted({c.plans[0].teacher for c in own})
-        values = {
-            kind: np.array(
-                [np.mean([mean(c) for c in own if (c.kind, c.plans[0].teacher) == (kind, t)])
-                 for t in teachers]
-            )
-            for kind in CHOICES
-        }  # fmt: skip
+    for fraction in (*dict.fromkeys(c.fraction for c in choices), None):
+        own = [c for c in choices if fraction in (None, c.fraction)]
+        values = {kind: _means([c for c in own if c.kind == kind], found) for kind in KINDS}
         gain = values["searched"] - values["largest in budget"]
         rows.append(
             [
-                "all budgets" if share is None else f"{share:.0%} of the FLOPs",
-                *(f"{100 * values[kind].mean():.2f} %" for kind in CHOICES),
+                "all budgets" if fraction is None else f"{fraction:.0%} of the FLOPs",
+                *(f"{100 * values[kind].mean():.2f} %" for kind in KINDS),
                 str(bootstrap(100 * gain)),
                 f"{sign_flip(gain):.3f}",
             ]
         )
-    return ["budget", *CHOICES, "searched less largest, points", "p"], rows
+    return ["budget", *KINDS, "searched less largest, points", "p"], rows
+
+
+def _means(choices: Sequence[Contender], found: Mapping[str, float]) -> np.ndarray:
+    """Return the mean accuracy of each teacher's choices, by its name's order; [teachers]."""
+    by_teacher: dict[str, list[float]] = {}
+    for choice in choices:
+        means = by_teacher.setdefault(choice.plans[0].teacher, [])
+        means.append(float(choice.measured(found).mean()))
+    return np.array([np.mean(by_teacher[teacher]) for teacher in sorted(by_teacher)])
 
 
 def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
@@ -149,10 +89,15 @@ def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
     """
     registry = Registry(Store(config.build.store))
     teachers = unseen_teachers(registry)
-    choices = []
+    build, choices = config.build, list[Contender]()
+    predictor, _ = registry.predictor(
+        config.predictor, space=build.space, recipe=build.student.name
+    )
     with console.bar(total=len(teachers), title="searching", unit="teachers") as bar:
         for teacher in teachers:
-            choices += list(choose(config, teacher))
+            choices += contenders(
+                predictor, teacher, recipe=config.build.student, config=config.contest
+            )
             bar.update()
     plans = {plan.identity.key: plan for choice in choices for plan in choice.plans}
     jobs = list(student_jobs(config.build, list(plans.values())))

@@ -64,6 +64,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def interval(ends: tuple[float, float] | None) -> str:
+    """Write where an accuracy lies, in percent; nothing where there is no opinion."""
+    return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
+
+
 def finish(where: str, *, next_line: str) -> None:
     """Say where the result is and what to run next."""
     print(f"\nresult: {where}\nnext:   {next_line}", flush=True)

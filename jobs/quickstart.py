@@ -1,221 +1,196 @@
-"""The whole story on embedded digits, in minutes: plumbing, not evidence.
+"""The first run: search a teacher's students, distil the winner and two plain choices, compare.
 
+    python -m jobs.quickstart fashion
     python -m jobs.quickstart micro
 
-Teachers are trained, students distilled into a meta-dataset, a predictor meta-trained, an unseen
-task searched, the winner distilled, compared with two plain choices, and exported.
+The first act, `fashion`, takes the shipped predictor and a shipped teacher of clothes; nothing
+that the predictor learned from shows clothes. The second, `micro`, makes both first: teachers of
+digits, hundreds of students, and a predictor meta-trained on them.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-
-from dass.evaluation.plots import Series, scatter
-from dass.evaluation.report import page
+from dass.data.task import TaskConfig
+from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
-from dass.predictor.interval import LEVEL
+from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import StudentRecord, mean_over_seeds
+from dass.registry import zoo
 from dass.registry.registry import Registry
-from dass.searching.prediction import Prediction, predictions
-from dass.space.architecture import Architecture
-from dass.space.cost import Budget
-from dass.space.space import by_name
 from dass.store.store import Store
 from jobs import console
-from jobs.build import build
+from jobs.build import build, do, student_jobs
 from jobs.distill import DistillConfig, distil
+from jobs.planning.contenders import Contender, ContestConfig, contenders
+from jobs.planning.outcome import HEAD, Outcome
 from jobs.planning.plan import BuildConfig, plan_teachers
-from jobs.search import SearchJobConfig, budget_for, find, interval
 from jobs.train import TrainConfig, train_predictor
 
-NOTE = (
-    "Plumbing, not evidence: 8-pixel digits, a handful of tasks, one short training per student. "
-    "It shows that every part runs; what the predictor is worth is measured elsewhere."
-)
+PREDICTOR = "predictor"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShippedConfig:
+    """A teacher of the zoo, and the name that it gets in the store."""
+
+    teacher: str
+    """Its name in the zoo."""
+    name: str
+    """Its name in the store."""
+    task: TaskConfig
+    """Where its images are; they must be those it was trained on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuickstartConfig:
-    """The four jobs in a row."""
+    """Where teacher and predictor come from, and the contest that is held."""
 
     build: BuildConfig
-    train: TrainConfig
-    search: SearchJobConfig
-    distill: DistillConfig
-    report: str = "runs/quickstart/report.html"
+    """Store, space, recipes and workers; its tasks, if it has any, are what a predictor learns
+    from first, and the teacher of the unseen one is searched."""
+    train: TrainConfig | None = None
+    """How the predictor learns; `None` takes the shipped one."""
+    shipped: ShippedConfig | None = None
+    """The teacher of the contest; `None` takes the build's unseen one."""
+    contest: ContestConfig = field(default_factory=ContestConfig)
+    """Budgets, search and seeds."""
+    report: str = "report.html"
     """Where the page goes: a local path."""
-    choices_seed: int = 0
-    """Of the random choice it compares with."""
-    repeats: int = field(default=3)
-    """Trainings of each compared student."""
+    note: str
+    """What the reader must know of the figures."""
+    next_line: str
+    """What to run after it."""
+
+    def __post_init__(self) -> None:
+        if (self.train is None) != bool(self.shipped) or (self.train is None) == bool(
+            self.build.splits
+        ):
+            raise InvalidConfig(
+                "a first run must either learn (`train` and tasks in `build.splits`) or take what "
+                f"is shipped (`shipped` alone), but got {len(self.build.splits)} groups of tasks, "
+                f"{'a' if self.train else 'no'} `train` and {'a' if self.shipped else 'no'} "
+                "`shipped`"
+            )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Contender:
-    """A way to choose, what it chose, and what that came to."""
-
-    title: str
-    prediction: Prediction
-    records: tuple[StudentRecord, ...]
-    where: str
-
-    @property
-    def measured(self) -> float:
-        """Mean test accuracy, a fraction."""
-        return sum(r.test_accuracy for r in self.records) / len(self.records)
+# --- teacher and predictor -----------------------------------------------------------------
 
 
-def largest_within(teacher: Teacher, budget: Budget, *, seed: int) -> Architecture:
-    """Return the costliest of many members that the budget allows."""
-    space, classes = teacher.network.space, teacher.network.num_classes
-    drawn = space.sample(5000, generator=torch.Generator().manual_seed(seed))
-    kept = space.within([*drawn, space.smallest, space.largest], budget, num_classes=classes)
-    return kept[int(space.flops(kept).argmax())]
+def stock(config: QuickstartConfig) -> str:
+    """Put a predictor and a teacher into the store, unless they are there; name the teacher."""
+    if config.shipped is not None:
+        return _take_shipped(Registry(Store(config.build.store)), config.shipped)
+    assert config.train is not None, "checked when the config was made"
+    print("\nbuild: teachers, then students distilled from them")
+    build(config.build)
+    print("\ntrain: the predictor learns over tasks")
+    train_predictor(config.train)
+    return next(plan.name for plan, role in plan_teachers(config.build) if role == "unseen")
 
 
-def random_within(teacher: Teacher, budget: Budget, *, seed: int) -> Architecture:
-    """Return any member that the budget allows."""
-    space, classes = teacher.network.space, teacher.network.num_classes
-    drawn = space.sample(5000, generator=torch.Generator().manual_seed(seed))
-    return space.within([*drawn, space.smallest], budget, num_classes=classes)[0]
+def _take_shipped(registry: Registry, shipped: ShippedConfig) -> str:
+    if not registry.has_predictor(PREDICTOR):
+        registry.put_predictor(PREDICTOR, *zoo.predictor())
+    if not registry.has_teacher(shipped.name):
+        registry.put_task(shipped.task, "unseen")
+        teacher = replace(zoo.teacher(shipped.teacher), name=shipped.name, task=shipped.task)
+        registry.put_teacher(teacher, {"recipe": "shipped", "shipped_as": shipped.teacher})
+    return shipped.name
 
 
-def contend(
-    config: QuickstartConfig, title: str, architecture: Architecture, teacher: Teacher
-) -> Contender:
-    """Distil what one way of choosing chose, a few times."""
-    registry = Registry(Store(config.build.store))
-    ensemble, _ = registry.predictor(config.train.name)
-    (prediction,) = predictions(ensemble, teacher, [architecture])
-    results = []
-    for seed in range(config.repeats):
-        asked = DistillConfig(
-            store=config.build.store,
-            teacher=teacher.name,
-            architecture=str(architecture),
-            recipe=config.distill.recipe,
-            seed=1000 + seed,  # never one of the meta-dataset's
-            data_root=config.build.data_root,
-        )
-        results.append(distil(asked))
-        print(f"  {title}, training {seed + 1} of {config.repeats}: {architecture}", flush=True)
-    return Contender(
-        title=title,
-        prediction=prediction,
-        records=tuple(record for record, _ in results),
-        where=results[0][1],
+# --- the contest ---------------------------------------------------------------------------
+
+
+def choose(config: QuickstartConfig, predictor: Ensemble, teacher: Teacher) -> list[Contender]:
+    """Search within every budget under a bar, and choose plainly beside it."""
+    print(f"\nsearch: students of teacher {teacher.name}, which the predictor has never seen")
+    found = list[Contender]()
+    recipe, contest = config.build.student, config.contest
+    with console.bar(total=3 * len(contest.fractions), title="choosing", unit="choices") as bar:
+        for contender in contenders(predictor, teacher, recipe=recipe, config=contest):
+            found.append(contender)
+            bar.update()
+    return found
+
+
+def train_all(config: QuickstartConfig, chosen: Sequence[Contender]) -> dict[str, float]:
+    """Distil what the store lacks; return the test accuracy of every training by its key.
+
+    Raises:
+        DassError: a training failed for good; all others are published.
+    """
+    print("\ndistil: the winners and the plain choices")
+    plans = {plan.identity.key: plan for contender in chosen for plan in contender.plans}
+    jobs = list(student_jobs(config.build, list(plans.values())))
+    if jobs:
+        do(config.build, (), jobs)
+    records = Registry(Store(config.build.store)).records()
+    return {record.key: record.test_accuracy for record in records if record.key in plans}
+
+
+def export(config: QuickstartConfig, winner: Contender) -> str:
+    """Train the winner of the tightest budget as it was, keep its network, and say where.
+
+    Trainings are reproducible: the network is the one that the first training made.
+    """
+    plan = winner.plans[0]
+    asked = DistillConfig(
+        store=config.build.store,
+        teacher=plan.teacher,
+        architecture=str(plan.architecture),
+        recipe=plan.recipe,
+        seed=plan.seed,
+        device=config.build.device,
+        data_root=config.build.data_root,
     )
+    return distil(asked)[1]
 
 
-HEAD = ["choice", "predicted", f"{LEVEL:.0%} interval", "measured (test)", "FLOPs", "architecture"]
-
-
-def rows(contenders: list[Contender]) -> list[list[str]]:
-    """Lay contenders out for a table."""
-    return [
-        [
-            c.title,
-            f"{100 * c.prediction.accuracy:.1f} %",
-            interval(c.prediction),
-            f"{100 * c.measured:.1f} %",
-            f"{c.prediction.flops / 1e6:.3f} M",
-            str(c.prediction.architecture),
-        ]
-        for c in contenders
-    ]
-
-
-def write_report(config: QuickstartConfig, teacher: Teacher, contenders: list[Contender]) -> None:
-    """Write the page: the table and two plots of the unseen teacher's labelled students."""
-    registry = Registry(Store(config.build.store))
-    ensemble, _ = registry.predictor(config.train.name)
-    recipe = config.distill.recipe.name
-    known = mean_over_seeds(
-        [r for r in registry.records() if r.teacher == teacher.name and r.recipe == recipe]
+def labelled(config: QuickstartConfig, teacher: str) -> list[StudentRecord]:
+    """Return the students of the teacher that the meta-dataset has, one mean record each."""
+    shipped = config.shipped
+    registry = zoo.registry() if shipped else Registry(Store(config.build.store))
+    name, recipe = (shipped.teacher if shipped else teacher), config.build.student.name
+    return mean_over_seeds(
+        [r for r in registry.records() if (r.teacher, r.recipe) == (name, recipe)]
     )
-    predicted = predictions(ensemble, teacher, [Architecture.parse(r.architecture) for r in known])
-    pool = Series(
-        label="labelled students",
-        x=[100 * p.accuracy for p in predicted],
-        y=[100 * r.test_accuracy for r in known],
-    )
-    marks = ("*", "s", "^")
-    chosen = [
-        Series(label=c.title, x=[100 * c.prediction.accuracy], y=[100 * c.measured], marker=m)
-        for c, m in zip(contenders, marks, strict=True)
-    ]
-    by_cost = Series(label=pool.label, x=[r.flops / 1e6 for r in known], y=pool.y)
-    costs = [
-        Series(label=s.label, x=[c.prediction.flops / 1e6], y=s.y, marker=s.marker)
-        for s, c in zip(chosen, contenders, strict=True)
-    ]
-    plots = {
-        "Predicted against measured accuracy": scatter(
-            [pool, *chosen],
-            x_label="predicted accuracy, %",
-            y_label="test accuracy, %",
-            title="Unseen task: predicted vs measured",
-        ),
-        "Accuracy against FLOPs": scatter(
-            [by_cost, *costs],
-            x_label="FLOPs, millions",
-            y_label="test accuracy, %",
-            title="Unseen task: accuracy vs FLOPs",
-        ),
-    }
-    path = Path(config.report)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = page("DaSS quickstart", note=NOTE, head=HEAD, rows=rows(contenders), plots=plots)
-    path.write_text(text)
 
 
 def main(config: QuickstartConfig) -> None:
-    """Run the four jobs, then compare."""
+    """Stock the store, hold the contest, print and write what it came to."""
     started = time.perf_counter()
-    print("\n1/4  build: teachers, then students distilled from them")
-    build(config.build)
-    print("\n2/4  train: the predictor learns over tasks")
-    train_predictor(config.train)
+    name = stock(config)
     registry = Registry(Store(config.build.store))
-    name = next(plan.name for plan, role in plan_teachers(config.build) if role == "unseen")
     teacher = registry.teacher(name)
-    print(f"\n3/4  search: students of an unseen teacher, {name}")
-    asked = SearchJobConfig(
-        store=config.build.store,
-        teacher=name,
-        predictor=config.train.name,
-        max_flops_share=config.search.max_flops_share,
-        search=config.search.search,
+    predictor, _ = registry.predictor(
+        PREDICTOR, space=config.build.space, recipe=config.build.student.name
     )
-    answer, facts = find(asked)
-    print("\n4/4  distill: the winner and two plain choices")
-    budget, seed = budget_for(asked, teacher), config.choices_seed
-    chosen = {
-        "searched": answer.top[0].architecture,
-        "largest in budget": largest_within(teacher, budget, seed=seed),
-        "random": random_within(teacher, budget, seed=seed),
-    }
-    contenders = [contend(config, title, a, teacher) for title, a in chosen.items()]
-    write_report(config, teacher, contenders)
-    space = by_name(config.build.space)
-    share = config.search.max_flops_share
+    chosen = choose(config, predictor, teacher)
+    outcome = Outcome(teacher=teacher, contenders=chosen, accuracies=train_all(config, chosen))
+    where = export(config, chosen[0])
+    path = Path(config.report)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        outcome.page(
+            title=f"DaSS: students of {name}",
+            note=config.note,
+            labelled=labelled(config, name),
+            predictor=predictor,
+        )
+    )
+    print("\n" + console.table(HEAD, outcome.rows()) + "\n")
+    print("\n".join(outcome.gains()))
     print(
-        f"\n{answer.scored} candidates of space {space.name!r} scored in "
-        f"{facts['seconds']:.1f} s, budget {100 * (share or 1):.0f} % of the teacher's FLOPs; "
-        f"teacher {100 * (teacher.test_accuracy or 0):.1f} % on test;\nmeasured: mean of "
-        f"{config.repeats} trainings\n"
+        f"\nmeasured: mean ± standard deviation of {config.contest.seeds} trainings; the teacher "
+        f"reaches {100 * (teacher.test_accuracy or 0):.1f} %\n{config.note}\n"
+        f"{time.perf_counter() - started:.0f} s in all; report: {config.report}"
     )
-    print(console.table(HEAD, rows(contenders)))
-    print(f"\n{NOTE}\n{time.perf_counter() - started:.0f} s in all; report: {config.report}")
-    console.finish(
-        contenders[0].where,
-        next_line=f"python -m jobs.search micro --store {config.build.store} --teacher {name} "
-        "--max-flops-share 0.3",
-    )
+    console.finish(where, next_line=config.next_line)
 
 
 if __name__ == "__main__":

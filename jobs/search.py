@@ -103,19 +103,13 @@ def search_name(config: SearchJobConfig, budget: Budget) -> str:
     return f"{config.teacher}/{config.predictor}-{config.search.algorithm}-{limits}-s{seed}"
 
 
-def interval(prediction: Prediction) -> str:
-    """Write where one label lies, at the level that `HEAD` names."""
-    ends = prediction.interval(LEVEL)
-    return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
-
-
 def rows(predictions: tuple[Prediction, ...]) -> list[list[str]]:
     """Lay predictions out for `console.table`."""
     return [
         [
             str(p.architecture),
             f"{100 * p.accuracy:.1f} %",
-            interval(p),
+            console.interval(p.interval(LEVEL)),
             f"{p.flops / 1e6:.2f} M",
             f"{p.parameters:,}",
         ]

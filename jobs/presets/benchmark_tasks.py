@@ -12,8 +12,7 @@ from dass.data.task import Role
 from dass.training.recipe import Recipe
 from jobs.planning.plan import LabelPlan, SplitPlan
 
-SHARED_WITH_TEST = (
-    # fashion: clothes of every kind, and bags
+CLOTHES = (
     "n02669723 academic gown",
     "n02730930 apron",
     "n02769748 backpack",
@@ -30,6 +29,11 @@ SHARED_WITH_TEST = (
     "n04254777 sock",
     "n04371430 swimming trunks",
     "n04532106 vestment",
+)
+"""Clothes of every kind, and bags: what the test set `fashion` shows."""
+
+SHARED_WITH_TEST = (
+    *CLOTHES,
     # fruitshapes
     "n07747607 orange",
     "n07749582 lemon",

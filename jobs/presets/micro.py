@@ -14,6 +14,7 @@ from dass.training.recipe import Recipe
 from jobs.adopt import AdoptConfig
 from jobs.compact import CompactConfig
 from jobs.distill import DistillConfig
+from jobs.planning.contenders import ContestConfig
 from jobs.planning.plan import BuildConfig, SplitPlan
 from jobs.prepare import PrepareConfig
 from jobs.presets import small
@@ -113,14 +114,17 @@ def compact() -> CompactConfig:
 
 def quickstart() -> QuickstartConfig:
     """The whole story on embedded digits, in a store of its own."""
-    store = "runs/quickstart"
+    store = "runs/quickstart-micro"
     return QuickstartConfig(
         build=replace(build(), store=store, engine="ray"),
         train=replace(train(), store=store),
-        search=SearchJobConfig(
-            store=store, max_flops_share=0.5, search=SearchConfig(candidates=1000)
+        contest=ContestConfig(fractions=(0.5,), search=SearchConfig(candidates=1000)),
+        report=f"{store}/report.html",
+        note=(
+            "Plumbing, not evidence: 8-pixel digits, a handful of tasks, one short training per "
+            "student. It shows that every part runs."
         ),
-        distill=DistillConfig(store=store, recipe=student()),
+        next_line="dass evaluate evidence --store zoo    (what the shipped predictor is worth)",
     )
 
 

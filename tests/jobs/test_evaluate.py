@@ -20,11 +20,14 @@ from dass.searching.evolution import SearchConfig
 from dass.space.space import by_name
 from dass.store.store import Store
 from jobs.build import build
-from jobs.closed_loop import CHOICES, ClosedLoopConfig, choose, close, compare, unseen_teachers
+from jobs.closed_loop import ClosedLoopConfig, close, compare, unseen_teachers
 from jobs.evaluate import publish, text
+from jobs.planning.contenders import KINDS, ContestConfig, contenders
 from jobs.planning.plan import LabelPlan, SplitPlan, plan_students, plan_teachers
 from jobs.presets import micro
 from jobs.train import train_predictor
+
+CONTEST = ContestConfig(seeds=1, search=SearchConfig(candidates=30, generation=30))
 
 
 @pytest.fixture(scope="module")
@@ -205,11 +208,9 @@ def test_without_unseen_records_the_error_says_what_to_do(asked, tmp_path):
 
 
 def test_a_closed_loop_trains_every_choice_with_seeds_of_its_own(config):
-    asked = ClosedLoopConfig(
-        build=config, seeds=1, search=SearchConfig(candidates=30, generation=30)
-    )
+    asked = ClosedLoopConfig(build=config, contest=CONTEST)
     head, rows = close(asked)
-    assert head[1:4] == list(CHOICES) and len(rows) == 4
+    assert head[1:4] == list(KINDS) and len(rows) == 4
     own = [r for r in Registry(Store(config.store)).records() if r.seed >= FIRST_CLOSED_LOOP_SEED]
     budgets = {r.architecture: r.flops for r in own}
     space = by_name("micro")
@@ -231,13 +232,11 @@ def test_trainings_of_a_closed_loop_are_no_labels(asked, answer, config):
 def test_a_closed_loop_compares_means_over_seeds_per_teacher(config):
     registry = Registry(Store(config.store))
     (teacher,) = unseen_teachers(registry)
-    asked = ClosedLoopConfig(
-        build=config, seeds=1, search=SearchConfig(candidates=30, generation=30)
-    )
-    choices = list(choose(asked, teacher))
+    predictor, _ = registry.predictor("predictor")
+    choices = list(contenders(predictor, teacher, recipe=config.student, config=CONTEST))
     found = {r.key: 100 * r.test_accuracy for r in registry.records()}
     _, rows = compare(choices, registry.records())
-    for column, kind in enumerate(CHOICES, 1):
+    for column, kind in enumerate(KINDS, 1):
         values = [found[c.plans[0].identity.key] for c in choices if c.kind == kind]
         assert rows[-1][column] == f"{sum(values) / 3:.2f} %"
         assert [row[column] for row in rows[:3]] == [f"{value:.2f} %" for value in values]

@@ -1,0 +1,107 @@
+"""Who competes in a closed loop: the searched student and two plain choices, and their trainings.
+
+Knows nothing of stores, of workers, or of what is trained already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dass.baselines.choices import largest_in_budget, random_in_budget
+from dass.errors import InvalidConfig
+from dass.evaluation.metrics import BUDGETS
+from dass.networks.teacher import Teacher
+from dass.predictor.records import FIRST_CLOSED_LOOP_SEED
+from dass.predictor.scorer import Scorer
+from dass.searching.evolution import SearchConfig, run
+from dass.searching.prediction import Prediction, predictions
+from dass.space.architecture import Architecture
+from dass.space.cost import Budget
+from dass.training.recipe import Recipe
+from jobs.planning.plan import StudentPlan
+
+KINDS = ("searched", "largest in budget", "random")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContestConfig:
+    """Within which budgets, how they are searched, and how often each choice is trained."""
+
+    fractions: tuple[float, ...] = BUDGETS
+    """Budgets, as fractions of the teacher's FLOPs; in (0, 1]."""
+    seeds: int = 3
+    """Trainings of each choice; >= 1."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """How to search; the random choice is the first member that its seed draws."""
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1 or not self.fractions:
+            raise InvalidConfig(
+                "`seeds >= 1` and at least one of `fractions` must hold, but got "
+                f"{self.seeds} and {self.fractions}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contender:
+    """One way of choosing, for one teacher and budget."""
+
+    kind: str
+    """One of `KINDS`."""
+    fraction: float
+    """Budget, a fraction of the teacher's FLOPs."""
+    prediction: Prediction
+    """What the predictor says of the architecture it chose."""
+    plans: tuple[StudentPlan, ...]
+    """Its trainings, one per seed; no label of a meta-dataset has these seeds."""
+
+    def measured(self, accuracies: Mapping[str, float]) -> np.ndarray:
+        """Return the accuracy of each training, given those of records by key; shape [seeds]."""
+        return np.array([accuracies[plan.identity.key] for plan in self.plans])
+
+
+def contenders(
+    predictor: Scorer, teacher: Teacher, *, recipe: Recipe, config: ContestConfig
+) -> Iterator[Contender]:
+    """Search a teacher's students within every budget, and choose plainly beside it.
+
+    Args:
+        predictor: whose choice is put to the test.
+        teacher: whose students are sought; must have a task.
+        recipe: how the choices are distilled.
+        config: budgets, search and seeds.
+    """
+    for fraction in config.fractions:
+        budget = Budget.of(teacher, flops=fraction)
+        chosen = {
+            "searched": run(predictor, teacher, budget, config=config.search).top[0].architecture,
+            "largest in budget": largest_in_budget(teacher, budget, config=config.search),
+            "random": random_in_budget(teacher, budget, seed=config.search.seed),
+        }
+        predicted = predictions(predictor, teacher, [chosen[kind] for kind in KINDS])
+        for kind, prediction in zip(KINDS, predicted, strict=True):
+            plans = trainings(
+                teacher, prediction.architecture, recipe=recipe, seeds=range(config.seeds)
+            )
+            yield Contender(kind=kind, fraction=fraction, prediction=prediction, plans=plans)
+
+
+def trainings(
+    teacher: Teacher, architecture: Architecture, *, recipe: Recipe, seeds: Sequence[int]
+) -> tuple[StudentPlan, ...]:
+    """Return the trainings of one choice, with seeds that no label has."""
+    assert teacher.task is not None, "a contest is held on images"
+    return tuple(
+        StudentPlan(
+            teacher=teacher.name,
+            task=teacher.task,
+            space=teacher.network.space.name,
+            architecture=architecture,
+            recipe=recipe,
+            seed=FIRST_CLOSED_LOOP_SEED + seed,
+        )
+        for seed in seeds
+    )
