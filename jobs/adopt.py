@@ -5,10 +5,10 @@ python -m jobs.adopt small --weights teacher.safetensors --source npz:images.npz
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dass.data.task import load_task
+from dass.data.task import Role, TaskConfig, load_task
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.registry.adoption import adopt_teacher, digest_of, read_weights
@@ -17,7 +17,6 @@ from dass.space.space import by_name
 from dass.store.store import Store
 from dass.training.inference import accuracy
 from jobs import console
-from jobs.planning.plan import SplitPlan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,10 +29,13 @@ class AdoptConfig:
     """Search space whose largest member it is."""
     weights: str = ""
     """A safetensors file with the parameter names of `dass.networks.resnet.ResNet`."""
-    source: str = "digits"
-    """Images: digits, a torchvision dataset's name, folder:PATH or npz:PATH."""
-    split: SplitPlan = field(default_factory=SplitPlan)
-    """Which of them, divided how; hold out validation images it was not trained on."""
+    task: TaskConfig = field(default_factory=lambda: TaskConfig(source="digits"))
+    """Which images, divided how; hold out validation images it was not trained on."""
+    source: str = ""
+    """Images in place of those that the task names: digits, fashion, a torchvision dataset's
+    name, folder:PATH or npz:PATH; empty for its own."""
+    role: Role = "train"
+    """What meta-training may do with the task."""
     data_root: str = "data"
     """Where torchvision datasets are downloaded to."""
 
@@ -49,7 +51,7 @@ def take(config: AdoptConfig) -> Teacher:
     if not path.is_file():
         raise InvalidConfig(f"`weights` must be a safetensors file, but got {config.weights!r}")
     space = by_name(config.space)
-    (task_config,) = config.split.configs(config.source)
+    task_config = replace(config.task, source=config.source or config.task.source)
     task = load_task(task_config, image_size=space.image_size, data_root=config.data_root)
     data = path.read_bytes()
     network = read_weights(data, space=space, num_classes=task.num_classes, where=str(path))
@@ -61,7 +63,7 @@ def take(config: AdoptConfig) -> Teacher:
         task=task_config,
     )
     registry = Registry(Store(config.store))
-    registry.put_task(task_config, config.split.role)
+    registry.put_task(task_config, config.role)
     adopt_teacher(registry, teacher, data)
     return teacher
 

@@ -9,7 +9,7 @@ in some two minutes. What is in the store already is left alone.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dass.networks.teacher import Teacher
@@ -39,7 +39,7 @@ class PrepareConfig:
     """How a digits teacher of space small is trained."""
     train: TrainConfig
     """How it is meta-trained."""
-    digits: SplitPlan = field(default_factory=lambda: SplitPlan(role="unseen", flip=False))
+    digits: SplitPlan
     """Images of the digits teacher."""
 
 

@@ -24,7 +24,7 @@ from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble, calibrated
 from dass.predictor.episode import Episode, episode
 from dass.predictor.meta import MetaConfig, fit, rank_correlation, typical_spread
-from dass.predictor.network import Predictor, PredictorConfig, Scale
+from dass.predictor.network import Predictor, PredictorConfig, PredictorShape
 from dass.predictor.ood import fit_reference
 from dass.predictor.ranking import spearman
 from dass.predictor.records import StudentRecord, mean_over_seeds
@@ -50,20 +50,8 @@ class TrainConfig:
     """Name of the student recipe to learn; `None` if the store's records have only one."""
     members: int = 3
     """Predictors in the ensemble, differing in seed; >= 1."""
-    scale: Scale = "percent"
-    """Unit of the targets: percent (as published), fraction, or relative to the teacher."""
-    hidden: int = 128
-    """Channels after the predictor's first convolution."""
-    features: int = 256
-    """Channels after its second."""
-    describe: bool = False
-    """Whether the predictor is told the student's size and shape beside its encoding."""
-    use_teacher: bool = True
-    """Whether the predictor sees the teacher's map (else zeros): an ablation."""
-    use_student: bool = True
-    """Whether it sees the student's map: an ablation."""
-    adapt: bool = True
-    """Whether it adapts to the teacher: an ablation."""
+    shape: PredictorShape = field(default_factory=PredictorShape)
+    """What each of them is made of and what it reads."""
     fallback: bool = True
     """Whether a teacher unlike all that were learned from is answered by size."""
     meta: MetaConfig = field(default_factory=MetaConfig)
@@ -165,13 +153,7 @@ def fresh(
     shape = PredictorConfig(
         space=config.space,
         recipe=recipe,
-        hidden=config.hidden,
-        features=config.features,
-        scale=config.scale,
-        describe=config.describe,
-        use_teacher=config.use_teacher,
-        use_student=config.use_student,
-        adapt=config.adapt,
+        **asdict(config.shape),
         spread=max(1e-4, typical_spread(episodes)),
     )
     return Predictor(shape, generator=torch.Generator().manual_seed(seed)).to(config.device)

@@ -95,7 +95,8 @@ def settings_of(config: TrainConfig, chosen: Mapping[str, Any]) -> TrainConfig:
         listwise_weight=chosen["listwise_weight"],
         weight_decay=chosen["weight_decay"],
     )
-    return replace(config, scale=chosen["scale"], meta=meta)
+    shape = replace(config.shape, scale=chosen["scale"])
+    return replace(config, shape=shape, meta=meta)
 
 
 def residual_correlation(predictor: Predictor, measured: Sequence[Measured]) -> float:

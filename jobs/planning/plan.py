@@ -6,7 +6,7 @@ Pure: knows nothing of stores, of workers, or of what is done already.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Literal
 
@@ -55,49 +55,28 @@ def _check_teacher(recipe: Recipe | None) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitPlan:
-    """A group of tasks made from the classes of one source."""
+    """A group of tasks that differ in nothing but the classes that they draw."""
 
-    source: str = ""
-    """Images of this group; empty for the source of the build."""
+    task: TaskConfig
+    """The first of them; the next ones draw with the seeds that follow its `class_seed`."""
     role: Role = "train"
     """What meta-training may do with them."""
     tasks: int = 1
     """How many; each with its own draw of classes."""
-    classes: int | None = None
-    """Classes per task; `None` takes all candidates."""
-    only: tuple[str, ...] = ()
-    """Candidate classes; empty for all of the source."""
-    exclude: tuple[str, ...] = ()
-    """Classes that are no candidates."""
-    train_per_class: int | None = None
-    """Training images of each class at most."""
-    validation_per_class: int | None = None
-    """Validation images of each class, exactly; `None` takes a fifth of the train part."""
-    test_per_class: int | None = None
-    """Test images of each class at most."""
-    validation_fraction: float = 0.2
-    """Share of the train part held out for validation unless `validation_per_class` says it."""
-    pooled: bool = False
-    """Divide the source's train and test parts anew."""
-    test_fraction: float = 0.3
-    """Share of a pooled source held out for testing."""
-    flip: bool = True
-    """Whether images may be mirrored: not signs, nor characters."""
     labels: LabelPlan = field(default_factory=LabelPlan)
     """Which students of these tasks are labelled, where it is not what the build says."""
 
     def __post_init__(self) -> None:
-        if self.tasks < 1 or (self.tasks > 1 and self.classes is None):
+        if self.tasks < 1 or (self.tasks > 1 and self.task.classes is None):
             raise InvalidConfig(
-                "`tasks >= 1` must hold, and several tasks need `classes` to differ in, "
-                f"but got {self.tasks} tasks of {self.classes or 'all'} classes"
+                "`tasks >= 1` must hold, and several tasks need `task.classes` to differ in, "
+                f"but got {self.tasks} tasks of {self.task.classes or 'all'} classes"
             )
 
-    def configs(self, source: str) -> list[TaskConfig]:
-        """Return the tasks, of `source` if the group names none of its own."""
-        shared = asdict(self) | {"source": self.source or source}
-        del shared["role"], shared["tasks"], shared["labels"]
-        return [TaskConfig(class_seed=i, **shared) for i in range(self.tasks)]
+    def configs(self, source: str = "") -> list[TaskConfig]:
+        """Return the tasks, of another source if one is named."""
+        first = replace(self.task, source=source or self.task.source)
+        return [replace(first, class_seed=first.class_seed + i) for i in range(self.tasks)]
 
 
 Engine = Literal["auto", "inline", "ray"]
@@ -111,10 +90,11 @@ class BuildConfig:
     """Where results go: a folder, or a URL such as s3://bucket/prefix."""
     space: str
     """Search space: micro, small or paper."""
-    source: str
-    """Images: digits, a torchvision dataset's name, folder:PATH or npz:PATH."""
     splits: tuple[SplitPlan, ...]
-    """Tasks made from the source."""
+    """Groups of tasks."""
+    source: str = ""
+    """Images to take in place of those that the tasks name: digits, fashion, a torchvision
+    dataset's name, folder:PATH or npz:PATH; empty for their own."""
     pool: int = 24
     """Students that every task labels, stratified by FLOPs; >= 0."""
     own: int = 8

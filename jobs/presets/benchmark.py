@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from dass.evaluation.comparison import EvaluateConfig
 from dass.predictor.meta import MetaConfig
+from dass.predictor.network import PredictorShape
 from dass.training.recipe import Recipe
 from jobs.closed_loop import ClosedLoopConfig
 from jobs.planning.plan import BuildConfig, SplitPlan
@@ -47,7 +48,6 @@ def build() -> BuildConfig:
     return BuildConfig(
         store=STORE,
         space="small",
-        source=benchmark_tasks.TINY,
         splits=(
             *benchmark_tasks.test_splits(weak),
             *benchmark_tasks.validation_splits(weak),
@@ -76,10 +76,7 @@ def train() -> TrainConfig:
         space="small",
         recipe=student().name,
         members=5,
-        scale="relative",
-        hidden=32,
-        features=64,
-        describe=True,
+        shape=PredictorShape(scale="relative", hidden=32, features=64, describe=True),
         meta=MetaConfig(episodes=300, queries=24, listwise_weight=1.0),
     )
 
@@ -96,30 +93,34 @@ def reconstructed() -> TrainConfig:
         recipe=student().name,
         name="reconstructed",
         members=1,
-        scale="relative",
+        shape=PredictorShape(scale="relative"),
         fallback=False,
         meta=MetaConfig(episodes=500),
     )
 
 
+def _ablated(name: str, **shape: bool) -> TrainConfig:
+    return replace(train(), name=name, shape=replace(train().shape, **shape))
+
+
 def no_teacher() -> TrainConfig:
     """An ablation of `evidence`: the teacher's feature map is not seen."""
-    return replace(train(), name="no-teacher", use_teacher=False)
+    return _ablated("no-teacher", use_teacher=False)
 
 
 def no_student() -> TrainConfig:
     """An ablation of `evidence`: the student's feature map is not seen."""
-    return replace(train(), name="no-student", use_student=False)
+    return _ablated("no-student", use_student=False)
 
 
 def no_adaptation() -> TrainConfig:
     """An ablation of `evidence`: nothing adapts to the teacher."""
-    return replace(train(), name="no-adaptation", adapt=False)
+    return _ablated("no-adaptation", adapt=False)
 
 
 def no_description() -> TrainConfig:
     """An ablation of `evidence`: the student's size and shape are not given."""
-    return replace(train(), name="no-description", describe=False)
+    return _ablated("no-description", describe=False)
 
 
 def tune() -> TuneConfig:

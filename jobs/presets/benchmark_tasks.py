@@ -7,8 +7,9 @@ Docs/protocol.md gives the reasons. Image files are read from `data/` beside the
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from dass.data.task import Role
+from dass.data.task import Role, TaskConfig
 from dass.training.recipe import Recipe
 from jobs.planning.plan import LabelPlan, SplitPlan
 
@@ -137,14 +138,16 @@ def natural(
     """
     select = (*SHARED_WITH_CIFAR10, *HELD_OUT)
     return SplitPlan(
-        source=TINY,
         role=role,
-        only=() if role == "train" else select,
-        exclude=(*SHARED_WITH_TEST, *select) if role == "train" else (),
-        classes=classes,
         tasks=tasks,
-        train_per_class=images,
-        validation_per_class=min(200, 2000 // classes),
+        task=TaskConfig(
+            source=TINY,
+            only=() if role == "train" else select,
+            exclude=(*SHARED_WITH_TEST, *select) if role == "train" else (),
+            classes=classes,
+            train_per_class=images,
+            validation_per_class=min(200, 2000 // classes),
+        ),
         labels=labels or LabelPlan(),
     )
 
@@ -170,17 +173,16 @@ def train_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
 
 def validation_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
     """Return eight tasks to select on, of classes that no task to learn from has."""
-    cifar = SplitPlan(
+    cifar = TaskConfig(
         source="npz:data/cifar10.npz",
-        role="validation",
         train_per_class=130,
         validation_per_class=200,
         test_per_class=200,
-        labels=LabelPlan(second=weak, seeds=2),
     )
+    four = replace(cifar, classes=4, train_per_class=300)
     return (
-        cifar,
-        replace(cifar, classes=4, tasks=1, train_per_class=300, labels=LabelPlan()),
+        SplitPlan(role="validation", task=cifar, labels=LabelPlan(second=weak, seeds=2)),
+        SplitPlan(role="validation", task=four),
         natural("validation", 10, 130, tasks=2, labels=LabelPlan(seeds=2)),
         natural("validation", 20, 65, tasks=2),
         natural("validation", 6, 150, tasks=2),
@@ -191,27 +193,29 @@ def test_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
     """Return ten unseen tasks from other domains, pooled unless a part of their own is better."""
     labels = LabelPlan(own=16, seeds=2)
     both = replace(labels, second=weak, alone=24)
-    pooled = SplitPlan(role="unseen", pooled=True, test_fraction=0.5, labels=labels)
 
-    def few(name: str, train: int, validation: int) -> SplitPlan:
-        return replace(
-            pooled,
+    def few(
+        name: str, train: int, validation: int, *, labels: LabelPlan = labels, **settings: Any
+    ) -> SplitPlan:
+        task = TaskConfig(
             source=f"npz:data/{name}.npz",
             train_per_class=train,
             validation_per_class=validation,
+            **{"pooled": True, "test_fraction": 0.5} | settings,
         )
+        return SplitPlan(role="unseen", task=task, labels=labels)
 
     alphabets = ("Greek", "Latin")
     characters = tuple(f"{a}/character{i:02d}" for a in alphabets for i in range(1, 25))
     return (
-        replace(few("gtsrb", 30, 20), pooled=False, flip=False, labels=both),
-        replace(few("trashnet", 160, 25), labels=both),
-        replace(few("flowers5", 200, 80), labels=both),
+        few("gtsrb", 30, 20, pooled=False, flip=False, labels=both),
+        few("trashnet", 160, 25, labels=both),
+        few("flowers5", 200, 80, labels=both),
         few("neusteel", 100, 50),
         few("dtd10", 48, 12),
-        replace(few("fashion", 130, 100), test_per_class=250, labels=both),
-        replace(few("kannada", 60, 100), test_per_class=250, flip=False),
-        replace(few("omniglot", 8, 2), only=characters, flip=False),
-        replace(few("fruitshapes", 25, 20), test_per_class=40),
-        replace(few("spokendigits", 100, 50), flip=False),
+        few("fashion", 130, 100, test_per_class=250, labels=both),
+        few("kannada", 60, 100, test_per_class=250, flip=False),
+        few("omniglot", 8, 2, only=characters, flip=False),
+        few("fruitshapes", 25, 20, test_per_class=40),
+        few("spokendigits", 100, 50, flip=False),
     )

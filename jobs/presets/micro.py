@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dass.data.task import Role
+from dass.data.task import Role, TaskConfig
 from dass.predictor.meta import MetaConfig
+from dass.predictor.network import PredictorShape
 from dass.searching.evolution import SearchConfig
 from dass.training.recipe import Recipe
 from jobs.adopt import AdoptConfig
@@ -41,10 +42,13 @@ def student() -> Recipe:
 def _few(role: Role, classes: str, images: int) -> SplitPlan:
     return SplitPlan(
         role=role,
-        only=tuple(classes),
-        train_per_class=images,
-        validation_per_class=60,
-        flip=False,
+        task=TaskConfig(
+            source="digits",
+            only=tuple(classes),
+            train_per_class=images,
+            validation_per_class=60,
+            flip=False,
+        ),
     )
 
 
@@ -56,7 +60,6 @@ def build() -> BuildConfig:
     return BuildConfig(
         store=STORE,
         space="micro",
-        source="digits",
         splits=(
             _few("train", "012", 16),
             _few("train", "013", 16),
@@ -79,10 +82,7 @@ def train() -> TrainConfig:
     return TrainConfig(
         store=STORE,
         space="micro",
-        scale="relative",
-        hidden=32,
-        features=64,
-        describe=True,
+        shape=PredictorShape(scale="relative", hidden=32, features=64, describe=True),
         meta=MetaConfig(episodes=200, queries=24, listwise_weight=1.0),
     )
 
@@ -135,5 +135,10 @@ def prepare() -> PrepareConfig:
         build=replace(build(), pool=10, own=0),
         small_build=small.build(),
         train=replace(train(), members=3),
-        digits=SplitPlan(role="unseen", train_per_class=40, validation_per_class=60, flip=False),
+        digits=SplitPlan(
+            role="unseen",
+            task=TaskConfig(
+                source="digits", train_per_class=40, validation_per_class=60, flip=False
+            ),
+        ),
     )

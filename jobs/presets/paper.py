@@ -5,6 +5,7 @@ Functions that return whole configs, by the verb that they are for.
 
 from __future__ import annotations
 
+from dass.data.task import TaskConfig
 from dass.training.recipe import Recipe, published_teacher
 from jobs.adopt import AdoptConfig
 from jobs.compact import CompactConfig
@@ -24,13 +25,13 @@ def student() -> Recipe:
 
 def build() -> BuildConfig:
     """Published space and recipes; 50 students of each of ten class splits: a GPU."""
+    task = TaskConfig(source="cifar100", classes=10)
     return BuildConfig(
         store=STORE,
         space="paper",
-        source="cifar100",
         splits=(
-            SplitPlan(role="train", tasks=8, classes=10),
-            SplitPlan(role="validation", tasks=2, classes=10),
+            SplitPlan(role="train", tasks=8, task=task),
+            SplitPlan(role="validation", tasks=2, task=task),
         ),
         own=26,
         teacher=published_teacher(),

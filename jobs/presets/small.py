@@ -5,6 +5,7 @@ Functions that return whole configs, by the verb that they are for.
 
 from __future__ import annotations
 
+from dass.data.task import TaskConfig
 from dass.training.recipe import Recipe
 from jobs.adopt import AdoptConfig
 from jobs.compact import CompactConfig
@@ -32,8 +33,7 @@ def build() -> BuildConfig:
     return BuildConfig(
         store=STORE,
         space="small",
-        source="digits",
-        splits=(SplitPlan(train_per_class=100),),
+        splits=(SplitPlan(task=TaskConfig(source="digits", train_per_class=100)),),
         teacher=teacher(),
         student=student(),
     )

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dass.data.task import TaskConfig
 from dass.errors import InvalidData
 from dass.evaluation import comparison, plots, reliability, scoring
 from dass.evaluation.comparison import EvaluateConfig, evaluate
@@ -33,19 +34,18 @@ CONTEST = ContestConfig(seeds=1, search=SearchConfig(candidates=30, generation=3
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     base = micro.build()
-    few = {"train_per_class": 8, "validation_per_class": 40, "flip": False}
+    few = TaskConfig(source="digits", train_per_class=8, validation_per_class=40, flip=False)
     second = replace(base.teacher, epochs=2)
     made = replace(
         base,
         store=str(tmp_path_factory.mktemp("store")),
         splits=(
-            SplitPlan(role="train", only=("0", "1", "2"), **few),
-            SplitPlan(role="validation", only=("4", "5", "6"), **few),
+            SplitPlan(role="train", task=replace(few, only=("0", "1", "2"))),
+            SplitPlan(role="validation", task=replace(few, only=("4", "5", "6"))),
             SplitPlan(
                 role="unseen",
-                only=("7", "8", "9"),
+                task=replace(few, only=("7", "8", "9")),
                 labels=LabelPlan(seeds=2, own=4, second=second, alone=8),
-                **few,
             ),
         ),
         pool=12,

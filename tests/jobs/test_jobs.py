@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import jobs.planning.worker
-from dass.data.task import Split, load_task
+from dass.data.task import Split, TaskConfig, load_task
 from dass.errors import (
     CorruptArtifact,
     DassError,
@@ -27,6 +27,7 @@ from dass.errors import (
     UnknownName,
 )
 from dass.predictor.meta import MetaConfig
+from dass.predictor.network import PredictorShape
 from dass.predictor.records import from_frame, mean_over_seeds
 from dass.registry.registry import Registry
 from dass.searching.evolution import SearchConfig
@@ -65,14 +66,14 @@ def line(job, *arguments):
 def tiny(store, **changes):
     """Three tasks of few students, in this process."""
     base = micro.build()
-    few = {"train_per_class": 8, "validation_per_class": 40, "flip": False}
+    few = TaskConfig(source="digits", train_per_class=8, validation_per_class=40, flip=False)
     return replace(
         base,
         store=str(store),
         splits=(
-            SplitPlan(role="train", only=("0", "1", "2"), **few),
-            SplitPlan(role="validation", only=("4", "5", "6"), **few),
-            SplitPlan(role="unseen", only=("7", "8", "9"), **few),
+            SplitPlan(role="train", task=replace(few, only=("0", "1", "2"))),
+            SplitPlan(role="validation", task=replace(few, only=("4", "5", "6"))),
+            SplitPlan(role="unseen", task=replace(few, only=("7", "8", "9"))),
         ),
         pool=5,
         own=1,
@@ -114,8 +115,7 @@ def train_config(config, name="predictor"):
         store=config.store,
         name=name,
         members=2,
-        hidden=8,
-        features=8,
+        shape=PredictorShape(scale="relative", hidden=8, features=8, describe=True),
         meta=MetaConfig(episodes=6, queries=6, validate_every=3),
     )
 
@@ -444,7 +444,9 @@ def test_a_search_adapts_on_measured_students_only_when_asked(built, trained, un
 def test_an_own_teacher_is_adopted_with_the_accuracy_it_has(built, unseen, capsys):
     registry = Registry(Store(built.store))
     weights = f"{built.store}/teachers/{unseen}/weights.safetensors"
-    config = AdoptConfig(store=built.store, space="micro", weights=weights, split=built.splits[2])
+    config = AdoptConfig(
+        store=built.store, space="micro", weights=weights, task=built.splits[2].task
+    )
     adopted = take(config)
     assert adopted.accuracy == registry.teacher(unseen).accuracy
     again = registry.teacher(adopted.name)
@@ -459,7 +461,7 @@ def test_an_own_teacher_that_does_not_fit_is_told_the_expected_shapes(built, tmp
         store=str(tmp_path / "s"),
         space="micro",
         weights=str(weights),
-        split=SplitPlan(only=("0", "1"), train_per_class=4),
+        task=TaskConfig(source="digits", only=("0", "1"), train_per_class=4),
     )
     with pytest.raises(CorruptArtifact, match=r"fc\.weight must be \(2, 32\) but is \(3, 32\)"):
         take(two)

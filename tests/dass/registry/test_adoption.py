@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from dass.data.task import TaskConfig
 from dass.errors import CorruptArtifact, NameTaken
 from dass.registry import artifacts
 from dass.registry.adoption import adopt_teacher, digest_of, read_weights
 from dass.registry.registry import Registry
 from dass.store.store import Store
 from jobs.adopt import AdoptConfig, take
-from jobs.planning.plan import SplitPlan
 from serve.ranker import Ranker, Registration
 from tests.support.serving import prepare, weights_of
 
@@ -48,8 +48,10 @@ def test_what_the_job_adopted_is_the_same_when_it_is_registered_with_the_service
     registry = prepare(tmp_path / "store")
     path = tmp_path / "weights.safetensors"
     path.write_bytes(data)
-    split = SplitPlan(only=("7", "8", "9"), train_per_class=16, validation_per_class=60)
-    config = AdoptConfig(store=registry.store.root, space="micro", weights=str(path), split=split)
+    task = TaskConfig(
+        source="digits", only=("7", "8", "9"), train_per_class=16, validation_per_class=60
+    )
+    config = AdoptConfig(store=registry.store.root, space="micro", weights=str(path), task=task)
     adopted = take(config)
     before = manifest(registry, adopted.name)
     again = Registration(

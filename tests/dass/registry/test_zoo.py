@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dass.data.task import TaskConfig
 from dass.errors import (
     CorruptArtifact,
     InvalidData,
@@ -32,13 +33,13 @@ from jobs.train import gather
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     base = micro.build()
-    few = {"train_per_class": 8, "validation_per_class": 40, "flip": False}
+    few = TaskConfig(source="digits", train_per_class=8, validation_per_class=40, flip=False)
     made = replace(
         base,
         store=str(tmp_path_factory.mktemp("store")),
         splits=(
-            SplitPlan(role="train", only=("0", "1"), **few),
-            SplitPlan(role="unseen", only=("7", "8"), **few),
+            SplitPlan(role="train", task=replace(few, only=("0", "1"))),
+            SplitPlan(role="unseen", task=replace(few, only=("7", "8"))),
         ),
         pool=3,
         own=0,
