@@ -11,6 +11,14 @@ from collections.abc import Iterator
 NAMESPACE = "dass"
 """Where named actors are found again by another driver."""
 
+DRIVER = {
+    "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Train takes a group's reports and ends no faster than this; 2 s make short epochs wait.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+}
+"""Variables of this process, where it has no values of its own; Train hands its own on."""
+
 ENVIRONMENT = {
     "RAY_TRAIN_V2_ENABLED": "1",
     # One thread each: n workers share n cores, and two such processes beat one of two threads.
@@ -41,8 +49,8 @@ def connect(*, cpus: int | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in DRIVER.items():
+        os.environ.setdefault(name, value)
     address = os.environ.get("RAY_ADDRESS")
     settings = (
         {"address": address}

@@ -135,8 +135,9 @@ def build(args: Settings) -> serve.Application:
             "min_replicas": args.replicas,
             "max_replicas": args.max_replicas,
             "target_ongoing_requests": 2,
-            # A search takes seconds: 30 s, the default, would be a crowd's whole wait.
+            # A search takes seconds: 30 s, the default of both, would be a crowd's whole wait.
             "upscale_delay_s": 10,
+            "look_back_period_s": 10,
         },
     ).bind(args)
     return Ingress.bind(scorer, args, token_digest)

@@ -14,9 +14,10 @@ from dass.training.batches import Online
 from dass.training.distillation import train
 from dass.training.inference import accuracy
 from dass.training.recipe import Recipe
+from tests.support.ray_cluster import cluster
 from tests.support.serving import service
 
-__all__ = ["service"]
+__all__ = ["cluster", "service"]
 
 
 def pytest_configure():

@@ -72,6 +72,7 @@ class FlakyStore:
 
 def work(job):
     """Publish a record, as a student does; meet the fate of the job on its first attempt."""
+    os.environ.update(job.payload["variables"])
     store, fate = Store(job.payload["store"]), job.payload["fate"]
     if store.exists(f"records/{job.key}"):
         return
@@ -101,6 +102,8 @@ def plan(store, *, number, seconds, fated, seed):
             payload={
                 "store": store,
                 "seconds": seconds,
+                # The cluster may be older than the store, and know none of its credentials.
+                "variables": {n: v for n, v in os.environ.items() if n.startswith("AWS_")},
                 "fate": fates[i] if i < len(fates) else "",
                 # Too much for a message of Ray: the queue's jobs are an object of its own.
                 "ballast": bytes(2048),
@@ -244,31 +247,44 @@ class Siege:
         return self.driver.wait(timeout=900)
 
 
-def head():
-    """Return what a head is made of: it works nothing, and has the dashboard Train looks for."""
+def head(**resources):
+    """Return what a head is made of, resources and the dashboard that Train looks for."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    return {"num_cpus": 0, "include_dashboard": True, "dashboard_port": port}
+    return resources | {"include_dashboard": True, "dashboard_port": port}
 
 
-def siege(arguments):
-    """Run jobs under faults; return the siege, the exit code and counts."""
-    import ray
-    from ray.cluster_utils import Cluster
+def siege(arguments, cluster):
+    """Run jobs under faults on a cluster this process drives; return siege, exit code, counts.
 
+    The nodes that are hurt are added to the cluster; its head is spared.
+    """
     store = FlakyStore()
-    cluster = Cluster(initialize_head=True, head_node_args=head())
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(arguments.nodes)]
+    run = Siege(cluster, store, arguments, nodes)
     try:
-        nodes = [cluster.add_node(num_cpus=1) for _ in range(arguments.nodes)]
-        ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
-        run = Siege(cluster, store, arguments, nodes)
         code = run.run()
         return run, code, counts(store.url, arguments)
     finally:
+        for node in run.nodes:
+            cluster.remove_node(node)
+        store.close()
+
+
+@contextlib.contextmanager
+def besieged():
+    """A cluster for a siege alone: its head works nothing."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args=head(num_cpus=0))
+    try:
+        ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)
+        yield cluster
+    finally:
         ray.shutdown()
         cluster.shutdown()
-        store.close()
 
 
 def counts(url, arguments):
@@ -315,7 +331,8 @@ def main():
     if arguments.drive:
         drive(arguments)
     started = time.monotonic()
-    run, code, found = siege(arguments)
+    with besieged() as cluster:
+        run, code, found = siege(arguments, cluster)
     print(f"\n{'fault':10} {'times':>6} {'seconds lost: median':>22} {'most':>8}")
     print(f"{'job':10} {arguments.fated:6}")
     for kind in KINDS:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from cluster.session import connect
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
 from dass.predictor.embed import embed
@@ -31,7 +30,7 @@ LIMITS = {
     "request_bytes": 2**18,
     "classes": 100,
     "teachers": 40,
-    "running": 2,
+    "running": 3,
     "waiting": 60,
     "seconds": 120.0,
 }
@@ -91,8 +90,8 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory):
-    """The service with two scorer replicas on the Ray of the run, or on one of its own."""
+def service(cluster, tmp_path_factory):
+    """The service with two scorer replicas, on the cluster of the run."""
     with warnings.catch_warnings():  # of Ray's own
         warnings.simplefilter("ignore")
         from ray import serve
@@ -104,12 +103,11 @@ def service(tmp_path_factory):
     settings = Settings(store=registry.store.root, scorer_cpus=0.1, max_replicas=3, limits=LIMITS)
     before = os.environ.get("DASS_TOKEN")
     os.environ["DASS_TOKEN"] = TOKEN
-    with connect():
-        try:
-            start(settings, host="127.0.0.1", port=port, grpc_port=grpc_port)
-            yield Service(registry, f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}")
-        finally:
-            serve.shutdown()
-            os.environ.pop("DASS_TOKEN")
-            if before is not None:
-                os.environ["DASS_TOKEN"] = before
+    try:
+        start(settings, host="127.0.0.1", port=port, grpc_port=grpc_port)
+        yield Service(registry, f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}")
+    finally:
+        serve.shutdown()
+        os.environ.pop("DASS_TOKEN")
+        if before is not None:
+            os.environ["DASS_TOKEN"] = before

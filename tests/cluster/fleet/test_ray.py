@@ -1,7 +1,5 @@
 """What only Ray can show, on one cluster: builds, metrics, DDP, tuning, and a siege of its own."""
 
-import argparse
-import logging
 import os
 import time
 import urllib.request
@@ -19,27 +17,9 @@ from jobs.build import build, jobs_of, teach_together
 from jobs.planning.plan import plan_teachers
 from tests.chaos import faults
 from tests.jobs.test_jobs import labels, planned, tiny, train_config
+from tests.support.work import visible
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A head that works nothing and two nodes: one core, and one core with two accelerators."""
-    os.environ["RAY_TRAIN_V2_ENABLED"] = "1"
-    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
-    import ray
-    from ray.cluster_utils import Cluster
-
-    found = Cluster(initialize_head=True, head_node_args=faults.head())
-    found.add_node(num_cpus=1)
-    found.add_node(num_cpus=1, num_gpus=2)
-    ray.init(
-        address=found.address, namespace="dass", log_to_driver=False, logging_level=logging.ERROR
-    )
-    yield found
-    ray.shutdown()
-    found.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +65,6 @@ def test_the_metrics_endpoint_counts_what_was_done(built, cluster):
     }
     assert done["teacher"] >= 3 and done["student"] >= 18, lines
     assert all(name in text for name in wanted)
-
-
-def visible(job):
-    """Leave a mark that names the accelerators this process sees."""
-    name = os.environ.get("CUDA_VISIBLE_DEVICES", "none").replace(",", "+")
-    Store(job.payload).write(f"seen/{job.key}/{name}", b"")
-    time.sleep(2.0)  # long enough for every worker to come, however busy the machine is
 
 
 def test_students_that_share_accelerators_see_one_each_and_use_all(cluster, tmp_path):
@@ -141,17 +114,12 @@ def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, clust
     assert again["chosen"] == card["chosen"] and time.monotonic() - started < 60
 
 
-def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice():
-    words = ["--faults", "9", "--fated", "5", "--jobs", "90", "--seconds", "0.5", "--nodes", "2"]
-    arguments: argparse.Namespace = faults.parse(words)
-    kinds, faults.KINDS = faults.KINDS, ("child", "store", "queue", "node")
-    import ray
-
-    ray.shutdown()  # a siege has a cluster of its own; this test is the last
-    try:
-        run, code, found = faults.siege(arguments)
-    finally:
-        faults.KINDS = kinds
+def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice(cluster, monkeypatch):
+    """On the head and one more node, which is taken away while it works."""
+    monkeypatch.setattr(faults, "KINDS", ("child", "store", "queue", "node"))
+    words = ["--faults", "9", "--fated", "5", "--jobs", "90", "--seconds", "0.5", "--nodes", "1"]
+    arguments = faults.parse(words)
+    run, code, found = faults.siege(arguments, cluster)
     assert code == 1, "one job is made to fail"
     assert found["lost"] == found["duplicated"] == 0
     assert found["records"] == 89 and sum(map(len, run.cost.values())) == 4
