@@ -31,7 +31,9 @@ serve: install  ## the service on this machine: page and HTTP on port 8000, gRPC
 	$(BIN)/python -m jobs.prepare micro
 	$(BIN)/python -m serve.app --store runs/serve $(SERVE)
 
-test: lint type test-fast test-ray  ## everything CI runs
+test: install  ## everything CI runs: lint, types and the default suite side by side, then Ray
+	$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint type test-fast
+	$(MAKE) --no-print-directory test-ray
 
 lint: install
 	$(BIN)/ruff check .

@@ -261,8 +261,6 @@ STILL_LONG_MODULES: set[str] = {
 STILL_LONG_FUNCTIONS: set[str] = {
     "dass.evaluation.comparison.evaluate",
     "dass.predictor.meta.fit",
-    "jobs.quickstart.main",
-    "jobs.quickstart.write_report",
     "jobs.tune.search",
 }
 STILL_MANY_POSITIONAL: set[str] = {
@@ -278,7 +276,6 @@ STILL_MANY_POSITIONAL: set[str] = {
     "dass.store.store.backoff_s",
     "jobs.planning.worker._classroom",
     "jobs.planning.worker._task",
-    "jobs.quickstart.contend",
     "jobs.train._measured",
     "jobs.tune.predictor_of",
     "serve.app.main",

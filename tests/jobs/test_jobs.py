@@ -44,8 +44,8 @@ from jobs.train import gather, train_predictor
 
 JOBS = ("adopt", "build", "distill", "quickstart", "search", "train")
 
-SIZES = ("--pool=3", "--own=0", "--seeds=1", "--teacher.epochs=3", "--student.epochs=6")
-"""Nine teachers and 27 students of the micro recipe, each a fraction of a second."""
+SIZES = ("--pool=2", "--own=0", "--seeds=1", "--teacher.epochs=2", "--student.epochs=5")
+"""Nine teachers and 18 students of the micro recipe, each a fraction of a second."""
 
 
 def line(job, *arguments):
@@ -259,14 +259,14 @@ def test_a_build_killed_half_way_and_run_again_ends_as_if_never_stopped(tmp_path
         os.waitpid(group, 0)
     assert wait_until(lambda: not members_of(group), seconds=60), "no worker outlives it"
     before = records()
-    assert 3 <= len(before) < 27
+    assert 3 <= len(before) < 18
     contents = {path: path.read_bytes() for path in before}
     capsys.readouterr()
     assert line("build", "micro", "--store", killed, "--workers", 1, *SIZES) == 0
     output = capsys.readouterr().out
-    assert f"students: 27 planned, {len(before)} in the store" in output
+    assert f"students: 18 planned, {len(before)} in the store" in output
     assert all(path.read_bytes() == data for path, data in contents.items())
-    assert len(labels(whole)) == 27 and labels(killed) == labels(whole)
+    assert len(labels(whole)) == 18 and labels(killed) == labels(whole)
     assert not list((killed / "checkpoints").glob("*"))
 
 
