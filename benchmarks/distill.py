@@ -22,7 +22,7 @@ from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.space.architecture import Architecture
 from dass.space.sampling import stratified
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.training.batches import training_batches
 from dass.training.distillation import kd_loss, train
 from dass.training.recipe import Recipe

@@ -17,7 +17,7 @@ from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.predictor.embed import embed, noise
 from dass.space.architecture import Architecture
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 
 @dataclass(frozen=True, kw_only=True)

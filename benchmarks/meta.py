@@ -19,7 +19,7 @@ from benchmarks.timing import compare, seconds
 from dass.predictor.episode import Episode
 from dass.predictor.meta import MetaConfig, accumulate, query_loss, stack
 from dass.predictor.network import Predictor, PredictorConfig
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 
 @dataclass(frozen=True, kw_only=True)

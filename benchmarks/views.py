@@ -20,7 +20,7 @@ from dass.data.task import TaskConfig, load_task
 from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.space.sampling import stratified
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.training.batches import training_batches
 from dass.training.distillation import train
 from dass.training.inference import accuracy

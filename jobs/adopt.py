@@ -13,7 +13,7 @@ from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.registry.adoption import adopt_teacher, digest_of, read_weights
 from dass.registry.registry import Registry
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from dass.training.inference import accuracy
 from jobs import console

@@ -21,7 +21,7 @@ from cluster.progress import Progress, ProgressBar
 from cluster.session import connect
 from dass.errors import DassError
 from dass.registry.registry import Registry
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console, status
 from jobs.planning.plan import BuildConfig, StudentPlan, TeacherPlan, plan_students, plan_teachers

@@ -31,7 +31,8 @@ from dass.predictor.records import StudentRecord, mean_over_seeds
 from dass.predictor.scorer import Scorer
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
-from dass.space.space import Space, by_name
+from dass.space.space import Space
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
 

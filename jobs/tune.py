@@ -32,7 +32,7 @@ from dass.predictor.meta import fit, rank_correlation
 from dass.predictor.network import Predictor
 from dass.predictor.ranking import size_residual, spearman
 from dass.registry.registry import Registry
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
 from jobs.train import Measured, TrainConfig, finished, fresh, gather, lessons, validation_table

@@ -22,7 +22,8 @@ from dass.searching.evolution import Generation, SearchConfig, search
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget, check_fraction
-from dass.space.space import Space, by_name
+from dass.space.space import Space
+from dass.space.spaces import by_name
 from serve.limits import AlreadyExists, InvalidRequest, InvalidUpload, Limits, Unavailable
 from serve.scoring import Local, RemoteScorer, Scoring, Support, Teachers, version_of
 

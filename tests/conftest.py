@@ -9,7 +9,7 @@ import torch
 from dass.data.task import TaskConfig, load_task
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
-from dass.space.space import micro
+from dass.space.spaces import micro
 from dass.training.batches import Online
 from dass.training.distillation import train
 from dass.training.inference import accuracy

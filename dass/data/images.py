@@ -22,6 +22,12 @@ from dass.errors import InvalidData
 CHUNK_BYTES = 64 * 2**20
 """Bytes of float pixels that `resize` holds at a time."""
 
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+"""What Pillow raises for a file that is no whole picture."""
+
+Part = tuple[UInt8[Tensor, "_ _ _ _"], Int64[Tensor, " _"]]
+"""Images and labels of the train part of a source, or of its test part."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Images:
@@ -68,6 +74,12 @@ class Images:
                     f"rename one"
                 )
         return self
+
+
+def nothing(image_size: int) -> Part:
+    """Return the test part of a source that has none."""
+    images = torch.empty(0, 3, image_size, image_size, dtype=torch.uint8)
+    return images, torch.empty(0, dtype=torch.int64)
 
 
 def from_array(array: Shaped[np.ndarray, "..."], where: str) -> UInt8[Tensor, "n c h w"]:

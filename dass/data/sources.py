@@ -19,20 +19,27 @@ import tarfile
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from functools import lru_cache
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64, Shaped, UInt8
+from jaxtyping import Shaped, UInt8
 from PIL import Image
 from torch import Tensor
 
-from dass.data.images import Images, as_rgb, from_array, from_picture, resize, stack
+from dass.data.images import (
+    UNREADABLE,
+    Images,
+    Part,
+    as_rgb,
+    from_array,
+    from_picture,
+    nothing,
+    resize,
+    stack,
+)
+from dass.data.torchvision_sets import TORCHVISION, plain, read_torchvision
 from dass.errors import InvalidData, UnknownName
 
 logger = logging.getLogger(__name__)
@@ -47,34 +54,7 @@ NPZ_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 """What an `npz:` file must hold; `class_names` is optional."""
 
 _Array = Shaped[np.ndarray, "..."]
-_Read = tuple[UInt8[Tensor, "_ _ _ _"], Int64[Tensor, " _"]]
-_Part = tuple[dict[str, Any], ...]
-_FLAT: tuple[_Part, _Part] = (({},), ())
-_BY_FLAG: tuple[_Part, _Part] = (({"train": True},), ({"train": False},))
-_BY_SPLIT: tuple[_Part, _Part] = (({"split": "train"},), ({"split": "test"},))
-_TRAINVAL: tuple[_Part, _Part] = (({"split": "trainval"},), ({"split": "test"},))
-_WITH_VAL: tuple[_Part, _Part] = (({"split": "train"}, {"split": "val"}), ({"split": "test"},))
-
-TORCHVISION: dict[str, tuple[_Part, _Part]] = {
-    **dict.fromkeys(("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST"), _BY_FLAG),
-    **dict.fromkeys(("MNIST", "QMNIST", "USPS"), _BY_FLAG),
-    **dict.fromkeys(("Food101", "GTSRB", "STL10", "SVHN", "StanfordCars"), _BY_SPLIT),
-    **dict.fromkeys(("FGVCAircraft", "OxfordIIITPet"), _TRAINVAL),
-    **dict.fromkeys(("DTD", "Flowers102", "PCAM", "RenderedSST2"), _WITH_VAL),
-    **dict.fromkeys(("Caltech101", "Caltech256", "EuroSAT", "SEMEION", "SUN397"), _FLAT),
-    "Country211": (({"split": "train"}, {"split": "valid"}), ({"split": "test"},)),
-    "EMNIST": (({"split": "balanced", "train": True},), ({"split": "balanced", "train": False},)),
-    "Imagenette": (({"split": "train"},), ({"split": "val"},)),
-}
-"""Arguments that give the train part and the test part of each dataset.
-
-Left out: what does not fit in memory whole (ImageNet, Places365, iNaturalist: take a part of it
-as `folder:`) and what has no labels for testing or labels that are no classes (FER2013, CLEVR).
-"""
-
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 _BROKEN_ARCHIVE = (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
-_NOT_LOADED = (*_BROKEN_ARCHIVE, HTTPException, RuntimeError, ValueError, ImportError)
 
 
 def canonical(source: str) -> tuple[str, str]:
@@ -89,8 +69,8 @@ def canonical(source: str) -> tuple[str, str]:
     if colon and path and kind in ("folder", "npz"):
         name = Path(os.path.abspath(path)).name
         return kind, name.removesuffix(".npz") if kind == "npz" else name
-    name = _plain(source)
-    known = ["digits", "fashion", *map(_plain, TORCHVISION)]
+    name = plain(source)
+    known = ["digits", "fashion", *map(plain, TORCHVISION)]
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3) or known
         raise UnknownName(
@@ -135,14 +115,11 @@ def _load(
     elif name == "fashion":
         images = _read_npz(FASHION, image_size)
     else:
-        images = _read_torchvision(name, Path(path), image_size)
+        class_names, parts = read_torchvision(name, Path(path), image_size=image_size)
+        images = _images(name, class_names, parts=parts)
     counts = (len(images.train_labels), len(images.test_labels), time.monotonic() - start)
     logger.info("read %s: %d + %d images in %.1f s", name, *counts)
     return images
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter not in "-_ ")
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -151,7 +128,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return len(times), max(times, default=0)
 
 
-def _images(where: str, class_names: tuple[str, ...], *, parts: tuple[_Read, _Read]) -> Images:
+def _images(where: str, class_names: tuple[str, ...], *, parts: tuple[Part, Part]) -> Images:
     (train_images, train_labels), (test_images, test_labels) = parts
     return Images(
         class_names=class_names,
@@ -162,12 +139,6 @@ def _images(where: str, class_names: tuple[str, ...], *, parts: tuple[_Read, _Re
     ).check(where)
 
 
-def _nothing(image_size: int) -> _Read:
-    """Return the test part of a source that has none."""
-    images = torch.empty(0, 3, image_size, image_size, dtype=torch.uint8)
-    return images, torch.empty(0, dtype=torch.int64)
-
-
 def _read_digits(image_size: int) -> Images:
     from sklearn.datasets import load_digits  # 1 s to import
 
@@ -176,7 +147,7 @@ def _read_digits(image_size: int) -> Images:
     images = resize(from_array(pixels, "digits"), image_size)
     labels = torch.from_numpy(digits.target).to(torch.int64)
     names = tuple(str(digit) for digit in range(10))
-    return _images("digits", names, parts=((images, labels), _nothing(image_size)))
+    return _images("digits", names, parts=((images, labels), nothing(image_size)))
 
 
 def _read_npz(path: Path, image_size: int) -> Images:
@@ -211,7 +182,7 @@ def _read_npz(path: Path, image_size: int) -> Images:
     return _images(str(path), tuple(map(str, names.tolist())), parts=read)
 
 
-def _npz_part(arrays: dict[str, _Array], part: str, *, where: str) -> _Read:
+def _npz_part(arrays: dict[str, _Array], part: str, *, where: str) -> Part:
     images = from_array(arrays[f"{part}_images"], f"{part}_images {where}")
     labels = arrays[f"{part}_labels"]
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
@@ -231,7 +202,7 @@ def _read_folder(path: Path, image_size: int) -> Images:
     class_names = _folders(home)
     if not class_names:
         raise InvalidData(f"{home} must hold one folder per class, but has none: add them")
-    test = _nothing(image_size)
+    test = nothing(image_size)
     if divided and (path / "test").is_dir():
         foreign = [name for name in _folders(path / "test") if name not in class_names]
         if foreign:
@@ -250,7 +221,7 @@ def _folders(path: Path) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if not name.startswith((".", "__"))))
 
 
-def _folder_part(path: Path, class_names: tuple[str, ...], *, image_size: int) -> _Read:
+def _folder_part(path: Path, class_names: tuple[str, ...], *, image_size: int) -> Part:
     files, labels = [], []
     for label, class_name in enumerate(class_names):
         found = sorted((path / class_name).rglob("[!.]*"))
@@ -270,84 +241,8 @@ def _read_picture(file: Path) -> UInt8[Tensor, "1 3 h w"]:
     try:
         with Image.open(file) as picture:
             return from_picture(picture)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InvalidData(
             f"Every picture must be a whole 8-bit image, but {file} is not ({error}): replace or "
             f"remove it"
         ) from error
-
-
-def _read_torchvision(name: str, root: Path, image_size: int) -> Images:
-    attribute = next(key for key in TORCHVISION if _plain(key) == name)
-    train, test = (
-        [_open_torchvision(attribute, root, arguments=arguments) for arguments in part]
-        for part in TORCHVISION[attribute]
-    )
-    images, labels = _torchvision_part(train, attribute, image_size=image_size)
-    held_out = _nothing(image_size)
-    if test:
-        held_out = _torchvision_part(test, attribute, image_size=image_size)
-    names = getattr(train[0], "classes", None) or getattr(train[0], "categories", None)
-    if names is None:  # SVHN, say, only numbers its classes
-        names = range(1 + int(labels.max()))
-    # Imagenette has several names for a class
-    class_names = tuple(
-        ", ".join(name) if isinstance(name, tuple) else str(name) for name in names
-    )
-    return _images(attribute, class_names, parts=((images, labels), held_out))
-
-
-def _open_torchvision(attribute: str, root: Path, *, arguments: dict[str, Any]) -> Any:
-    """Open one part of a dataset, downloading it to `root` only if it is not there."""
-    from torchvision import datasets  # 10 s to import
-
-    dataset = getattr(datasets, attribute)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with _alone_in(root):
-            try:
-                return dataset(root=root, **arguments)
-            except (RuntimeError, OSError) as absent:
-                logger.info("download %s to %s (%s)", attribute, root, absent)
-                return dataset(root=root, **arguments, download=True)
-    except _NOT_LOADED as error:
-        raise InvalidData(
-            f"Dataset {attribute} must be in the data root {root} or be downloadable, but got "
-            f"{type(error).__name__}: {error}. Check the network and the disk, remove what is "
-            f"half written, or put the files there by hand as torchvision describes"
-        ) from error
-
-
-@contextmanager
-def _alone_in(root: Path) -> Iterator[None]:
-    """Let one process at a time download: workers on one machine share a data root."""
-    import fcntl  # not on Windows, and needed only here
-
-    folder = os.open(root, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
-def _torchvision_part(datasets: list[Any], attribute: str, *, image_size: int) -> _Read:
-    labels: list[int] = []
-
-    def pictures() -> Iterator[Tensor]:
-        for dataset in datasets:
-            for place in range(len(dataset)):
-                try:
-                    picture, label = dataset[place]
-                    pixels = from_picture(picture)
-                except _UNREADABLE as error:
-                    raise InvalidData(
-                        f"Every image of {attribute} must be readable, but image {place} of "
-                        f"{dataset.root} is not ({error}): remove the folder and load it again"
-                    ) from error
-                labels.append(int(label))
-                yield pixels
-
-    count = sum(len(dataset) for dataset in datasets)
-    return stack(pictures(), count=count, image_size=image_size), torch.tensor(labels)

@@ -25,7 +25,7 @@ from dass.predictor.scorer import Scorer
 from dass.registry.registry import Registry
 from dass.searching.prediction import predictions
 from dass.space.sampling import stratified
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from dass.training.recipe import Recipe
 

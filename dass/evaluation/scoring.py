@@ -31,7 +31,7 @@ from dass.predictor.records import Measured, StudentRecord
 from dass.predictor.scorer import Scorer, Scores
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from dass.training.recipe import Recipe
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from dass.errors import InvalidConfig
 from dass.predictor.episode import Episode
 from dass.predictor.features import num_features, student_features
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 Scale = Literal["percent", "fraction", "relative"]
 

@@ -23,7 +23,7 @@ from dass.predictor.episode import Episode
 from dass.predictor.records import StudentRecord
 from dass.registry.artifacts import Files, pack, unpack
 from dass.space.architecture import Architecture
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 KIND, MAPS = "embeddings", "maps"
 

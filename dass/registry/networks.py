@@ -16,7 +16,7 @@ from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
 from dass.registry.artifacts import Files, fill, pack, unpack
 from dass.space.architecture import Architecture
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ from dass.errors import InvalidConfig
 from dass.predictor.records import Identity
 from dass.space.architecture import Architecture
 from dass.space.sampling import stratified
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.training.recipe import Recipe
 
 

@@ -22,7 +22,7 @@ from dass.networks.teacher import Teacher
 from dass.pipeline.students import clock, device_name, measured
 from dass.predictor.records import StudentRecord
 from dass.registry.registry import Registry
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from dass.training.batches import Batches, training_batches
 from dass.training.distillation import Epoch, train

@@ -18,7 +18,7 @@ from dass.predictor.ranking import spearman
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED
 from dass.registry.registry import Registry
 from dass.searching.evolution import SearchConfig
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs.build import build
 from jobs.closed_loop import ClosedLoopConfig, close, compare, unseen_teachers

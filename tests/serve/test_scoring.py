@@ -5,7 +5,7 @@ import torch
 
 from dass.errors import UnknownName
 from dass.searching.evolution import SearchConfig
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from serve.ranker import Ranker, SearchSpec
 from serve.scoring import Cache, Chunk, Local, Scores, Support, join, split, version_of
 from tests.support.serving import any_teacher, prepare

@@ -17,7 +17,7 @@ from dass.predictor.ood import Reference, statistics
 from dass.registry.artifacts import WEIGHTS
 from dass.registry.networks import pack_teacher
 from dass.registry.registry import Registry
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.store.store import Store
 
 TOKEN = "a token of these tests"

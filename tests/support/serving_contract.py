@@ -9,7 +9,7 @@ import base64
 import pytest
 import torch
 
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from serve.ranker import Ranker
 from tests.support.serving import any_teacher, weights_of
 

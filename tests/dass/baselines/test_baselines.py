@@ -16,7 +16,7 @@ from dass.predictor.network import Predictor, PredictorConfig
 from dass.predictor.records import StudentRecord
 from dass.space.architecture import Architecture
 from dass.space.sampling import stratified
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.testing import ScorerContract
 
 SPACE = by_name("micro")

@@ -11,7 +11,8 @@ from PIL import Image
 
 from dass.data import images, sources
 from dass.data.images import augment, crop, flip, from_picture, normalise, resize
-from dass.data.sources import TORCHVISION, canonical, load_source
+from dass.data.sources import canonical, load_source
+from dass.data.torchvision_sets import TORCHVISION
 from dass.errors import InvalidData, UnknownName
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"

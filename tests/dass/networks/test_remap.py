@@ -9,7 +9,7 @@ from dass.errors import InvalidArchitecture
 from dass.networks.remap import chosen, remap, student
 from dass.networks.resnet import ResNet, initialise
 from dass.space.architecture import Architecture
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 POLICIES = ("first", "last", "uniform")
 

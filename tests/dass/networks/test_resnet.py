@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from dass.errors import InvalidArchitecture
 from dass.networks.resnet import BasicBlock, ResNet, fit_channels, initialise
 from dass.space.architecture import Architecture
-from dass.space.space import Space, by_name
+from dass.space.space import Space
+from dass.space.spaces import by_name
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 

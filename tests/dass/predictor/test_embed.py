@@ -9,7 +9,7 @@ from dass.networks.resnet import ResNet, initialise
 from dass.predictor import embed as module
 from dass.predictor.embed import embed, noise
 from dass.space.architecture import Architecture
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 
 @pytest.fixture(scope="module", params=["micro", "small"])

@@ -15,7 +15,7 @@ from dass.predictor.network import Predictor, PredictorConfig
 from dass.predictor.ood import Reference, fit_reference, statistics
 from dass.registry import artifacts
 from dass.registry.predictors import pack_ensemble, unpack_ensemble
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 SPACE = by_name("micro")
 CONFIG = PredictorConfig(space="micro", recipe="r", hidden=4, features=6, scale="relative")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dass.predictor.features import _raw, num_features, student_features
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 
 @pytest.fixture(params=["micro", "small", "paper"])

@@ -21,7 +21,7 @@ from dass.predictor.meta import (
 )
 from dass.predictor.network import Predictor, PredictorConfig
 from dass.predictor.ranking import kendall, regret, spearman
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 SPACE = by_name("micro")
 SMALL = PredictorConfig(

@@ -21,7 +21,7 @@ from dass.registry.artifacts import MANIFEST
 from dass.registry.embeddings import pack_embeddings, unpack_embeddings
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs.build import build
 from jobs.planning.plan import SplitPlan

@@ -20,7 +20,7 @@ from dass.searching.pareto import pareto_front
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
-from dass.space.space import by_name
+from dass.space.spaces import by_name
 
 SPACE = by_name("micro")
 CLASSES = 3

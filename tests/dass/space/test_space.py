@@ -15,7 +15,8 @@ from dass.networks.resnet import ResNet
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.space.sampling import stratified
-from dass.space.space import SPACES, Space, by_name
+from dass.space.space import Space
+from dass.space.spaces import SPACES, by_name
 
 EVERY = [by_name(name) for name in SPACES]
 
