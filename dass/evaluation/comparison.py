@@ -150,7 +150,7 @@ def evaluate(config: EvaluateConfig, *, advance: Callable[[int], None] = lambda 
         ceilings=found,
         headline=headline,
         chosen=strongest_baselines(tasks, learned),
-        awareness=awareness(records, config.student, found, roles),
+        awareness=awareness(records, student=config.student, ceilings=found, roles=roles),
         facts={
             "records": len(labelled),
             "train_students": len(known),

@@ -38,14 +38,14 @@ def plots(students: pd.DataFrame, *, shipped: str, scorers: Sequence[str]) -> di
     drawn = {
         "regret in points against students distilled after the search, mean of three budgets "
         "and of the datasets": scatter(
-            [curve(students, name, VERIFIED, _regret) for name in scorers],
+            [curve(students, name, steps=VERIFIED, value=_regret) for name in scorers],
             x_label="students distilled",
             y_label="regret in points",
             title="How many must be distilled",
         ),
         f"Kendall's τ within {GROUPS} groups of equally many students by FLOPs, mean of the "
         "datasets": scatter(
-            [curve(students, name, range(1, GROUPS + 1), _within) for name in scorers],
+            [curve(students, name, steps=range(1, GROUPS + 1), value=_within) for name in scorers],
             x_label="group, cheapest first",
             y_label="Kendall's τ within the group",
             title="Order among students of like cost",
@@ -68,6 +68,7 @@ def plots(students: pd.DataFrame, *, shipped: str, scorers: Sequence[str]) -> di
 def curve(
     students: pd.DataFrame,
     scorer: str,
+    *,
     steps: Sequence[int],
     value: Callable[[pd.DataFrame, int], float],
 ) -> Series:

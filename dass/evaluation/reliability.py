@@ -61,6 +61,7 @@ def ceiling_of(records: Sequence[StudentRecord], teacher: str) -> float | None:
 
 def awareness(
     records: Sequence[StudentRecord],
+    *,
     student: Recipe,
     ceilings: Mapping[str, float],
     roles: Mapping[str, str],

@@ -136,20 +136,20 @@ def table(scorers: dict[str, Scorer], subjects: Sequence[LabelledTeacher]) -> pd
     parts = []
     for name, scorer in scorers.items():
         for subject in subjects:
-            parts.append(_scored(name, scorer, subject.teacher, subject.architectures))
+            parts.append(_scored(name, scorer, subject.teacher, members=subject.architectures))
     return pd.concat(parts, ignore_index=True)
 
 
 def _scored(
-    name: str, scorer: Scorer, teacher: Teacher, architectures: Sequence[Architecture]
+    name: str, scorer: Scorer, teacher: Teacher, *, members: Sequence[Architecture]
 ) -> pd.DataFrame:
     started = time.process_time()
-    scores = scorer.predict(teacher, architectures).mean.double().cpu().numpy()
+    scores = scorer.predict(teacher, members).mean.double().cpu().numpy()
     return pd.DataFrame(
         {
             "scorer": name,
             "teacher": teacher.name,
-            "architecture": [str(a) for a in architectures],
+            "architecture": [str(a) for a in members],
             "score": scores,
             "seconds": (time.process_time() - started) / max(1, len(scores)),
         }
@@ -193,7 +193,7 @@ def expensive(
             size = subject.teacher.network.space.image_size
             task = load_task(subject.teacher.task, image_size=size, data_root=data)
             parts = [
-                _scored(name, DEAR[name](task, recipe), subject.teacher, members)
+                _scored(name, DEAR[name](task, recipe), subject.teacher, members=members)
                 for name, members in lacking.items()
                 if members
             ]

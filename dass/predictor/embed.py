@@ -127,7 +127,7 @@ def _pass(
                 (row, a.widths[stage][slot] if slot < len(a.widths[stage]) else 0)
                 for row, a in zip(rows, architectures, strict=True)
             ]
-            states, rows = _advance(folded, block, states, steps)
+            states, rows = _advance(folded, block, states, steps=steps)
     return states[rows]
 
 
@@ -135,6 +135,7 @@ def _advance(
     folded: _Folded,
     block: BasicBlock,
     states: Float[Tensor, "r c h w"],
+    *,
     steps: Sequence[tuple[int, int]],
 ) -> tuple[Float[Tensor, "r2 c2 h2 w2"], list[int]]:
     """Move candidates through one block: a step is a row and a width, 0 to skip the block."""

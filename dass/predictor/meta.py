@@ -150,11 +150,11 @@ def query_loss(predictor: Predictor, batch: Batch, config: MetaConfig) -> Float[
         batch.teacher_feature_maps,
         batch.support_feature_maps,
         batch.support_encodings,
-        predictor.to_target(batch.support_accuracies, teacher),
+        targets=predictor.to_target(batch.support_accuracies, teacher),
         create_graph=True,
     )
     predicted = predictor.forward_targets(
-        adapted, batch.teacher_feature_maps, batch.feature_maps, batch.encodings
+        batch.teacher_feature_maps, batch.feature_maps, batch.encodings, weights=adapted
     )
     targets = predictor.to_target(batch.accuracies, teacher)
     errors = (predicted - targets).square() * batch.mask
@@ -221,17 +221,7 @@ def fit(
         InvalidConfig: there is no teacher to learn from or none to select on.
         DivergedTraining: the loss is not finite.
     """
-    if not episodes or not validation:
-        raise InvalidConfig(
-            "meta-training must have at least one teacher to learn from and one to select on, "
-            f"but got {len(episodes)} and {len(validation)}"
-        )
-    shortest = min(len(e.accuracies) for e in episodes)
-    if shortest < config.extra_support + 2:
-        raise InvalidConfig(
-            f"every teacher must have `extra_support + 2` = {config.extra_support + 2} measured "
-            f"students at least, but one has {shortest}; label more or lower `extra_support`"
-        )
+    _check(episodes, validation, config)
     optimizer = torch.optim.AdamW(
         predictor.parameters(),
         lr=config.learning_rate,
@@ -256,6 +246,20 @@ def fit(
                 best, kept = value, copy.deepcopy(predictor.state_dict())
         yield Step(number=number, loss=loss.item(), validation=value, best=best)
     predictor.load_state_dict(kept)
+
+
+def _check(episodes: Sequence[Episode], validation: Sequence[Episode], config: MetaConfig) -> None:
+    if not episodes or not validation:
+        raise InvalidConfig(
+            "meta-training must have at least one teacher to learn from and one to select on, "
+            f"but got {len(episodes)} and {len(validation)}"
+        )
+    shortest = min(len(e.accuracies) for e in episodes)
+    if shortest < config.extra_support + 2:
+        raise InvalidConfig(
+            f"every teacher must have `extra_support + 2` = {config.extra_support + 2} measured "
+            f"students at least, but one has {shortest}; label more or lower `extra_support`"
+        )
 
 
 def _drawn(

@@ -192,10 +192,11 @@ class Predictor(nn.Module):
 
     def forward_targets(
         self,
-        weights: Weights,
         teacher_feature_maps: Float[Tensor, "t c h w"],
         feature_maps: Float[Tensor, "t n c h w"],
         encodings: Float[Tensor, "t n d"],
+        *,
+        weights: Weights,
     ) -> Float[Tensor, "t n"]:
         """Predict targets of each task's students with the given parameters."""
         t, n = encodings.shape[:2]
@@ -217,11 +218,18 @@ class Predictor(nn.Module):
         teacher_feature_maps: Float[Tensor, "t c h w"],
         support_feature_maps: Float[Tensor, "t m c h w"],
         support_encodings: Float[Tensor, "t m d"],
-        support_targets: Float[Tensor, "t m"],
         *,
+        targets: Float[Tensor, "t m"],
         create_graph: bool = False,
     ) -> dict[str, Tensor]:
         """Take one inner step per task on the mean squared error of its support.
+
+        Args:
+            teacher_feature_maps: of each task's teacher.
+            support_feature_maps: of its support, the teacher first.
+            support_encodings: of its support.
+            targets: what the support was measured to have, scaled as `to_target` does.
+            create_graph: whether the step itself is to be differentiated.
 
         Returns:
             Parameters with a leading dimension of t.
@@ -236,9 +244,9 @@ class Predictor(nn.Module):
             if not create_graph:
                 own = {name: p.detach().requires_grad_() for name, p in own.items()}
             predicted = self.forward_targets(
-                own, teacher_feature_maps, support_feature_maps, support_encodings
+                teacher_feature_maps, support_feature_maps, support_encodings, weights=own
             )
-            loss = (predicted - support_targets).square().mean(1).sum()
+            loss = (predicted - targets).square().mean(1).sum()
             gradients = torch.autograd.grad(
                 loss, list(own.values()), create_graph=create_graph, materialize_grads=True
             )
@@ -256,7 +264,7 @@ class Predictor(nn.Module):
             task.teacher_feature_map[None],
             task.support_feature_maps[None],
             task.support_encodings[None],
-            self.to_target(accuracies, accuracies[:, :1]),
+            targets=self.to_target(accuracies, accuracies[:, :1]),
         )
 
     @torch.no_grad()
@@ -271,6 +279,9 @@ class Predictor(nn.Module):
         """
         weights = self.adapted(task) if weights is None else weights
         targets = self.forward_targets(
-            weights, task.teacher_feature_map[None], task.feature_maps[None], task.encodings[None]
+            task.teacher_feature_map[None],
+            task.feature_maps[None],
+            task.encodings[None],
+            weights=weights,
         )
         return self.from_target(targets, task.support_accuracies[None, :1])[0]

@@ -15,7 +15,6 @@ checkpoints/KEY.safetensors      a training under way; deleted when it ends
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -29,16 +28,13 @@ from dass.errors import CorruptArtifact, UnknownName
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import StudentRecord, from_parquet, to_parquet
-from dass.registry import artifacts
+from dass.registry import artifacts, record_files
 from dass.registry.embeddings import Embeddings, unpack_embeddings
 from dass.registry.networks import pack_teacher, unpack_teacher
 from dass.registry.predictors import pack_ensemble, unpack_ensemble
 from dass.searching.evolution import Generation
 from dass.searching.prediction import Prediction
 from dass.store.store import Store
-
-PACK = "pack-"
-"""Begins the names of compacted files; no key of a record does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,46 +138,15 @@ class Registry:
 
     def record_keys(self) -> set[str]:
         """Return the keys of all records; of these only compacted ones are read."""
-        names = {
-            key.removeprefix("records/").removesuffix(".parquet")
-            for key in self.store.list("records")
-        }
-        packs = {name for name in names if name.startswith(PACK)}
-        keys = names - packs
-        for name in packs:
-            keys |= {record.key for record in self._records(f"records/{name}.parquet")}
-        return keys
+        return record_files.keys(self.store)
 
     def compact_records(self, *, pause: Callable[[], None] = lambda: None) -> int:
-        """Merge all records into one file; return how many it holds.
-
-        The merged file is published before what it replaces is deleted, so every reader sees
-        every record at any moment, some of them twice for a while. Killed between, the next call
-        does the rest. Builds may run meanwhile.
+        """Merge all records into one file; return how many it holds. See `record_files`.
 
         Args:
             pause: called before anything is deleted: gives readers time to end what they began.
         """
-        former = self.store.list("records")
-        found = {r.key: r for key in former for r in self._records(key)}
-        if len(former) < 2:
-            return len(found)
-        data = to_parquet([found[key] for key in sorted(found)])
-        name = f"records/{PACK}{hashlib.sha256(data).hexdigest()[:16]}.parquet"
-        self.store.write(name, data)
-        pause()
-        for key in former:
-            if key != name:
-                self.store.delete(key)
-        return len(found)
-
-    def _records(self, key: str) -> list[StudentRecord]:
-        """Read the records of one file; none if it was compacted away since it was listed."""
-        try:
-            data = self.store.read(key)
-        except LookupError:
-            return []
-        return from_parquet(data)
+        return record_files.compact(self.store, pause=pause)
 
     def record(self, key: str) -> StudentRecord:
         """Read one record.
@@ -199,13 +164,7 @@ class Registry:
 
     def records(self) -> list[StudentRecord]:
         """Read all records, each once, in the order of their keys."""
-        found: dict[str, StudentRecord] = {}
-        known: set[str] = set()
-        # A compaction deletes files that were listed, once its own is there: look again.
-        while new := set(self.store.list("records")) - known:
-            known |= new
-            found |= {r.key: r for key in sorted(new) for r in self._records(key)}
-        return [found[key] for key in sorted(found)]
+        return record_files.read_all(self.store)
 
     # --- predictors ------------------------------------------------------------------------
 

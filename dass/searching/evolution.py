@@ -7,7 +7,7 @@ so that a caller can show progress or stop. Knows nothing of training, files or 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,6 @@ from dass.searching.pareto import pareto_front
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
-from dass.space.space import Space
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,15 +93,12 @@ def search(
     Raises:
         InfeasibleBudget: not even the cheapest student fits; says what that one costs.
     """
-    space = teacher.network.space
-    classes = teacher.network.num_classes
-    space.check_budget(budget, num_classes=classes)
-    generator = torch.Generator().manual_seed(config.seed)
+    proposals = _Proposals(teacher, budget, config=config)
     found: dict[Architecture, Prediction] = {}
     population: deque[Prediction] = deque(maxlen=config.population)
     while len(found) < config.candidates:
         wanted = min(config.generation, config.candidates - len(found))
-        fresh = _propose(space, budget, population, found, wanted, config, generator, classes)
+        fresh = proposals.fresh(wanted, found=found, population=population)
         if not fresh:
             break
         scored = predictions(scorer, teacher, fresh, support=support)
@@ -124,67 +120,75 @@ def run(
     return last
 
 
-def _propose(
-    space: Space,
-    budget: Budget,
-    population: Sequence[Prediction],
-    found: dict[Architecture, Prediction],
-    wanted: int,
-    config: SearchConfig,
-    generator: torch.Generator,
-    classes: int,
-) -> list[Architecture]:
-    """Return new members of the budget; fewer than wanted only when none turn up any more."""
-    fresh: dict[Architecture, None] = {}
-    evolve = config.algorithm == "evolution" and len(population) >= min(
-        config.population, config.candidates // 4
-    )
-    for attempt in range(12):
-        # After some barren rounds of evolution, fresh draws bring the diversity back.
-        if evolve and attempt < 8:
-            drawn = [_child(space, population, config, generator) for _ in range(wanted)]
-        else:
-            drawn = _draw(space, budget, 10 * wanted, generator, classes)
-        for architecture in space.within(drawn, budget, num_classes=classes):
-            if architecture not in found and len(fresh) < wanted:
-                fresh[architecture] = None
-        if len(fresh) == wanted:
-            break
-    return list(fresh)
+class _Proposals:
+    """Draws members that a budget allows, at random or out of what scored best so far."""
 
+    def __init__(self, teacher: Teacher, budget: Budget, *, config: SearchConfig) -> None:
+        self._space, self._classes = teacher.network.space, teacher.network.num_classes
+        self._space.check_budget(budget, num_classes=self._classes)
+        self._budget, self._config = budget, config
+        self._generator = torch.Generator().manual_seed(config.seed)
 
-def _draw(
-    space: Space, budget: Budget, number: int, generator: torch.Generator, classes: int
-) -> list[Architecture]:
-    """Draw members; where the budget is tight, walk up from the cheapest one."""
-    drawn = space.sample(number, generator=generator)
-    if len(space.within(drawn, budget, num_classes=classes)) * 20 >= number:
-        return drawn
-    reached = [space.smallest]
-    for _ in range(4):
-        starts = torch.randint(len(reached), (number // 4,), generator=generator).tolist()
-        steps = [space.mutate(reached[i], generator=generator) for i in starts]
-        reached += space.within(steps, budget, num_classes=classes)
-    return reached
+    def fresh(
+        self,
+        wanted: int,
+        *,
+        found: Container[Architecture],
+        population: Sequence[Prediction],
+    ) -> list[Architecture]:
+        """Return members not found yet; fewer than wanted only when none turn up any more."""
+        fresh: dict[Architecture, None] = {}
+        config = self._config
+        evolve = config.algorithm == "evolution" and len(population) >= min(
+            config.population, config.candidates // 4
+        )
+        for attempt in range(12):
+            # After some barren rounds of evolution, fresh draws bring the diversity back.
+            if evolve and attempt < 8:
+                drawn = [self._child(population) for _ in range(wanted)]
+            else:
+                drawn = self._draw(10 * wanted)
+            for architecture in self._within(drawn):
+                if architecture not in found and len(fresh) < wanted:
+                    fresh[architecture] = None
+            if len(fresh) == wanted:
+                break
+        return list(fresh)
 
+    def _within(self, architectures: Sequence[Architecture]) -> list[Architecture]:
+        return self._space.within(architectures, self._budget, num_classes=self._classes)
 
-def _child(
-    space: Space,
-    population: Sequence[Prediction],
-    config: SearchConfig,
-    generator: torch.Generator,
-) -> Architecture:
-    """Mutate the best of a few random members, or a cross between two such."""
+    def _draw(self, number: int) -> list[Architecture]:
+        """Draw members; where the budget is tight, walk up from the cheapest one."""
+        drawn = self._space.sample(number, generator=self._generator)
+        if len(self._within(drawn)) * 20 >= number:
+            return drawn
+        reached = [self._space.smallest]
+        for _ in range(4):
+            starts = torch.randint(len(reached), (number // 4,), generator=self._generator)
+            reached += self._within(
+                [
+                    self._space.mutate(reached[i], generator=self._generator)
+                    for i in starts.tolist()
+                ]
+            )
+        return reached
 
-    def parent() -> Architecture:
-        picks = torch.randint(len(population), (config.sample,), generator=generator).tolist()
-        best: Prediction = max((population[i] for i in picks), key=lambda p: p.accuracy)
-        return best.architecture
+    def _child(self, population: Sequence[Prediction]) -> Architecture:
+        """Mutate the best of a few random members, or a cross between two such."""
+        generator, config = self._generator, self._config
 
-    child = parent()
-    if float(torch.rand((), generator=generator)) < config.crossover_rate:
-        child = space.crossover(child, parent(), generator=generator)
-    return space.mutate(child, rate=config.mutation_rate, generator=generator)
+        def parent() -> Architecture:
+            picks = torch.randint(len(population), (config.sample,), generator=generator)
+            best: Prediction = max(
+                (population[i] for i in picks.tolist()), key=lambda p: p.accuracy
+            )
+            return best.architecture
+
+        child = parent()
+        if float(torch.rand((), generator=generator)) < config.crossover_rate:
+            child = self._space.crossover(child, parent(), generator=generator)
+        return self._space.mutate(child, rate=config.mutation_rate, generator=generator)
 
 
 def _summary(found: dict[Architecture, Prediction], top: int) -> Generation:

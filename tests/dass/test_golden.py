@@ -128,14 +128,16 @@ def test_predictor_adapts_and_learns_as_the_published_one():
     encodings = tensor(draws.rand(7, 181) < 0.11)
     teacher_code = tensor(draws.rand(181) < 0.11)
     plain = predictor.forward_targets(
-        predictor.weights(), teacher, feature_maps[None], encodings[None]
+        teacher, feature_maps[None], encodings[None], weights=predictor.weights()
     )[0]
     assert difference(plain.detach(), GOLDEN["pred_plain"][:, 0]) <= 1e-5
     own = (teacher[None], teacher_code[None, None])
-    support = predictor.forward_targets(predictor.weights(), teacher, *own)[0]
+    support = predictor.forward_targets(teacher, *own, weights=predictor.weights())[0]
     assert difference(support.detach(), GOLDEN["support_pred"][0]) <= 1e-5
-    adapted = predictor.adapt(teacher, *own, torch.tensor([[0.73]]), create_graph=True)
-    predicted = predictor.forward_targets(adapted, teacher, feature_maps[None], encodings[None])[0]
+    adapted = predictor.adapt(teacher, *own, targets=torch.tensor([[0.73]]), create_graph=True)
+    predicted = predictor.forward_targets(
+        teacher, feature_maps[None], encodings[None], weights=adapted
+    )[0]
     assert difference(predicted.detach(), GOLDEN["pred_adapted"][:, 0]) <= 1e-5
     loss = (predicted - tensor(GOLDEN["query_y"])[:, 0]).square().mean()
     assert loss.item() == pytest.approx(float(GOLDEN["outer_loss"]), rel=1e-5)

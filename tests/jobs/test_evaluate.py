@@ -198,7 +198,7 @@ def test_the_report_compares_at_equal_time_on_the_headline(asked, monkeypatch):
     names = ["DaSS as shipped", "FLOPs"]
     drawn = plots.plots(found.students, shipped="DaSS as shipped", scorers=names)
     assert len(drawn) == 3 and all(png.startswith(b"\x89PNG") for png in drawn.values())
-    regrets = plots.curve(found.students, "FLOPs", (1, 40), plots._regret).y
+    regrets = plots.curve(found.students, "FLOPs", steps=(1, 40), value=plots._regret).y
     assert regrets[0] >= regrets[1] == 0, "who distils all loses nothing"
 
 

@@ -60,10 +60,13 @@ def test_tasks_together_are_tasks_one_by_one():
     batch = stack(tasks)
     targets = predictor.to_target(batch.support_accuracies, batch.support_accuracies[:, :1])
     adapted = predictor.adapt(
-        batch.teacher_feature_maps, batch.support_feature_maps, batch.support_encodings, targets
+        batch.teacher_feature_maps,
+        batch.support_feature_maps,
+        batch.support_encodings,
+        targets=targets,
     )
     together = predictor.forward_targets(
-        adapted, batch.teacher_feature_maps, batch.feature_maps, batch.encodings
+        batch.teacher_feature_maps, batch.feature_maps, batch.encodings, weights=adapted
     )
     apart = torch.stack([predictor.predict_episode(task) for task in tasks])
     assert torch.allclose(together / 100, apart, atol=1e-5)
