@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dass.evaluation.comparison import Answer, EvaluateConfig, evaluate
+from dass.evaluation.comparison import Comparison, EvaluateConfig, evaluate
 from dass.evaluation.plots import plots as plots_of
 from dass.evaluation.report import page
 from dass.evaluation.statistics import bootstrap, sign_flip
@@ -23,30 +23,30 @@ HEAD = ["scorer", "Spearman", "of ceiling", "Kendall", "τ equal FLOPs", "residu
         "regret@5", "ms/student", "p vs best"]  # fmt: skip
 
 
-def summary(answer: Answer, *, group: str = "all", role: str = "unseen") -> list[list[str]]:
+def summary(found: Comparison, *, group: str = "all", role: str = "unseen") -> list[list[str]]:
     """Return a row per scorer: means over datasets, the first with its interval."""
-    rows = answer.tasks[(answer.tasks["role"] == role) & (answer.tasks["group"] == group)]
+    rows = found.tasks[(found.tasks["role"] == role) & (found.tasks["group"] == group)]
     if role == "unseen":
-        rows = rows[rows["teacher"].isin(answer.headline)]
+        rows = rows[rows["teacher"].isin(found.headline)]
     if not len(rows):
         return []
     wide = rows.pivot(index="teacher", columns="scorer", values="spearman").dropna(axis=1)
-    reference = answer.chosen.get("any")
+    reference = found.chosen.get("any")
     lines = []
     for scorer in wide.mean().sort_values(ascending=False).index:
         own = rows[rows["scorer"] == scorer].set_index("teacher").loc[wide.index]
         values = own["spearman"].to_numpy()
-        tops = np.array([answer.ceilings.get(t, np.nan) for t in wide.index])
+        tops = np.array([found.ceilings.get(t, np.nan) for t in wide.index])
         p = "–"
         if reference in wide and scorer != reference:
             p = f"{sign_flip(values - wide[reference].to_numpy()):.3f}"
         means = own[["kendall", "tau_equal_flops", "residual_spearman"]].mean()
-        share = f"{np.mean(values / tops):.2f}" if role == "unseen" else "–"
+        of_ceiling = f"{np.mean(values / tops):.2f}" if role == "unseen" else "–"
         lines.append(
             [
                 str(scorer),
                 str(bootstrap(values)),
-                share,
+                of_ceiling,
                 *(f"{value:.3f}" for value in means),
                 f"{100 * own['regret1'].mean():.2f}",
                 f"{100 * own['regret5'].mean():.2f}",
@@ -57,28 +57,28 @@ def summary(answer: Answer, *, group: str = "all", role: str = "unseen") -> list
     return lines
 
 
-def per_task(answer: Answer, scorers: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def per_task(found: Comparison, scorers: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Return head and rows of every unseen dataset's Spearman, in or out of the headline."""
-    rows = answer.tasks[(answer.tasks["role"] == "unseen") & (answer.tasks["group"] == "all")]
+    rows = found.tasks[(found.tasks["role"] == "unseen") & (found.tasks["group"] == "all")]
     wide = rows.pivot(index="teacher", columns="scorer", values="spearman")
     names = rows.drop_duplicates("teacher").set_index("teacher")
     shown = [s for s in scorers if s in wide]
     lines = []
     for teacher in wide.index:
-        top = answer.ceilings.get(teacher)
+        top = found.ceilings.get(teacher)
         cells = [f"{wide.loc[teacher, s]:.2f}" for s in shown]
-        note = "" if teacher in answer.headline else " (no headline)"
+        note = "" if teacher in found.headline else " (no headline)"
         students = str(names.loc[teacher, "students"])
         shown_top = "–" if top is None else f"{top:.2f}"
         lines.append([f"{names.loc[teacher, 'task']}{note}", students, shown_top, *cells])
     return ["dataset", "students", "ceiling", *shown], lines
 
 
-def losses(answer: Answer) -> str:
+def losses(found: Comparison) -> str:
     """Name the unseen datasets on which the chosen baseline orders better."""
-    rows = answer.tasks[(answer.tasks["role"] == "unseen") & (answer.tasks["group"] == "all")]
+    rows = found.tasks[(found.tasks["role"] == "unseen") & (found.tasks["group"] == "all")]
     wide = rows.pivot(index="task", columns="scorer", values="spearman")
-    ours, theirs = "DaSS as shipped", answer.chosen.get("any")
+    ours, theirs = "DaSS as shipped", found.chosen.get("any")
     if ours not in wide or theirs not in wide:
         return "Nothing to compare."
     lost = wide[wide[ours] < wide[theirs]]
@@ -94,29 +94,29 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _percent(share: float | None) -> str:
-    return "no interval" if share is None else f"{100 * share:.0f} %"
+def _percent(fraction: float | None) -> str:
+    return "no interval" if fraction is None else f"{100 * fraction:.0f} %"
 
 
-def text(answer: Answer) -> str:
+def text(found: Comparison) -> str:
     """Return the whole result as Markdown."""
     parts = [
-        f"{len(answer.headline)} of {answer.facts['unseen_datasets']} unseen datasets in the "
-        f"headline; {answer.facts['train_students']} students of {answer.facts['train_teachers']} "
+        f"{len(found.headline)} of {found.facts['unseen_datasets']} unseen datasets in the "
+        f"headline; {found.facts['train_students']} students of {found.facts['train_teachers']} "
         f"teachers to learn from. Regret in points of test accuracy, mean of three budgets. "
-        f"Strongest on validation tasks: {answer.chosen}; p is the exact sign-flip test against "
+        f"Strongest on validation tasks: {found.chosen}; p is the exact sign-flip test against "
         f"the strongest of all. Coverage of the ensemble's 90 % intervals: "
-        f"{_percent(answer.facts['coverage'])}. Unlike all teachers learned from, hence answered "
-        f"by size: {', '.join(answer.facts['answered_by_size']) or 'none'}.",
-        markdown(HEAD, summary(answer)),
+        f"{_percent(found.facts['coverage'])}. Unlike all teachers learned from, hence answered "
+        f"by size: {', '.join(found.facts['answered_by_size']) or 'none'}.",
+        markdown(HEAD, summary(found)),
     ]
     titles = {"pool": "Architectures of the pool", "others": "Architectures seen in no training"}
     for group, title in titles.items():
-        parts += [f"**{title}**", markdown(HEAD, summary(answer, group=group))]
-    parts += ["**Validation tasks**", markdown(HEAD, summary(answer, role="validation"))]
-    order = [row[0] for row in summary(answer)]
-    parts += ["**Spearman per dataset**", markdown(*per_task(answer, order[:8]))]
-    if len(answer.equal_time):
+        parts += [f"**{title}**", markdown(HEAD, summary(found, group=group))]
+    parts += ["**Validation tasks**", markdown(HEAD, summary(found, role="validation"))]
+    order = [row[0] for row in summary(found)]
+    parts += ["**Spearman per dataset**", markdown(*per_task(found, order[:8]))]
+    if len(found.equal_time):
         spent = [
             [
                 str(r[0]),
@@ -124,45 +124,45 @@ def text(answer: Answer) -> str:
                 f"{r[2]:.0f}",
                 *(f"{100 * value:.2f}" for value in r[3:]),
             ]
-            for r in answer.equal_time.itertuples(index=False)
+            for r in found.equal_time.itertuples(index=False)
         ]
-        head = list(answer.equal_time.columns)
+        head = list(found.equal_time.columns)
         parts += ["**At equal time: one epoch of KD**", markdown(head, spent)]
-    parts += ["**Losses**", losses(answer)]
+    parts += ["**Losses**", losses(found)]
     aware = [
         [r.task, r.across, str(r.students), f"{r.spearman:.2f}", f"{r.ceiling:.2f}"]
-        for r in answer.awareness.itertuples()
+        for r in found.awareness.itertuples()
     ]
     parts += [
         "**Distillation-awareness: rank correlation of labels**",
-        markdown(list(answer.awareness.columns), aware) if aware else "No such labels yet.",
+        markdown(list(found.awareness.columns), aware) if aware else "No such labels yet.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def publish(config: EvaluateConfig, answer: Answer) -> str:
+def publish(config: EvaluateConfig, found: Comparison) -> str:
     """Write JSON, Markdown and HTML; return where."""
     store = Store(config.into or config.store)
     facts = {
-        "facts": dict(answer.facts),
-        "headline": list(answer.headline),
-        "ceilings": dict(answer.ceilings),
-        "chosen": dict(answer.chosen),
-        "awareness": answer.awareness.to_dict("records"),
-        "equal_time": answer.equal_time.to_dict("records"),
-        "tasks": answer.tasks.to_dict("records"),
+        "facts": dict(found.facts),
+        "headline": list(found.headline),
+        "ceilings": dict(found.ceilings),
+        "chosen": dict(found.chosen),
+        "awareness": found.awareness.to_dict("records"),
+        "equal_time": found.equal_time.to_dict("records"),
+        "tasks": found.tasks.to_dict("records"),
     }
     prefix = f"evaluations/{config.name}"
     store.write(f"{prefix}.json", json.dumps(facts, indent=1).encode())
-    store.write(f"{prefix}.md", text(answer).encode())
+    store.write(f"{prefix}.md", text(found).encode())
     drawn = {}
-    if len(answer.students):
-        shown = ("DaSS as shipped", *answer.chosen.values(), "FLOPs", "one epoch of KD", "random")
-        present = set(answer.students["scorer"])
+    if len(found.students):
+        shown = ("DaSS as shipped", *found.chosen.values(), "FLOPs", "one epoch of KD", "random")
+        present = set(found.students["scorer"])
         names = [name for name in dict.fromkeys(shown) if name in present]
-        drawn = plots_of(answer.students, shipped="DaSS as shipped", scorers=names)
+        drawn = plots_of(found.students, shipped="DaSS as shipped", scorers=names)
     note = "Means over the unseen datasets of the headline; see docs/protocol.md."
-    html = page("Evidence", note=note, head=HEAD, rows=summary(answer), plots=drawn)
+    html = page("Evidence", note=note, head=HEAD, rows=summary(found), plots=drawn)
     store.write(f"{prefix}.html", html.encode())
     return store.url(f"{prefix}.html")
 
@@ -175,11 +175,11 @@ def main(config: EvaluateConfig) -> None:
             bar.total = total
             bar.update()
 
-        answer = evaluate(config, advance=advance)
-    where = publish(config, answer)
+        found = evaluate(config, advance=advance)
+    where = publish(config, found)
     into = Store(config.into or config.store)
     console.keep(into, f"evaluations/{config.name}.job.json", config)
-    print("\n" + text(answer))
+    print("\n" + text(found))
     console.finish(where, next_line=f"python -m jobs.search {config.space} --store {config.store}")
 
 

@@ -66,7 +66,7 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
     labelled = {record.task for record in records}
     roles = {n: role for n, role in registry.roles().items() if n in labelled}
     files |= {f"tasks/{name}.json": store.read(f"tasks/{name}.json") for name in roles}
-    for key in (scoring.KEPT, *RESULTS):
+    for key in (scoring.SCORES, *RESULTS):
         if store.exists(key):
             files[key] = store.read(key)
     if config.teachers:

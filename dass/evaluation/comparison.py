@@ -15,9 +15,9 @@ import pandas as pd
 from dass.errors import InvalidData
 from dass.evaluation import scoring
 from dass.evaluation.equal_time import CANDIDATES, Competitor, compare
-from dass.evaluation.metrics import METRICS
 from dass.evaluation.reliability import LEAST_STUDENTS, awareness, ceiling_of, mean_over_teachers
 from dass.evaluation.scoring import LabelledTeacher
+from dass.evaluation.tables import measure, strongest_baselines, strongest_teachers, students_of
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.interval import LEVEL
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED, StudentRecord
@@ -48,8 +48,8 @@ class EvaluateConfig:
     """The predictor that is judged."""
     others: tuple[str, ...] = ()
     """Further predictors of the store to show: the reconstructed one, ablations."""
-    proxies: tuple[str, ...] = tuple(scoring.DEAR)
-    """Dear scorers to compare with; of those kept in the store, nothing is computed."""
+    proxies: tuple[str, ...] = tuple(scoring.EXPENSIVE)
+    """Expensive scorers to compare with; of those kept in the store, nothing is computed."""
     pool: int = 24
     """Size of the build's pool: tells architectures seen in meta-training from others."""
     pool_seed: int = 0
@@ -63,13 +63,13 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Comparison:
     """Everything that an evaluation found."""
 
     tasks: pd.DataFrame
     """A row per scorer, teacher and group of architectures, with every metric."""
     students: pd.DataFrame
-    """A row per scorer and student of the headline: score, measured accuracy, share of FLOPs."""
+    """A row per scorer and student of the headline: score, accuracy, fraction of FLOPs."""
     ceilings: Mapping[str, float]
     """By teacher, of unseen tasks with two seeds."""
     headline: Sequence[str]
@@ -84,8 +84,58 @@ class Answer:
     """Numbers of records, students and datasets."""
 
 
-def evaluate(config: EvaluateConfig, *, advance: Callable[[int], None] = lambda _: None) -> Answer:
-    """Score, measure and compare; publishes nothing but kept scores.
+SHIPPED = "DaSS as shipped"
+"""How tables call the predictor that is judged."""
+NO_FALLBACK, WRONG_TEACHER = "DaSS, no fallback", "DaSS, wrong teacher"
+"""Further forms in which it is shown; no baselines."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """What a store has for a comparison."""
+
+    registry: Registry
+    records: Sequence[StudentRecord]
+    """Of the space, whatever the recipe."""
+    student: Recipe
+
+    @property
+    def of_recipe(self) -> list[StudentRecord]:
+        return [r for r in self.records if r.recipe == self.student.name]
+
+    @classmethod
+    def read(cls, config: EvaluateConfig) -> _Labels:
+        registry = Registry(Store(config.store))
+        records = [
+            r
+            for r in registry.records()
+            if r.space == config.space and r.seed < FIRST_CLOSED_LOOP_SEED
+        ]
+        return cls(registry, records, config.student)
+
+    def split(self) -> tuple[list[StudentRecord], list[LabelledTeacher], list[LabelledTeacher]]:
+        """Return meta-training records, the best teacher of each other task, and those of tests.
+
+        Raises:
+            InvalidData: one of them is missing.
+        """
+        roles, means = self.registry.roles(), mean_over_teachers(self.of_recipe)
+        known = [r for r in means if roles.get(r.task) == "train"]
+        first = strongest_teachers(scoring.labelled_teachers(self.registry, means))
+        unseen = [one for one in first if one.role == "unseen"]
+        if not unseen or not known:
+            raise InvalidData(
+                f"{self.registry.store.root} must have records of meta-training tasks and of "
+                f"unseen tasks, but has {len(known)} and {len(unseen)} teachers of these; label "
+                "some with jobs.build"
+            )
+        return known, first, unseen
+
+
+def evaluate(
+    config: EvaluateConfig, *, advance: Callable[[int], None] = lambda _: None
+) -> Comparison:
+    """Score, measure and compare; publishes nothing but expensive scores.
 
     Args:
         config: what is compared.
@@ -94,105 +144,109 @@ def evaluate(config: EvaluateConfig, *, advance: Callable[[int], None] = lambda 
     Raises:
         InvalidData: the store has no unseen task with enough students.
     """
-    store = Store(config.store)
-    registry = Registry(store)
-    records = [
-        r
-        for r in registry.records()
-        if r.space == config.space and r.seed < FIRST_CLOSED_LOOP_SEED
-    ]
-    labelled = [r for r in records if r.recipe == config.student.name]
-    roles = registry.roles()
-    means = mean_over_teachers(labelled)
-    known = [r for r in means if roles.get(r.task) == "train"]
-    everyone = scoring.subjects(registry, means)
-    first = strongest_teachers(everyone)
-    unseen = [s for s in first if s.role == "unseen"]
-    if not unseen or not known:
-        raise InvalidData(
-            f"{config.store} must have records of tasks to learn from and of unseen tasks, but "
-            f"has {len(known)} and {len(unseen)} teachers of these; label some with jobs.build"
-        )
-    scorers = scoring.fitted(config.space, known) | predictors(config, registry, first)
+    labels = _Labels.read(config)
+    known, first, unseen = labels.split()
+    scorers = scoring.fitted(config.space, known) | predictors(config, labels.registry, first)
     scores = [scoring.table(scorers, first)]
     if config.proxies:
-        proxies = scoring.expensive(
-            store,
-            first,
-            config.student,
-            names=config.proxies,
-            data=config.data_root,
-            advance=advance,
+        scores.append(
+            scoring.expensive(
+                labels.registry.store,
+                first,
+                config.student,
+                names=config.proxies,
+                data=config.data_root,
+                advance=advance,
+            )
         )
-        scores.append(proxies)
     table = pd.concat(scores, ignore_index=True)
-    tasks = measure(config, table, first)
-    ceilings = {s.teacher.name: ceiling_of(labelled, s.teacher.name) for s in unseen}
-    found = {name: value for name, value in ceilings.items() if value is not None}
-    headline = [
-        s.teacher.name
-        for s in unseen
-        if found.get(s.teacher.name, 0) >= LEAST_CEILING and len(s.records) >= LEAST_STUDENTS
-    ]
-    judged = scorers.get("DaSS as shipped")
-    covered = coverage(judged, unseen, labelled) if isinstance(judged, Ensemble) else None
-    outside = (
-        [s.teacher.name for s in unseen if not judged.in_distribution(s.teacher)]
-        if isinstance(judged, Ensemble)
-        else []
-    )
-    learned = {"DaSS as shipped", "DaSS, no fallback", "DaSS, wrong teacher", *config.others}
-    students = students_of(table, [s for s in unseen if s.teacher.name in headline])
-    return Answer(
+    pool = stratified(by_name(config.space), config.pool, seed=config.pool_seed)
+    tasks = measure(table, first, pool={str(a) for a in pool})
+    ceilings = ceilings_of(labels.of_recipe, unseen)
+    headline = headline_of(unseen, ceilings)
+    students = students_of(table, [one for one in unseen if one.teacher.name in headline])
+    return Comparison(
         tasks=tasks,
         students=students,
         equal_time=at_equal_time(students, tasks),
-        ceilings=found,
+        ceilings=ceilings,
         headline=headline,
-        chosen=strongest_baselines(tasks, learned),
-        awareness=awareness(records, student=config.student, ceilings=found, roles=roles),
+        chosen=strongest_baselines(tasks, {SHIPPED, NO_FALLBACK, WRONG_TEACHER, *config.others}),
+        awareness=awareness(
+            labels.records,
+            student=config.student,
+            ceilings=ceilings,
+            roles=labels.registry.roles(),
+        ),
         facts={
-            "records": len(labelled),
+            "records": len(labels.of_recipe),
             "train_students": len(known),
             "train_teachers": len({r.teacher for r in known}),
             "unseen_datasets": len(unseen),
-            "coverage": covered,
-            "answered_by_size": outside,
-            "students": {s.teacher.name: len(s.records) for s in first},
+            **judgement(scorers.get(SHIPPED), unseen, labels.of_recipe),
+            "students": {one.teacher.name: len(one.records) for one in first},
         },
     )
 
 
+def ceilings_of(
+    records: Sequence[StudentRecord], unseen: Sequence[LabelledTeacher]
+) -> dict[str, float]:
+    """Return the ceilings that there are, by teacher."""
+    found = {one.teacher.name: ceiling_of(records, one.teacher.name) for one in unseen}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def headline_of(unseen: Sequence[LabelledTeacher], ceilings: Mapping[str, float]) -> list[str]:
+    """Return the teachers whose labels are good enough for the headline."""
+    return [
+        one.teacher.name
+        for one in unseen
+        if ceilings.get(one.teacher.name, 0) >= LEAST_CEILING
+        and len(one.records) >= LEAST_STUDENTS
+    ]
+
+
+def judgement(
+    judged: Scorer | None, unseen: Sequence[LabelledTeacher], records: Sequence[StudentRecord]
+) -> dict[str, Any]:
+    """Return the coverage of the judged predictor's intervals, and whom it answers by size."""
+    if not isinstance(judged, Ensemble):
+        return {"coverage": None, "answered_by_size": []}
+    outside = [one.teacher.name for one in unseen if not judged.in_distribution(one.teacher)]
+    return {"coverage": coverage(judged, unseen, records), "answered_by_size": outside}
+
+
 def predictors(
-    config: EvaluateConfig, registry: Registry, subjects: Sequence[LabelledTeacher]
+    config: EvaluateConfig, registry: Registry, labelled: Sequence[LabelledTeacher]
 ) -> dict[str, Scorer]:
     """Read the predictors of the store; the judged one is also shown wrong teachers."""
     read: dict[str, Ensemble] = {}
     for name in (config.predictor, *config.others):
         if registry.has_predictor(name):
             ensemble, _ = registry.predictor(name, space=config.space, recipe=config.student.name)
-            read[name if name != config.predictor else "DaSS as shipped"] = ensemble
+            read[name if name != config.predictor else SHIPPED] = ensemble
     scorers: dict[str, Scorer] = dict(read)
-    if "DaSS as shipped" in read:
-        shipped, teachers = read["DaSS as shipped"], [s.teacher for s in subjects]
-        scorers["DaSS, no fallback"] = replace(shipped, reference=None)
-        scorers["DaSS, wrong teacher"] = scoring.WithAnother(shipped, teachers)
+    if SHIPPED in read:
+        shipped, teachers = read[SHIPPED], [s.teacher for s in labelled]
+        scorers[NO_FALLBACK] = replace(shipped, reference=None)
+        scorers[WRONG_TEACHER] = scoring.WithAnother(shipped, teachers)
     return scorers
 
 
 def coverage(
-    ensemble: Ensemble, subjects: Sequence[LabelledTeacher], records: Sequence[StudentRecord]
+    ensemble: Ensemble, labelled: Sequence[LabelledTeacher], records: Sequence[StudentRecord]
 ) -> float | None:
     """Return how often one seed's test accuracy lies in the ensemble's 90 % interval.
 
     `None` for a predictor that gives no interval; `dass.predictor.ensemble` says what is in it.
     """
     inside = []
-    for subject in subjects:
-        found = predictions(ensemble, subject.teacher, subject.architectures)
+    for one in labelled:
+        found = predictions(ensemble, one.teacher, one.architectures)
         intervals = {str(p.architecture): p.interval(LEVEL) for p in found}
         for record in records:
-            if record.teacher == subject.teacher.name:
+            if record.teacher == one.teacher.name:
                 interval = intervals[record.architecture]
                 if interval is None:
                     return None
@@ -200,107 +254,21 @@ def coverage(
     return float(np.mean(inside)) if inside else None
 
 
-def students_of(scores: pd.DataFrame, subjects: Sequence[LabelledTeacher]) -> pd.DataFrame:
-    """Put every score beside what was measured on test images, and what that took."""
-    parts = []
-    for subject in subjects:
-        frame = pd.DataFrame(
-            {
-                "architecture": [r.architecture for r in subject.records],
-                "task": subject.records[0].task,
-                "measured": [r.test_accuracy for r in subject.records],
-                "share": subject.shares,
-                "training": [r.seconds for r in subject.records],
-            }
-        )
-        parts.append(frame.merge(scores[scores["teacher"] == subject.teacher.name]))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
 def at_equal_time(students: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
     """Set one epoch of KD against the predictor, on what each costs by itself."""
-    ours, theirs = "DaSS as shipped", "one epoch of KD"
-    rivals = []
+    ours, theirs = SHIPPED, "one epoch of KD"
+    competitors = []
     for teacher, own in students.groupby("teacher") if len(students) else ():
         epoch, search = (own[own["scorer"] == name] for name in (theirs, ours))
         if not len(epoch) or not len(search):
             continue
-        rival = Competitor(
+        competitor = Competitor(
             measured=epoch["measured"].to_numpy(float),
             epoch=epoch["score"].to_numpy(float),
-            shares=epoch["share"].to_numpy(float),
-            search=CANDIDATES * float(search["seconds"].mean()),
-            one=float(epoch["seconds"].mean()),
-            whole=float(epoch["training"].mean()),
+            fractions=epoch["fraction"].to_numpy(float),
+            search_s=CANDIDATES * float(search["seconds"].mean()),
+            epoch_s=float(epoch["seconds"].mean()),
+            training_s=float(epoch["training"].mean()),
         )
-        rivals.append((str(teacher), rival))
-    return compare(tasks, rivals, ours) if rivals else pd.DataFrame()
-
-
-def strongest_teachers(subjects: Sequence[LabelledTeacher]) -> list[LabelledTeacher]:
-    """Keep, of each task, the subject whose teacher validates best."""
-    best: dict[str, LabelledTeacher] = {}
-    for subject in subjects:
-        task = subject.records[0].task
-        if task not in best or subject.teacher.accuracy > best[task].teacher.accuracy:
-            best[task] = subject
-    return list(best.values())
-
-
-def measure(
-    config: EvaluateConfig, scores: pd.DataFrame, subjects: Sequence[LabelledTeacher]
-) -> pd.DataFrame:
-    """Return every metric of every scorer, teacher and group of architectures."""
-    space = by_name(config.space)
-    pool = {str(a) for a in stratified(space, config.pool, seed=config.pool_seed)}
-    rows = []
-    for subject in subjects:
-        frame = pd.DataFrame(
-            {
-                "architecture": [r.architecture for r in subject.records],
-                "measured": [
-                    r.test_accuracy if subject.role == "unseen" else r.validation_accuracy
-                    for r in subject.records
-                ],
-                "flops": [float(r.flops) for r in subject.records],
-            }
-        )
-        own = scores[scores["teacher"] == subject.teacher.name]
-        for scorer, part in own.groupby("scorer"):
-            joined = frame.merge(part, on="architecture")
-            inside = joined["architecture"].isin(pool)
-            groups = {"all": joined, "pool": joined[inside], "others": joined[~inside]}
-            for group, students in groups.items():
-                if len(students) >= 3:
-                    rows.append(_row(str(scorer), subject, group=group, students=students))
-    return pd.DataFrame(rows)
-
-
-def _row(
-    scorer: str, subject: LabelledTeacher, *, group: str, students: pd.DataFrame
-) -> dict[str, Any]:
-    columns = (students[name].to_numpy(float) for name in ("score", "measured", "flops"))
-    score, measured, flops = columns
-    teacher_flops = float(subject.teacher.flops)
-    return {
-        "scorer": scorer,
-        "teacher": subject.teacher.name,
-        "task": subject.records[0].task,
-        "role": subject.role,
-        "group": group,
-        "students": len(students),
-        "seconds": float(students["seconds"].mean()),
-        **{
-            name: metric(score, measured, flops, teacher_flops) for name, metric in METRICS.items()
-        },
-    }
-
-
-def strongest_baselines(tasks: pd.DataFrame, learned: set[str]) -> dict[str, str]:
-    """Return the baselines of highest mean Spearman on validation tasks."""
-    rows = tasks[(tasks["role"] == "validation") & (tasks["group"] == "all")]
-    means = rows.groupby("scorer")["spearman"].mean()
-    means = means[[name for name in means.index if name not in learned]]
-    trainless = means[[name for name in means.index if name in scoring.TRAINS_NOTHING]]
-    chosen = {"any": means, "trains nothing": trainless}
-    return {kind: str(part.idxmax()) for kind, part in chosen.items() if len(part)}
+        competitors.append((str(teacher), competitor))
+    return compare(tasks, competitors, ours) if competitors else pd.DataFrame()

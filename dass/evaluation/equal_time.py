@@ -33,21 +33,21 @@ class Competitor:
     """Accuracies, fractions."""
     epoch: Float[np.ndarray, " n"]
     """Scores after one epoch."""
-    shares: Float[np.ndarray, " n"]
+    fractions: Float[np.ndarray, " n"]
     """FLOPs over the teacher's."""
-    search: float
+    search_s: float
     """Seconds of a search."""
-    one: float
+    epoch_s: float
     """Seconds of one epoch of one student."""
-    whole: float
+    training_s: float
     """Seconds of a whole distillation."""
 
     def regret(self, affordable: int, *, seed: int = 0) -> float:
         """Return the mean regret of the best by one epoch among random affordable students."""
         generator = np.random.default_rng(seed)
         losses = []
-        for share in BUDGETS:
-            inside = np.flatnonzero(self.shares <= share)
+        for fraction in BUDGETS:
+            inside = np.flatnonzero(self.fractions <= fraction)
             if not len(inside):
                 continue
             best = self.measured[inside].max()
@@ -60,13 +60,13 @@ class Competitor:
 
 
 def compare(
-    tasks: pd.DataFrame, rivals: Sequence[tuple[str, Competitor]], scorer: str
+    tasks: pd.DataFrame, competitors: Sequence[tuple[str, Competitor]], scorer: str
 ) -> pd.DataFrame:
     """Compare a scorer's regrets with what one epoch reaches in the same time.
 
     Args:
         tasks: metrics per scorer and teacher, all architectures.
-        rivals: teachers and what one epoch knows of their students.
+        competitors: teachers and what one epoch knows of their students.
         scorer: name of the predictor in `tasks`.
 
     Returns:
@@ -79,12 +79,12 @@ def compare(
         (f"and {VERIFIED} students distilled", VERIFIED, "regret5"),
     ):
         seconds, affords, theirs, ours = [], [], [], []
-        for name, rival in rivals:
-            spent = rival.search + verified * rival.whole
-            affordable = int(spent / rival.one)
+        for name, competitor in competitors:
+            spent = competitor.search_s + verified * competitor.training_s
+            affordable = int(spent / competitor.epoch_s)
             seconds.append(spent)
             affords.append(affordable)
-            theirs.append(rival.regret(affordable))
+            theirs.append(competitor.regret(affordable))
             ours.append(own[column].to_dict()[name])
         found.append(
             {

@@ -18,15 +18,15 @@ from dass.predictor.ranking import kendall, regret, size_residual, spearman
 Values = Float[np.ndarray, " n"]
 
 BUDGETS = (0.3, 0.5, 0.7)
-"""Shares of the teacher's FLOPs within which a student is sought."""
+"""Fractions of the teacher's FLOPs within which a student is sought."""
 
 METRICS: dict[str, Callable[[Values, Values, Values, float], float]] = {
     "spearman": lambda s, m, f, w: spearman(s, m),
     "kendall": lambda s, m, f, w: kendall(s, m),
     "tau_equal_flops": lambda s, m, f, w: tau_of_equals(s, m, f),
     "residual_spearman": lambda s, m, f, w: spearman(s, size_residual(m, f)),
-    "regret1": lambda s, m, f, w: budget_regret(s, m, f, whole=w, k=1),
-    "regret5": lambda s, m, f, w: budget_regret(s, m, f, whole=w, k=5),
+    "regret1": lambda s, m, f, w: budget_regret(s, m, f, teacher_flops=w, k=1),
+    "regret5": lambda s, m, f, w: budget_regret(s, m, f, teacher_flops=w, k=5),
 }
 """Metrics of scores, measured accuracies, FLOPs, and the FLOPs of the teacher."""
 
@@ -42,7 +42,7 @@ def tau_of_equals(
         scores: of n students.
         measured: their accuracies.
         flops: their costs.
-        within: largest difference of a pair's FLOPs, as share of the larger.
+        within: largest difference of a pair's FLOPs, as a fraction of the larger.
     """
     upper = np.triu(np.ones((len(flops), len(flops)), dtype=bool), 1)
     near = np.abs(flops[:, None] - flops) <= within * np.maximum(flops[:, None], flops)
@@ -54,7 +54,7 @@ def tau_of_equals(
 
 
 def budget_regret(
-    scores: Values, measured: Values, flops: Values, *, whole: float, k: int
+    scores: Values, measured: Values, flops: Values, *, teacher_flops: float, k: int
 ) -> float:
     """Return the mean regret@k within the three budgets; a budget that admits none is left out.
 
@@ -62,17 +62,17 @@ def budget_regret(
         scores: of n students.
         measured: their accuracies.
         flops: their costs.
-        whole: FLOPs of the teacher, of which budgets are shares.
+        teacher_flops: of one forward pass; budgets are fractions of it.
         k: students measured.
     """
     losses = []
-    for share in BUDGETS:
-        inside = flops <= share * whole
+    for fraction in BUDGETS:
+        inside = flops <= fraction * teacher_flops
         if inside.any():
             losses.append(regret(scores[inside], measured[inside], k=k))
     if not losses:
         raise InvalidData(
             f"at least one student must cost {BUDGETS[-1]:.0%} of the teacher or less, but the "
-            f"cheapest costs {flops.min() / whole:.0%}; label smaller ones"
+            f"cheapest costs {flops.min() / teacher_flops:.0%}; label smaller ones"
         )
     return float(np.mean(losses))

@@ -1,7 +1,7 @@
 """Pictures of an evaluation: where one would rather look than read.
 
-Works on one table of students: scorer, teacher, task, score, measured accuracy and cost as a share
-of the teacher's.
+Works on one table of students: scorer, teacher, task, score, measured accuracy and cost as a
+fraction of the teacher's.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ def curve(
 
 
 def _regret(own: pd.DataFrame, k: int) -> float:
-    columns = (own[name].to_numpy(float) for name in ("score", "measured", "share"))
-    return 100 * budget_regret(*columns, whole=1.0, k=k)
+    columns = (own[name].to_numpy(float) for name in ("score", "measured", "fraction"))
+    return 100 * budget_regret(*columns, teacher_flops=1.0, k=k)
 
 
 def _within(own: pd.DataFrame, group: int) -> float:
-    ordered = own.sort_values("share")
+    ordered = own.sort_values("fraction")
     part = np.array_split(np.arange(len(ordered)), GROUPS)[group - 1]
     score, measured = (ordered[name].to_numpy(float)[part] for name in ("score", "measured"))
     return kendall(score, measured)

@@ -1,6 +1,6 @@
 """Scores of every scorer for the labelled students of validation and unseen teachers.
 
-What is dear and depends on a teacher and its images alone is kept in the store, so that it is
+What is expensive and depends on a teacher and its images alone is kept in the store, so that it is
 computed once, and so that it can be shipped. Knows nothing of metrics.
 """
 
@@ -35,10 +35,10 @@ from dass.space.spaces import by_name
 from dass.store.store import Store
 from dass.training.recipe import Recipe
 
-KEPT = "evidence/scores.parquet"
-"""Where dear scores are kept."""
+SCORES = "evidence/scores.parquet"
+"""Where expensive scores are kept."""
 
-DEAR: dict[str, Callable[[Task, Recipe], Scorer]] = {
+EXPENSIVE: dict[str, Callable[[Task, Recipe], Scorer]] = {
     "SynFlow (log)": lambda task, recipe: SynFlow(),
     "NASWOT": lambda task, recipe: Naswot(task.train),
     "Zen": lambda task, recipe: Zen(),
@@ -61,7 +61,7 @@ class LabelledTeacher:
     """Means over seeds, one per architecture."""
 
     @property
-    def shares(self) -> list[float]:
+    def fractions(self) -> list[float]:
         """FLOPs of the labelled students over the teacher's."""
         teacher_flops = self.teacher.flops
         return [record.flops / teacher_flops for record in self.records]
@@ -112,7 +112,7 @@ class WithAnother:
 
 
 def fitted(space: str, records: Sequence[StudentRecord]) -> dict[str, Scorer]:
-    """Return the scorers that are quick, fitted to records of tasks to learn from."""
+    """Return the scorers that are quick, fitted to records of meta-training tasks."""
     known = by_name(space)
     return {
         "random": Shuffled(),
@@ -127,16 +127,16 @@ def fitted(space: str, records: Sequence[StudentRecord]) -> dict[str, Scorer]:
     }
 
 
-def table(scorers: dict[str, Scorer], subjects: Sequence[LabelledTeacher]) -> pd.DataFrame:
-    """Score every subject's students by every scorer.
+def table(scorers: dict[str, Scorer], labelled: Sequence[LabelledTeacher]) -> pd.DataFrame:
+    """Score every teacher's students by every scorer.
 
     Returns:
         Columns scorer, teacher, architecture, score and seconds (of the whole list).
     """
     parts = []
     for name, scorer in scorers.items():
-        for subject in subjects:
-            parts.append(_scored(name, scorer, subject.teacher, members=subject.architectures))
+        for one in labelled:
+            parts.append(_scored(name, scorer, one.teacher, members=one.architectures))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -157,15 +157,15 @@ def _scored(
 
 
 def kept(store: Store) -> pd.DataFrame:
-    """Read the dear scores that the store has."""
-    if not store.exists(KEPT):
+    """Read the expensive scores that the store has."""
+    if not store.exists(SCORES):
         return pd.DataFrame(columns=["scorer", "teacher", "architecture", "score", "seconds"])
-    return pd.read_parquet(io.BytesIO(store.read(KEPT)))
+    return pd.read_parquet(io.BytesIO(store.read(SCORES)))
 
 
 def expensive(
     store: Store,
-    subjects: Sequence[LabelledTeacher],
+    labelled: Sequence[LabelledTeacher],
     recipe: Recipe,
     *,
     names: Sequence[str],
@@ -181,32 +181,32 @@ def expensive(
     done: dict[tuple[str, str], set[str]] = defaultdict(set)
     for scorer, teacher, architecture in found[["scorer", "teacher", "architecture"]].to_numpy():
         done[scorer, teacher].add(architecture)
-    for subject in subjects:
+    for one in labelled:
         lacking = {
-            name: [
-                a for a in subject.architectures if str(a) not in done[name, subject.teacher.name]
-            ]
+            name: [a for a in one.architectures if str(a) not in done[name, one.teacher.name]]
             for name in names
         }
         if any(lacking.values()):
-            assert subject.teacher.task is not None
-            size = subject.teacher.network.space.image_size
-            task = load_task(subject.teacher.task, image_size=size, data_root=data)
+            assert one.teacher.task is not None
+            size = one.teacher.network.space.image_size
+            task = load_task(one.teacher.task, image_size=size, data_root=data)
             parts = [
-                _scored(name, DEAR[name](task, recipe), subject.teacher, members=members)
+                _scored(name, EXPENSIVE[name](task, recipe), one.teacher, members=members)
                 for name, members in lacking.items()
                 if members
             ]
             found = pd.concat([p for p in (found, *parts) if len(p)], ignore_index=True)
             buffer = io.BytesIO()
             found.to_parquet(buffer, index=False)
-            store.write(KEPT, buffer.getvalue())
-        advance(len(subjects))
+            store.write(SCORES, buffer.getvalue())
+        advance(len(labelled))
     return found[found["scorer"].isin(names)]
 
 
-def subjects(registry: Registry, records: Sequence[StudentRecord]) -> list[LabelledTeacher]:
-    """Group mean records by teacher; teachers of tasks to select on and unseen ones only."""
+def labelled_teachers(
+    registry: Registry, records: Sequence[StudentRecord]
+) -> list[LabelledTeacher]:
+    """Group mean records by teacher; of validation and test tasks only."""
     groups: dict[str, list[StudentRecord]] = defaultdict(list)
     for record in records:
         groups[record.teacher].append(record)

@@ -105,7 +105,7 @@ def test_every_scorer_is_measured_on_every_first_teacher(answer, config):
             "DaSS as shipped",
             "DaSS, no fallback",
             "DaSS, wrong teacher",
-            *scoring.DEAR,
+            *scoring.EXPENSIVE,
         }
     assert rows["teacher"].nunique() == 2, "a second teacher is no dataset of its own"
 
@@ -146,7 +146,7 @@ def test_the_strongest_baseline_is_chosen_by_validation_alone(answer):
     assert answer.chosen["trains nothing"] in scoring.TRAINS_NOTHING
 
 
-def test_dear_scores_are_kept_and_then_need_no_images(asked, answer, monkeypatch):
+def test_expensive_scores_are_kept_and_then_need_no_images(asked, answer, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("no image must be read again")
 
@@ -157,13 +157,13 @@ def test_dear_scores_are_kept_and_then_need_no_images(asked, answer, monkeypatch
 
 
 def test_the_report_is_written_in_three_forms(asked, answer):
-    subjects = scoring.subjects(
+    labelled = scoring.labelled_teachers(
         Registry(Store(asked.store)),
         mean_over_teachers(
             [r for r in Registry(Store(asked.store)).records() if r.recipe == asked.student.name]
         ),
     )
-    unseen = [s for s in subjects if s.role == "unseen"][:1]
+    unseen = [s for s in labelled if s.role == "unseen"][:1]
     table = scoring.table({"DaSS as shipped": scoring.Shuffled()}, unseen)
     students = comparison.students_of(table, unseen)
     tall = replace(answer, headline=list(answer.ceilings), students=students)
@@ -177,9 +177,14 @@ def test_the_report_is_written_in_three_forms(asked, answer):
 
 
 def test_one_epoch_regrets_less_the_more_students_it_can_afford():
-    measured, shares = np.array([0.5, 0.6, 0.7, 0.8]), np.array([0.2, 0.3, 0.5, 0.7])
+    measured, fractions = np.array([0.5, 0.6, 0.7, 0.8]), np.array([0.2, 0.3, 0.5, 0.7])
     rival = Competitor(
-        measured=measured, epoch=measured, shares=shares, search=1.0, one=0.1, whole=1.0
+        measured=measured,
+        epoch=measured,
+        fractions=fractions,
+        search_s=1.0,
+        epoch_s=0.1,
+        training_s=1.0,
     )
     assert rival.regret(4) == 0, "who sees all and orders them rightly loses nothing"
     one = np.mean([0.1 / 2, (0.2 + 0.1) / 3, (0.3 + 0.2 + 0.1) / 4])

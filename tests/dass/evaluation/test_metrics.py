@@ -45,14 +45,14 @@ def test_budget_regret_is_the_naive_loop_over_budgets(k):
         if inside:
             best = sorted(inside, key=lambda i: -SCORES[i])[:k]
             losses.append(max(MEASURED[i] for i in inside) - max(MEASURED[i] for i in best))
-    ours = budget_regret(SCORES, MEASURED, FLOPS, whole=whole, k=k)
+    ours = budget_regret(SCORES, MEASURED, FLOPS, teacher_flops=whole, k=k)
     assert ours == pytest.approx(sum(losses) / len(losses))
-    assert budget_regret(MEASURED, MEASURED, FLOPS, whole=whole, k=k) == 0.0
+    assert budget_regret(MEASURED, MEASURED, FLOPS, teacher_flops=whole, k=k) == 0.0
 
 
 def test_regret_without_any_student_in_a_budget_is_an_error():
     with pytest.raises(InvalidData, match="label smaller ones"):
-        budget_regret(SCORES, MEASURED, FLOPS, whole=1.0, k=1)
+        budget_regret(SCORES, MEASURED, FLOPS, teacher_flops=1.0, k=1)
 
 
 def test_the_second_half_is_counted_back_from_the_whole():
