@@ -31,7 +31,7 @@ def _leaves(value: Any, name: str = "") -> dict[str, Any]:
         inner = {str(place): part for place, part in enumerate(value)}
     else:
         return {name: value}
-    found = {}
+    found: dict[str, Any] = {}
     for key, part in inner.items():
         found |= _leaves(part, f"{name}.{key}" if name else key)
     return found

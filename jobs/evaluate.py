@@ -22,6 +22,9 @@ from jobs import console
 HEAD = ["scorer", "Spearman", "of ceiling", "Kendall", "τ equal FLOPs", "residual", "regret@1",
         "regret@5", "ms/student", "p vs best"]  # fmt: skip
 
+AWARENESS, CORRELATIONS = ("task", "across", "students"), ("spearman", "ceiling")
+"""Columns of the awareness table: words and counts, then correlations."""
+
 
 def summary(found: Comparison, *, group: str = "all", role: str = "unseen") -> list[list[str]]:
     """Return a row per scorer: means over datasets, the first with its interval."""
@@ -79,7 +82,7 @@ def losses(found: Comparison) -> str:
     rows = found.tasks[(found.tasks["role"] == "unseen") & (found.tasks["group"] == "all")]
     wide = rows.pivot(index="task", columns="scorer", values="spearman")
     ours, theirs = "DaSS as shipped", found.chosen.get("any")
-    if ours not in wide or theirs not in wide:
+    if theirs is None or ours not in wide or theirs not in wide:
         return "Nothing to compare."
     lost = wide[wide[ours] < wide[theirs]]
     named = [
@@ -130,8 +133,13 @@ def text(found: Comparison) -> str:
         parts += ["**At equal time: one epoch of KD**", markdown(head, spent)]
     parts += ["**Losses**", losses(found)]
     aware = [
-        [r.task, r.across, str(r.students), f"{r.spearman:.2f}", f"{r.ceiling:.2f}"]
-        for r in found.awareness.itertuples()
+        [
+            str(r["task"]),
+            str(r["across"]),
+            str(r["students"]),
+            *(f"{r[c]:.2f}" for c in CORRELATIONS),
+        ]
+        for r in found.awareness.to_dict("records")
     ]
     parts += [
         "**Distillation-awareness: rank correlation of labels**",

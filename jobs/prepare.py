@@ -67,7 +67,7 @@ def _digits_teacher(config: PrepareConfig, registry: Registry) -> None:
     ensemble, _ = registry.predictor(config.predictor)
     base = {"micro": config.build, "small": config.small_build}[ensemble.config.space]
     before = set(registry.teachers())
-    plan = replace(base, store=config.store, splits=(config.digits,), pool=0, own=0)
+    plan = replace(base, store=config.store, splits=(config.digits,), pool=0, per_task=0)
     build(plan)
     (made,) = set(registry.teachers()) - before
     teacher = registry.teacher(made)

@@ -88,7 +88,7 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
 def _embedded(
     registry: Registry, records: Sequence[StudentRecord], names: Iterable[str]
 ) -> dict[str, bytes]:
-    files = {}
+    files: dict[str, bytes] = {}
     for name in sorted(names):
         labelled = sorted({r.architecture for r in records if r.teacher == name})
         packed = pack_embeddings(embeddings_of(registry.teacher(name), labelled))

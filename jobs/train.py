@@ -112,13 +112,13 @@ def gather(
             group = mean_over_seeds(groups[name])
             role = roles.get(group[0].task)
             if role is not None and len(group) > 1:
-                found[role].append(_measured(registry, name, group, device))
+                found[role].append(_measured(registry, name, group, device=device))
             bar.update()
     return recipe, found
 
 
 def _measured(
-    registry: Registry, name: str, records: Sequence[StudentRecord], device: str
+    registry: Registry, name: str, records: Sequence[StudentRecord], *, device: str
 ) -> Measured:
     if not registry.has_teacher(name) and registry.has_embeddings(name):
         kept = registry.embeddings(name)
@@ -131,7 +131,7 @@ def _measured(
     return Measured(name, teacher.network.num_classes, teacher, records, found)
 
 
-def lessons(data: Mapping[Role, Sequence[Measured]]) -> tuple[list[Episode], list[Episode]]:
+def episodes_of(data: Mapping[Role, Sequence[Measured]]) -> tuple[list[Episode], list[Episode]]:
     """Return the episodes to learn from and those to select on.
 
     Raises:
@@ -164,7 +164,7 @@ def train_member(
     config: TrainConfig, recipe: str, data: Mapping[Role, Sequence[Measured]], *, seed: int
 ) -> tuple[Predictor, float]:
     """Meta-train one predictor; return it and its mean Spearman on the validation tasks."""
-    episodes, validation = lessons(data)
+    episodes, validation = episodes_of(data)
     predictor = fresh(config, recipe, episodes, seed=seed)
     meta = replace(config.meta, seed=seed)
     title = f"meta-training, seed {seed}"
@@ -183,7 +183,7 @@ def finished(
     reference = None
     if config.fallback and len(data["train"]) > 1:
         reference = fit_reference([(m.episode, m.num_classes) for m in data["train"]])
-    _, validation = lessons(data)
+    _, validation = episodes_of(data)
     return calibrated(Ensemble(tuple(members), reference=reference), validation)
 
 

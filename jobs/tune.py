@@ -14,19 +14,16 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from safetensors.torch import load_file, save_file
 
 from cluster.metrics import BEST, EPISODES, counter, gauge
 from cluster.session import connect
 from dass.errors import InvalidConfig
-from dass.evaluation.plots import Series, scatter
-from dass.evaluation.report import page
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.meta import fit, rank_correlation
 from dass.predictor.network import Predictor
@@ -35,10 +32,19 @@ from dass.registry.registry import Registry
 from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
-from jobs.train import Measured, TrainConfig, finished, fresh, gather, lessons, validation_table
+from jobs.planning import trials_page
+from jobs.planning.trials_page import GOAL, Tried, ranked
+from jobs.train import (
+    Measured,
+    TrainConfig,
+    episodes_of,
+    finished,
+    fresh,
+    gather,
+    validation_table,
+)
 
 WEIGHTS = "weights.safetensors"
-GOAL = "spearman"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +128,7 @@ class Trial:
         from ray import tune
 
         config = settings_of(self.config, chosen)
-        episodes, validation = lessons(data)
+        episodes, validation = episodes_of(data)
         predictor = fresh(config, self.recipe, episodes, seed=config.meta.seed)
         advance, show_best, seen = counter(EPISODES), gauge(BEST), 0
         for step in fit(predictor, episodes, validation, config=config.meta):
@@ -145,8 +151,6 @@ class Trial:
 def search(config: TuneConfig, recipe: str, data: Any) -> Any:
     """Run the trials, or those that an interrupted search left; return Tune's results."""
     from ray import tune
-    from ray.tune.schedulers import ASHAScheduler
-    from ray.tune.search.optuna import OptunaSearch
 
     files, path = Store(config.train.store).arrow("tuning")
     trial = tune.with_resources(
@@ -155,37 +159,22 @@ def search(config: TuneConfig, recipe: str, data: Any) -> Any:
     )
     where = f"{path}/{config.name}"
     if tune.Tuner.can_restore(where, storage_filesystem=files):
-        tuner = tune.Tuner.restore(
+        return tune.Tuner.restore(
             where,
             trial,
             storage_filesystem=files,
             resume_unfinished=True,
             restart_errored=True,
-        )
-        return tuner.fit()
-    space = {
-        "scale": tune.choice(list(config.scales)),
-        "listwise_weight": tune.choice(list(config.listwise_weights)),
-        "weight_decay": tune.choice(list(config.weight_decays)),
-        "learning_rate": tune.loguniform(*config.learning_rates),
-    }
-    episodes = config.train.meta.episodes
-    scheduler = ASHAScheduler(
-        time_attr="episodes",
-        max_t=episodes,
-        grace_period=max(config.train.meta.validate_every, episodes // config.reduction**2),
-        reduction_factor=config.reduction,
-    )
-    tuner = tune.Tuner(
+        ).fit()
+    return tune.Tuner(
         trial,
-        param_space=space,
-        tune_config=tune.TuneConfig(
-            metric=GOAL,
-            mode="max",
-            num_samples=config.trials,
-            scheduler=scheduler,
-            search_alg=OptunaSearch(seed=config.seed),
-        ),
+        param_space={
+            "scale": tune.choice(list(config.scales)),
+            "listwise_weight": tune.choice(list(config.listwise_weights)),
+            "weight_decay": tune.choice(list(config.weight_decays)),
+            "learning_rate": tune.loguniform(*config.learning_rates),
+        },
+        tune_config=_strategy(config),
         run_config=tune.RunConfig(
             name=config.name,
             storage_path=path,
@@ -195,68 +184,37 @@ def search(config: TuneConfig, recipe: str, data: Any) -> Any:
             ),
             verbose=0,
         ),
+    ).fit()
+
+
+def _strategy(config: TuneConfig) -> Any:
+    """Return Tune's settings: proposals by TPE, halved over episodes."""
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+    from ray.tune.search.optuna import OptunaSearch
+
+    episodes = config.train.meta.episodes
+    return tune.TuneConfig(
+        metric=GOAL,
+        mode="max",
+        num_samples=config.trials,
+        scheduler=ASHAScheduler(
+            time_attr="episodes",
+            max_t=episodes,
+            grace_period=max(config.train.meta.validate_every, episodes // config.reduction**2),
+            reduction_factor=config.reduction,
+        ),
+        search_alg=OptunaSearch(seed=config.seed),
     )
-    return tuner.fit()
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One trial that reported: what it chose, what it reached, where its weights are."""
-
-    chosen: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    checkpoint: Any = field(repr=False)
-
-
-def ranked(results: Any) -> list[Tried]:
-    """Return the trials that kept weights, best first."""
-    found = [
-        Tried(result.config, result.metrics, result.checkpoint)
-        for result in results
-        if result.checkpoint is not None and result.metrics and GOAL in result.metrics
-    ]
-    return sorted(found, key=lambda t: -t.metrics[GOAL])
-
-
-def predictor_of(config: TuneConfig, recipe: str, data: Any, tried: Tried) -> Predictor:
+def predictor_of(tried: Tried, config: TuneConfig, *, recipe: str, data: Any) -> Predictor:
     """Read a trial's best predictor."""
     settings = settings_of(config.train, tried.chosen)
-    predictor = fresh(settings, recipe, lessons(data)[0], seed=settings.meta.seed)
+    predictor = fresh(settings, recipe, episodes_of(data)[0], seed=settings.meta.seed)
     with tried.checkpoint.as_directory() as folder:
         predictor.load_state_dict(load_file(Path(folder) / WEIGHTS))
     return predictor
-
-
-def publish(config: TuneConfig, trials: Sequence[Tried], table: Mapping[str, float]) -> str:
-    """Write the table of trials as CSV and as a page with a plot; return where."""
-    store = Store(config.train.store)
-    columns = ["episodes", GOAL, "residual", "loss"]
-    rows = [dict(t.chosen) | {name: t.metrics.get(name) for name in columns} for t in trials]
-    frame = pd.DataFrame(rows)
-    store.write(f"tuning/{config.name}/trials.csv", frame.to_csv(index=False).encode())
-    series = [
-        Series(
-            label=str(scale),
-            x=[np.log10(r["learning_rate"]) for r in rows if r["scale"] == scale],
-            y=[r[GOAL] for r in rows if r["scale"] == scale],
-        )
-        for scale in sorted({r["scale"] for r in rows})
-    ]
-    plot = scatter(
-        series,
-        x_label="log10 of the learning rate",
-        y_label="mean Spearman on validation teachers",
-        title=f"{len(rows)} trials",
-    )
-    text = page(
-        f"Tuning of {config.train.name}",
-        note="Validation teachers: " + ", ".join(f"{k} {v:+.3f}" for k, v in table.items()),
-        head=list(frame.columns),
-        rows=[[f"{v:.4g}" if isinstance(v, float) else str(v) for v in r.values()] for r in rows],
-        plots={"Trials": plot},
-    )
-    store.write(f"tuning/{config.name}/trials.html", text.encode())
-    return store.url(f"tuning/{config.name}/trials.html")
 
 
 def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
@@ -265,7 +223,7 @@ def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
     train = config.train
     registry = Registry(Store(train.store))
     recipe, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
-    lessons(data)
+    episodes_of(data)
     with connect():
         trials = ranked(search(config, recipe, data))
         if len(trials) < config.keep:
@@ -274,9 +232,10 @@ def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
                 f"did and keep={config.keep}; the trials' own logs say why"
             )
         best = trials[: config.keep]
-        ensemble = finished(train, data, [predictor_of(config, recipe, data, t) for t in best])
+        members = [predictor_of(t, config, recipe=recipe, data=data) for t in best]
+        ensemble = finished(train, data, members)
     table = validation_table(by_name(train.space), data, ensemble)
-    _, validation = lessons(data)
+    _, validation = episodes_of(data)
     card = {
         "space": train.space,
         "recipe": recipe,
@@ -290,7 +249,9 @@ def tune_predictor(config: TuneConfig) -> tuple[Ensemble, dict[str, Any], str]:
         "seconds": time.perf_counter() - started,
     }
     registry.put_predictor(train.name, ensemble, card)
-    return ensemble, card, publish(config, trials, table)
+    store = Store(train.store)
+    where = trials_page.publish(store, config.name, trials, validation=table)
+    return ensemble, card, where
 
 
 def main(config: TuneConfig) -> None:

@@ -25,24 +25,24 @@ from dass.training.recipe import Recipe
 class LabelPlan:
     """Which teachers and students a group of tasks gets; `None` stands for the build's number."""
 
-    own: int | None = None
+    per_task: int | None = None
     """Students of each task's own; >= 0."""
     seeds: int | None = None
     """Trainings of each student; >= 1."""
     teachers: int | None = None
     """Teachers of each task that differ in initial weights; >= 1."""
-    second: Recipe | None = None
-    """How one more teacher of each task is trained, weaker say; its students are the pool."""
-    alone: int = 0
-    """Members of the pool trained once more on labels alone, the teacher's answers unheard."""
+    weak_teacher: Recipe | None = None
+    """How one more teacher of each task is trained, to be weaker; its students are the pool."""
+    ce_only: int = 0
+    """Members of the pool trained once more by cross-entropy alone, without the teacher."""
 
     def __post_init__(self) -> None:
-        least = {"own": 0, "seeds": 1, "teachers": 1, "alone": 0}
+        least = {"per_task": 0, "seeds": 1, "teachers": 1, "ce_only": 0}
         for name, lowest in least.items():
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise InvalidConfig(f"`{name} >= {lowest}` must hold, but got {value}")
-        _check_teacher(self.second)
+        _check_teacher(self.weak_teacher)
 
 
 def _check_teacher(recipe: Recipe | None) -> None:
@@ -97,7 +97,7 @@ class BuildConfig:
     dataset's name, folder:PATH or npz:PATH; empty for their own."""
     pool: int = 24
     """Students that every task labels, stratified by FLOPs; >= 0."""
-    own: int = 8
+    per_task: int = 8
     """Further students of each task's own; >= 0."""
     seeds: int = 1
     """Trainings of each student, differing in order and augmentation; >= 1."""
@@ -108,7 +108,7 @@ class BuildConfig:
     student: Recipe = field(default_factory=Recipe)
     """How students are distilled: part of every record's identity."""
     seed: int = 0
-    """Of the pool and the own draws."""
+    """Seed of the pool and of the draws per task."""
     engine: Engine = "auto"
     """Who works: `inline`, processes of this machine; `ray`, the cluster, or a private one on this
     machine; `auto`, the cluster where this runs on one, else this machine."""
@@ -135,10 +135,11 @@ class BuildConfig:
                 f"hold, but got {self.cpus_per_worker}, {self.workers_per_gpu} and "
                 f"{self.teacher_workers}"
             )
-        if min(self.pool, self.own) < 0 or min(self.seeds, self.teachers, self.workers) < 1:
+        if min(self.pool, self.per_task) < 0 or min(self.seeds, self.teachers, self.workers) < 1:
             raise InvalidConfig(
-                "`pool` and `own` must be >= 0, and `seeds`, `teachers` and `workers` >= 1, but "
-                f"got {self.pool}, {self.own}, {self.seeds}, {self.teachers}, {self.workers}"
+                "`pool` and `per_task` must be >= 0, and `seeds`, `teachers` and `workers` >= 1, "
+                f"but got {self.pool}, {self.per_task}, {self.seeds}, {self.teachers}, "
+                f"{self.workers}"
             )
         _check_teacher(self.teacher)
 
@@ -191,8 +192,8 @@ def plan_teachers(config: BuildConfig) -> list[tuple[TeacherPlan, Role]]:
     for split, task in _tasks(config):
         first = range(split.labels.teachers or config.teachers)
         recipes = [(config.teacher, seed) for seed in first]
-        if split.labels.second is not None:
-            recipes.append((split.labels.second, 0))
+        if split.labels.weak_teacher is not None:
+            recipes.append((split.labels.weak_teacher, 0))
         for recipe, seed in recipes:
             plan = TeacherPlan(task=task, space=config.space, recipe=recipe, seed=seed)
             plans.append((plan, split.role))
@@ -212,16 +213,16 @@ def plan_students(config: BuildConfig, teachers: Sequence[TeacherPlan]) -> list[
     plans = {}
     for teacher in teachers:
         wanted = labels.get(teacher.task.name, LabelPlan())
-        extra = teacher.recipe == wanted.second
-        own = 0 if extra else _number(wanted.own, config.own)
+        extra = teacher.recipe == wanted.weak_teacher
+        own = 0 if extra else _number(wanted.per_task, config.per_task)
         # A task's own draws depend on the task, so that tasks differ and order does not matter.
         seed = int(teacher.task.name.rsplit("-", 1)[1], 16) + config.seed
         drawn = space.sample(own, generator=torch.Generator().manual_seed(seed))
         seeds = range(1 if extra else _number(wanted.seeds, config.seeds))
-        alone = replace(config.student, hard_weight=1.0)
+        ce_only = replace(config.student, hard_weight=1.0)
         trainings = [(a, config.student, run) for a, run in product([*pool, *drawn], seeds)]
         if not extra:
-            trainings += [(a, alone, 0) for a in pool[: wanted.alone]]
+            trainings += [(a, ce_only, 0) for a in pool[: wanted.ce_only]]
         for architecture, recipe, run in trainings:
             plan = StudentPlan(
                 teacher=teacher.name,

@@ -32,7 +32,7 @@ class TeacherTraining:
         """Train in step with the others, an epoch at a time."""
         if self.worker.device == "cpu":
             torch.set_num_threads(1)
-        network, batches, task = self.worker.pupil(self.plan)
+        network, batches, task = self.worker.untrained(self.plan)
         started = clock(self.worker.device)
         epochs = self.worker.epochs(
             self.plan.name,

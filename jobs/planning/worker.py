@@ -56,7 +56,7 @@ class Worker:
 
     def teach(self, plan: TeacherPlan) -> None:
         """Train a teacher and publish it."""
-        network, batches, task = self.pupil(plan)
+        network, batches, task = self.untrained(plan)
         started = clock(self.device)
         value = self.train(
             plan.name, network, batches, task=task, recipe=plan.recipe, seed=plan.seed
@@ -64,9 +64,9 @@ class Worker:
         seconds = clock(self.device) - started
         self.put_teacher(plan, network, task, value=value, seconds=seconds)
 
-    def pupil(self, plan: TeacherPlan) -> tuple[ResNet, Batches, Task]:
+    def untrained(self, plan: TeacherPlan) -> tuple[ResNet, Batches, Task]:
         """Return the untrained network of a teacher-to-be, its batches and its task."""
-        task = _task(plan.task, plan.space, self.device, self.data_root)
+        task = _task(plan.task, plan.space, worker=self)
         space = by_name(plan.space)
         network = ResNet(space, space.largest, num_classes=task.num_classes)
         initialise(network, generator=torch.Generator().manual_seed(plan.seed))
@@ -106,7 +106,7 @@ class Worker:
     def distil(self, plan: StudentPlan) -> tuple[ResNet, StudentRecord]:
         """Distil one student and publish its record; return both."""
         registry = Registry(self.store)
-        teacher, task, batches = _classroom(self, plan.teacher, plan.task, plan.recipe)
+        teacher, task, batches = _shared(self, plan.teacher, task=plan.task, recipe=plan.recipe)
         network = student(teacher.network, plan.architecture, policy=plan.recipe.remap).train()
         key = plan.identity.key
         started = clock(self.device)
@@ -175,18 +175,18 @@ _seen = _Seen()
 
 
 @lru_cache(maxsize=2)
-def _task(config: TaskConfig, space: str, device: str, data_root: str) -> Task:
+def _task(config: TaskConfig, space: str, *, worker: Worker) -> Task:
     size = by_name(space).image_size
-    return load_task(config, image_size=size, data_root=data_root).to(device)
+    return load_task(config, image_size=size, data_root=worker.data_root).to(worker.device)
 
 
 @lru_cache(maxsize=2)
-def _classroom(
-    worker: Worker, name: str, config: TaskConfig, recipe: Recipe
+def _shared(
+    worker: Worker, name: str, *, task: TaskConfig, recipe: Recipe
 ) -> tuple[Teacher, Task, Batches]:
-    """Load what all students of a teacher share: it, the images, and its answers to them."""
+    """Load what all students of a teacher share: it, the images, and its logits of them."""
     teacher = Registry(worker.store).teacher(name)
     teacher.network.to(worker.device)
-    task = _task(config, teacher.network.space.name, worker.device, worker.data_root)
-    source = training_batches(task.train, recipe, teacher=teacher.network, flip=task.flip)
-    return teacher, task, source
+    images = _task(task, teacher.network.space.name, worker=worker)
+    source = training_batches(images.train, recipe, teacher=teacher.network, flip=images.flip)
+    return teacher, images, source

@@ -64,7 +64,9 @@ def core() -> BuildConfig:
 
     def plain(split: SplitPlan) -> SplitPlan:
         seeds = 2 if split.role == "unseen" else 1
-        return replace(split, labels=replace(split.labels, second=None, alone=0, seeds=seeds))
+        return replace(
+            split, labels=replace(split.labels, weak_teacher=None, ce_only=0, seeds=seeds)
+        )
 
     return replace(complete, pool=12, splits=tuple(plain(split) for split in complete.splits))
 
@@ -99,28 +101,24 @@ def reconstructed() -> TrainConfig:
     )
 
 
-def _ablated(name: str, **shape: bool) -> TrainConfig:
-    return replace(train(), name=name, shape=replace(train().shape, **shape))
-
-
 def no_teacher() -> TrainConfig:
     """An ablation of `evidence`: the teacher's feature map is not seen."""
-    return _ablated("no-teacher", use_teacher=False)
+    return replace(train(), name="no-teacher", shape=replace(train().shape, use_teacher=False))
 
 
 def no_student() -> TrainConfig:
     """An ablation of `evidence`: the student's feature map is not seen."""
-    return _ablated("no-student", use_student=False)
+    return replace(train(), name="no-student", shape=replace(train().shape, use_student=False))
 
 
 def no_adaptation() -> TrainConfig:
     """An ablation of `evidence`: nothing adapts to the teacher."""
-    return _ablated("no-adaptation", adapt=False)
+    return replace(train(), name="no-adaptation", shape=replace(train().shape, adapt=False))
 
 
 def no_description() -> TrainConfig:
     """An ablation of `evidence`: the student's size and shape are not given."""
-    return _ablated("no-description", describe=False)
+    return replace(train(), name="no-description", shape=replace(train().shape, describe=False))
 
 
 def tune() -> TuneConfig:

@@ -158,7 +158,7 @@ def train_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
     Args:
         weak: how a second, weaker teacher is trained, for the last eight of them.
     """
-    second = LabelPlan(second=weak)
+    second = LabelPlan(weak_teacher=weak)
     return (
         natural("train", 10, 130, tasks=6),
         natural("train", 20, 65, tasks=4),
@@ -181,7 +181,7 @@ def validation_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
     )
     four = replace(cifar, classes=4, train_per_class=300)
     return (
-        SplitPlan(role="validation", task=cifar, labels=LabelPlan(second=weak, seeds=2)),
+        SplitPlan(role="validation", task=cifar, labels=LabelPlan(weak_teacher=weak, seeds=2)),
         SplitPlan(role="validation", task=four),
         natural("validation", 10, 130, tasks=2, labels=LabelPlan(seeds=2)),
         natural("validation", 20, 65, tasks=2),
@@ -191,8 +191,8 @@ def validation_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
 
 def test_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
     """Return ten unseen tasks from other domains, pooled unless a part of their own is better."""
-    labels = LabelPlan(own=16, seeds=2)
-    both = replace(labels, second=weak, alone=24)
+    labels = LabelPlan(per_task=16, seeds=2)
+    both = replace(labels, weak_teacher=weak, ce_only=24)
 
     def few(
         name: str, train: int, validation: int, *, labels: LabelPlan = labels, **settings: Any

@@ -71,7 +71,7 @@ def build() -> BuildConfig:
             _few("validation", "456", 24),
             _few("unseen", "789", 16),
         ),
-        own=4,
+        per_task=4,
         teacher=teacher(),
         student=student(),
     )
@@ -132,7 +132,7 @@ def prepare() -> PrepareConfig:
     """The shipped predictor, else one of few and quick labels; and a digits teacher."""
     return PrepareConfig(
         store="runs/serve",
-        build=replace(build(), pool=10, own=0),
+        build=replace(build(), pool=10, per_task=0),
         small_build=small.build(),
         train=replace(train(), members=3),
         digits=SplitPlan(

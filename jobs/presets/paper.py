@@ -33,7 +33,7 @@ def build() -> BuildConfig:
             SplitPlan(role="train", tasks=8, task=task),
             SplitPlan(role="validation", tasks=2, task=task),
         ),
-        own=26,
+        per_task=26,
         teacher=published_teacher(),
         student=student(),
         device="cuda",

@@ -45,11 +45,11 @@ def config(tmp_path_factory):
             SplitPlan(
                 role="unseen",
                 task=replace(few, only=("7", "8", "9")),
-                labels=LabelPlan(seeds=2, own=4, second=second, alone=8),
+                labels=LabelPlan(seeds=2, per_task=4, weak_teacher=second, ce_only=8),
             ),
         ),
         pool=12,
-        own=1,
+        per_task=1,
         seeds=1,
         teacher=replace(base.teacher, epochs=6),
         student=replace(base.student, epochs=1),

@@ -44,7 +44,7 @@ from jobs.train import gather, train_predictor
 
 JOBS = ("adopt", "build", "distill", "quickstart", "search", "train")
 
-SIZES = ("--pool=2", "--own=0", "--seeds=1", "--teacher.epochs=2", "--student.epochs=5")
+SIZES = ("--pool=2", "--per-task=0", "--seeds=1", "--teacher.epochs=2", "--student.epochs=5")
 """Nine teachers and 18 students of the micro recipe, each a fraction of a second."""
 
 
@@ -76,7 +76,7 @@ def tiny(store, **changes):
             SplitPlan(role="unseen", task=replace(few, only=("7", "8", "9"))),
         ),
         pool=5,
-        own=1,
+        per_task=1,
         seeds=1,
         teacher=replace(base.teacher, epochs=6),
         student=replace(base.student, epochs=2),
@@ -338,7 +338,7 @@ def test_changing_test_labels_changes_no_weight_and_no_prediction(
         return replace(task, test=Split(task.test.images, labels))
 
     swapped = tiny(tmp_path)
-    caches = jobs.planning.worker._task, jobs.planning.worker._classroom
+    caches = jobs.planning.worker._task, jobs.planning.worker._shared
     with monkeypatch.context() as patch:
         patch.setattr(jobs.planning.worker, "load_task", wrong)
         for cache in caches:

@@ -42,7 +42,7 @@ def config(tmp_path_factory):
             SplitPlan(role="unseen", task=replace(few, only=("7", "8"))),
         ),
         pool=3,
-        own=0,
+        per_task=0,
         seeds=1,
         teacher=replace(base.teacher, epochs=4),
         student=replace(base.student, epochs=1),
