@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from tabulate import tabulate
 from tqdm import tqdm
 
 from dass.store.store import Store
@@ -53,15 +54,8 @@ def bar(*, total: int, title: str, unit: str) -> tqdm[Any]:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay text out in columns, the first to the left and the others to the right."""
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in (head, ["-" * width for width in widths], *rows)
-    ]
-    return "\n".join(lines)
+    sides = ["left", *["right"] * (len(head) - 1)]
+    return tabulate(rows, head, tablefmt="simple", disable_numparse=True, colalign=sides)
 
 
 def interval(ends: tuple[float, float] | None) -> str:

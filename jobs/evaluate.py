@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
+from tabulate import tabulate
 
 from dass.evaluation.comparison import Comparison, EvaluateConfig, evaluate
 from dass.evaluation.plots import plots as plots_of
@@ -93,8 +94,7 @@ def losses(found: Comparison) -> str:
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay rows out as a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return tabulate(rows, head, tablefmt="github", disable_numparse=True, colglobalalign="left")
 
 
 def _percent(fraction: float | None) -> str:

@@ -137,7 +137,7 @@ def build(args: Settings) -> serve.Application:
             "target_ongoing_requests": 2,
             # A search takes seconds: 30 s, the default of both, would be a crowd's whole wait.
             "upscale_delay_s": 10,
-            "look_back_period_s": 10,
+            "look_back_period_s": 11,
         },
     ).bind(args)
     return Ingress.bind(scorer, args, token_digest)

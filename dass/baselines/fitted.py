@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from scipy import stats
 from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.linear_model import Ridge
 from torch import Tensor, nn
 
 from dass.errors import InvalidData
@@ -94,8 +95,7 @@ class MeanRank:
         encodings = space.encode([Architecture.parse(a) for a in self._means]).double().numpy()
         values = np.array(list(self._means.values()))
         self._offset = float(values.mean())
-        gram = encodings.T @ encodings + penalty * np.eye(encodings.shape[1])
-        self._weights = np.linalg.solve(gram, encodings.T @ (values - self._offset))
+        self._ridge = Ridge(penalty, fit_intercept=False).fit(encodings, values - self._offset)
 
     def predict(
         self,
@@ -106,12 +106,19 @@ class MeanRank:
     ) -> Scores:
         """Return mean ranks, 0 the worst and 1 the best."""
         encodings = teacher.network.space.encode(architectures).double().numpy()
-        regressed = self._offset + encodings @ self._weights
+        regressed = self._offset + _predicted(self._ridge, encodings)
         values = [
             self._means.get(str(a), float(guess))
             for a, guess in zip(architectures, regressed, strict=True)
         ]
         return Scores(torch.tensor(values, dtype=torch.float64))
+
+
+def _predicted(
+    regressor: Ridge | GradientBoostingRegressor, inputs: Float[np.ndarray, "n d"]
+) -> Float[np.ndarray, " n"]:
+    """Ask a regressor of scikit-learn, which refuses to be asked about nothing."""
+    return np.asarray(regressor.predict(inputs)) if len(inputs) else np.zeros(0)
 
 
 def _learned(
@@ -140,8 +147,7 @@ class BoostedTrees:
     ) -> Scores:
         """Return accuracies relative to a task's mean."""
         encodings = teacher.network.space.encode(architectures).double().numpy()
-        values = self._trees.predict(encodings) if len(encodings) else np.zeros(0)
-        return Scores(torch.from_numpy(values))
+        return Scores(torch.from_numpy(_predicted(self._trees, encodings)))
 
 
 class ShapeRegression:
@@ -156,8 +162,7 @@ class ShapeRegression:
         encodings, targets = _learned(space, records)
         features = self._features(space, torch.from_numpy(encodings).float())
         self._offset = float(targets.mean())
-        gram = features.T @ features + penalty * np.eye(features.shape[1])
-        self._weights = np.linalg.solve(gram, features.T @ (targets - self._offset))
+        self._ridge = Ridge(penalty, fit_intercept=False).fit(features, targets - self._offset)
 
     @staticmethod
     def _features(space: Space, encodings: Float[Tensor, "n d"]) -> Float[np.ndarray, "n f"]:
@@ -173,7 +178,7 @@ class ShapeRegression:
         """Return accuracies relative to a task's mean."""
         space = teacher.network.space
         features = self._features(space, space.encode(architectures))
-        return Scores(torch.from_numpy(self._offset + features @ self._weights))
+        return Scores(torch.from_numpy(self._offset + _predicted(self._ridge, features)))
 
 
 class ArchitectureOnly:

@@ -149,8 +149,10 @@ def calibrated(ensemble: Ensemble, validation: Sequence[Episode]) -> Ensemble:
         lack = wanted if spread is None else wanted - spread.square()
         lacking.append(lack.clamp(min=0.0).sqrt().double().cpu().numpy())
         weights.append(np.full(len(mean), 1 / len(mean)))
-    values, shares = np.concatenate(lacking), np.concatenate(weights)
-    order = np.argsort(values)
-    reached = np.cumsum(shares[order]) / shares.sum()
-    at = int(np.searchsorted(reached, LEVEL - 1e-9))
-    return replace(ensemble, noise=float(values[order][min(at, len(values) - 1)]))
+    noise = np.quantile(
+        np.concatenate(lacking),
+        LEVEL - 1e-9,  # weights sum to the level with an error of rounding
+        weights=np.concatenate(weights),
+        method="inverted_cdf",
+    )
+    return replace(ensemble, noise=float(noise))
