@@ -255,8 +255,6 @@ STILL_LONG_MODULES: set[str] = {
     "dass.space.space",
     "dass.store.store",
     "jobs.tune",
-    "serve.ranker",
-    "serve.wire",
 }
 STILL_LONG_FUNCTIONS: set[str] = {
     "dass.evaluation.comparison.evaluate",
@@ -278,8 +276,6 @@ STILL_MANY_POSITIONAL: set[str] = {
     "jobs.planning.worker._task",
     "jobs.train._measured",
     "jobs.tune.predictor_of",
-    "serve.app.main",
-    "serve.render.main",
 }
 
 
