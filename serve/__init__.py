@@ -1,0 +1,1 @@
+"""The service: students ranked over HTTP and gRPC, on Ray Serve. Knows nothing of jobs."""

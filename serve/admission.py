@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from dass.searching.evolution import Generation
-from serve import wire
+from serve import replies, requests
 from serve.limits import RETRY_AFTER_S, Overloaded, TookTooLong, Unauthenticated
 from serve.ranker import Ranker
 from serve.settings import digest
@@ -60,32 +60,32 @@ class Admission:
         """Run a call of the ranker in a thread, without waiting for a turn."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    async def score(self, request: wire.ScoreRequest) -> wire.ScoreReply:
+    async def score(self, request: requests.ScoreRequest) -> replies.ScoreReply:
         """Predict students in the order of the request."""
-        support = wire.measured(request.support)
+        support = requests.measured(request.support)
         async with self._turn() as deadline:
             work = self.in_thread(
                 lambda: self.ranker.score(request.teacher, request.architectures, support=support)
             )
             found = await self._by(deadline, work)
-        return wire.ScoreReply(predictions=[wire.Prediction.of(p) for p in found])
+        return replies.ScoreReply(predictions=[replies.Prediction.of(p) for p in found])
 
-    async def search(self, request: wire.SearchRequest) -> wire.SearchReply:
+    async def search(self, request: requests.SearchRequest) -> replies.SearchReply:
         """Search to the end."""
-        async with contextlib.aclosing(self.stream(request)) as replies:
-            *_, last = [reply async for reply in replies]
+        async with contextlib.aclosing(self.stream(request)) as stream:
+            *_, last = [reply async for reply in stream]
         return last
 
-    async def stream(self, request: wire.SearchRequest) -> AsyncGenerator[wire.SearchReply]:
+    async def stream(self, request: requests.SearchRequest) -> AsyncGenerator[replies.SearchReply]:
         """Search, with a reply after every generation and the answer last.
 
         Closing the iterator stops the search at the end of its generation.
         """
         started, spec, last = time.perf_counter(), request.plain(), None
 
-        def reply(found: Generation, *, done: bool) -> wire.SearchReply:
+        def reply(found: Generation, *, done: bool) -> replies.SearchReply:
             seconds = time.perf_counter() - started
-            return wire.SearchReply.of(
+            return replies.SearchReply.of(
                 spec, found, done=done, seconds=seconds, by_size=not in_distribution
             )
 
@@ -95,11 +95,14 @@ class Admission:
                 generations = await self._by(
                     deadline, self.in_thread(lambda: self.ranker.search(spec))
                 )
-                work = self.in_thread(lambda: self.ranker.in_distribution(spec.teacher))
-                in_distribution = await self._by(deadline, work)
+                in_distribution = await self._by(
+                    deadline,
+                    self.in_thread(lambda: self.ranker.in_distribution(spec.teacher)),
+                )
                 while True:
-                    work = self.in_thread(lambda: _next(generations, stop))
-                    found = await self._by(deadline, work)
+                    found = await self._by(
+                        deadline, self.in_thread(lambda: _next(generations, stop))
+                    )
                     if found is None:
                         break
                     last = found

@@ -2,7 +2,8 @@
 
     python -m serve.app --store runs/serve
 
-The only file of the service that knows Ray. (No postponed annotations: Serve reads `build`'s.)
+The only file of the service that knows Ray. Knows nothing of what requests look like, nor of how
+students are ranked. (No postponed annotations: Serve reads `build`'s.)
 """
 
 import logging
@@ -11,14 +12,15 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
+from typing import cast
 
 import tyro
+from fastapi import FastAPI
 from ray import serve
 from ray.exceptions import RayActorError
 from ray.serve.config import gRPCOptions
 from ray.serve.exceptions import DeploymentUnavailableError
-from ray.serve.handle import DeploymentHandle
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from cluster.metrics import SCORED, counter
 from cluster.session import connect
@@ -71,7 +73,9 @@ class Scorer:
 class FanOut:
     """A scoring that deals a chunk out to replicas and tries again where one died."""
 
-    def __init__(self, scorer: DeploymentHandle, *, parts: int, patience_s: float = 60.0) -> None:
+    def __init__(
+        self, scorer: "DeploymentHandle[Scorer]", *, parts: int, patience_s: float = 60.0
+    ) -> None:
         self._scorer, self._parts, self._patience_s = scorer, parts, patience_s
 
     def __call__(self, chunk: Chunk, /) -> Scores:
@@ -81,10 +85,13 @@ class FanOut:
             Unavailable: no replica answered for a minute.
         """
         parts = split(chunk, self._parts)
-        asked = [(where, part, self._scorer.score.remote(part)) for where, part in parts]
+        asked = [(where, part, self._ask(part)) for where, part in parts]
         return join([(where, self._answer(part, sent)) for where, part, sent in asked])
 
-    def _answer(self, part: Chunk, asked: Any) -> Scores:
+    def _ask(self, part: Chunk) -> "DeploymentResponse[Scores]":
+        return cast("DeploymentResponse[Scores]", self._scorer.score.remote(part))
+
+    def _answer(self, part: Chunk, asked: "DeploymentResponse[Scores]") -> Scores:
         until = time.monotonic() + self._patience_s
         while True:
             try:
@@ -96,7 +103,7 @@ class FanOut:
                     ) from error
                 logger.warning("a scorer was lost; its chunk goes to another: %s", error)
                 time.sleep(0.2)
-                asked = self._scorer.score.remote(part)
+                asked = self._ask(part)
 
 
 @serve.deployment(
@@ -109,7 +116,9 @@ class FanOut:
 class Ingress(rpc.Calls):
     """Translates both protocols for one admission."""
 
-    def __init__(self, scorer: DeploymentHandle, settings: Settings, token: str | None) -> None:
+    def __init__(
+        self, scorer: "DeploymentHandle[Scorer]", settings: Settings, token: str | None
+    ) -> None:
         one_thread()
         limits = Limits(**settings.limits)  # type: ignore[arg-type]
         scoring = FanOut(scorer, parts=settings.max_replicas)
@@ -120,7 +129,7 @@ class Ingress(rpc.Calls):
         self.admission = Admission(ranker, token_digest=token)
         self.insecure = settings.insecure
 
-    def __serve_build_asgi_app__(self) -> Any:
+    def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the HTTP application, once the constructor is through."""
         return web.application(self.admission)
 
@@ -129,7 +138,9 @@ def build(args: Settings) -> serve.Application:
     """Make the application; `serve deploy` and `serve run` call this with config.yaml's `args`."""
     token = os.environ.get("DASS_TOKEN")
     token_digest = args.token_digest or (digest(token) if token else None)
-    scorer = Scorer.options(
+    # Of a decorated class mypy sees the class, not the deployment.
+    scorer, ingress = cast(serve.Deployment, Scorer), cast(serve.Deployment, Ingress)
+    scorer = scorer.options(
         ray_actor_options={"num_cpus": args.scorer_cpus},
         autoscaling_config={
             "min_replicas": args.replicas,
@@ -139,8 +150,8 @@ def build(args: Settings) -> serve.Application:
             "upscale_delay_s": 10,
             "look_back_period_s": 11,
         },
-    ).bind(args)
-    return Ingress.bind(scorer, args, token_digest)
+    )
+    return ingress.bind(scorer.bind(args), args, token_digest)
 
 
 def start(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
@@ -155,6 +166,7 @@ def start(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
 
 def main(
     settings: Settings,
+    *,
     host: str = "127.0.0.1",
     port: int = 8000,
     grpc_port: int = 9000,
@@ -169,7 +181,7 @@ def main(
     """
     settings.store = str(Store(settings.store).root)
     Registry(Store(settings.store)).predictor(settings.predictor)  # fail here, not in a replica
-    # Serve's gRPC reads a message whole before anyone sees it, by default one of 2 GiB.
+    # Serve's gRPC reads all of a message before anyone sees it, by default one of 2 GiB.
     os.environ.setdefault("RAY_SERVE_GRPC_MAX_MESSAGE_SIZE", str(2**27))
     with connect():
         stopped = threading.Event()
@@ -181,7 +193,7 @@ def main(
         if not guarded:
             print(rpc.CLOSED if not settings.insecure else "no token is asked for", flush=True)
         stopped.wait()
-        serve.shutdown()
+        serve.shutdown()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What one request may ask for, and the errors that say it asked for too much.
 
-Knows nothing of protocols; `wire.py` has the status of each error.
+Knows nothing of protocols; `refusals.py` has the status of each error.
 """
 
 from __future__ import annotations

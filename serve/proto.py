@@ -1,4 +1,4 @@
-"""Between the messages of `dass.proto` and the models of `wire.py`: the same fields, one for one.
+"""Between the messages of `dass.proto` and our models: the same fields, one for one.
 
 Knows nothing of what they mean.
 """
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 from pydantic import BaseModel, ValidationError
 
-from serve import wire
+from serve import refusals
 from serve.limits import InvalidRequest
 
 M = TypeVar("M", bound=BaseModel)
@@ -26,7 +26,7 @@ def from_proto(message: Message, model: type[M]) -> M:
     try:
         return model.model_validate(fields(message))
     except ValidationError as error:
-        raise InvalidRequest(wire.readable(error.errors())) from error
+        raise InvalidRequest(refusals.readable(error.errors())) from error
 
 
 def fields(message: Message) -> dict[str, Any]:
@@ -45,4 +45,5 @@ def fields(message: Message) -> dict[str, Any]:
 
 def to_proto(model: BaseModel, message: type[P]) -> P:
     """Write a model as the message of the same fields."""
-    return message(**model.model_dump(exclude_none=True))
+    made: P = message(**model.model_dump(exclude_none=True))
+    return made

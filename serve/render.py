@@ -2,8 +2,8 @@
 
     DASS_TOKEN=... python -m serve.render --store s3://bucket/prefix > service.yaml
 
-Of the token only its digest is printed, since whoever reads the dashboard sees the file. Does not
-know Ray: what it prints is checked against Ray's schema by the tests.
+Of the token only its digest is printed, since whoever reads the dashboard sees the file. Knows
+nothing of Ray: what it prints is checked against Ray's schema by the tests.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def render(
 
 
 def main(
-    settings: Settings, host: str = "127.0.0.1", port: int = 8000, grpc_port: int = 9000
+    settings: Settings, *, host: str = "127.0.0.1", port: int = 8000, grpc_port: int = 9000
 ) -> None:
     """Print the file; what does not fit together is one line, exit 2.
 

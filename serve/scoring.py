@@ -158,10 +158,10 @@ class Local:
         adapted = self.adapted.get(
             (chunk.teacher, chunk.version, chunk.support), lambda: self._adapt(chunk)
         )
-        accuracies, spread = adapted.predict(members)
+        accuracies, std = adapted.predict(members)
         return Scores(
             accuracies=tuple(accuracies.tolist()),
-            uncertainties=None if spread is None else tuple(spread.tolist()),
+            uncertainties=None if std is None else tuple(std.tolist()),
         )
 
     def _adapt(self, chunk: Chunk) -> Adapted:
@@ -203,8 +203,7 @@ class RemoteScorer:
                 ),
             )
         )
-        spread = scores.uncertainties
-        std = None if spread is None else torch.tensor(spread)
+        std = None if scores.uncertainties is None else torch.tensor(scores.uncertainties)
         return scorer.Scores(torch.tensor(scores.accuracies), std)
 
 

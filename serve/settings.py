@@ -1,4 +1,7 @@
-"""What a deployment of the service is, without Ray: for whoever prints a file for it, too."""
+"""What a deployment of the service is, for whoever starts it or prints a file for it.
+
+Knows nothing of Ray.
+"""
 
 from __future__ import annotations
 

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.models import Example
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dass.errors import DassError, StorageError
-from serve import wire
+from serve import refusals, replies, requests
 from serve.admission import Admission
 from serve.limits import RETRY_AFTER_S, InvalidRequest, TooLarge
 
@@ -27,7 +29,7 @@ SECURITY = {
     "referrer-policy": "no-referrer",
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": wire.Error, "description": text}
+    code: {"model": refusals.Error, "description": text}
     for code, text in {
         401: "No token, or a wrong one.",
         404: "There is no such teacher.",
@@ -38,8 +40,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         503: "Overloaded or unavailable: ask again after `Retry-After` seconds.",
     }.items()
 }
-REFUSALS[400] = {"model": wire.Error, "description": "The body is no JSON."}
-SEARCH = {
+REFUSALS[400] = {"model": refusals.Error, "description": "The body is no JSON."}
+SEARCH: dict[str, Example] = {
     "half of the teacher's FLOPs": {
         "value": {"teacher": "digits", "max_flops_share": 0.5, "candidates": 300, "k": 3}
     },
@@ -49,11 +51,11 @@ SEARCH = {
 
 def refusal(error: Exception) -> JSONResponse:
     """Answer an error as the table says."""
-    code, _ = wire.status(error)
+    code, _ = refusals.status(error)
     headers = {"retry-after": str(RETRY_AFTER_S)} if code == 503 else {}
     if code == 401:
         headers["www-authenticate"] = "Bearer"
-    return JSONResponse(wire.explain(error).model_dump(), code, headers)
+    return JSONResponse(refusals.explain(error).model_dump(), code, headers)
 
 
 def application(admission: Admission) -> FastAPI:
@@ -90,7 +92,7 @@ def _answer_errors(http: FastAPI) -> None:
 
     async def malformed(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return refusal(InvalidRequest(wire.readable(error.errors())))
+        return refusal(InvalidRequest(refusals.readable(error.errors())))
 
     for kind in (DassError, StorageError):
         http.add_exception_handler(kind, answer)
@@ -101,64 +103,66 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
     ranker = admission.ranker
 
     @http.get("/v1/teachers", tags=["teachers"])
-    async def list_teachers() -> wire.TeacherList:
+    async def list_teachers() -> replies.TeacherList:
         """List the teachers whose students can be ranked."""
         found = await admission.in_thread(ranker.teachers)
-        return wire.TeacherList(teachers=[wire.Teacher.of(t) for t in found])
+        return replies.TeacherList(teachers=[replies.Teacher.of(t) for t in found])
 
     @http.post("/v1/teachers", status_code=201, tags=["teachers"])
-    async def register_teacher(request: wire.Registration) -> wire.Teacher:
+    async def register_teacher(request: requests.Registration) -> replies.Teacher:
         """Add a teacher of your own; the same one again is fine."""
-        return wire.Teacher.of(await admission.in_thread(lambda: ranker.register(request.plain())))
+        return replies.Teacher.of(
+            await admission.in_thread(lambda: ranker.register(request.plain()))
+        )
 
     @http.get("/v1/teachers/{name}", tags=["teachers"])
-    async def get_teacher(name: str) -> wire.Teacher:
+    async def get_teacher(name: str) -> replies.Teacher:
         """Describe a teacher."""
-        return wire.Teacher.of(await admission.in_thread(lambda: ranker.describe(name)))
+        return replies.Teacher.of(await admission.in_thread(lambda: ranker.facts(name)))
 
     @http.delete("/v1/teachers/{name}", tags=["teachers"])
-    async def delete_teacher(name: str) -> wire.TeacherName:
+    async def delete_teacher(name: str) -> requests.TeacherName:
         """Remove a teacher."""
         await admission.in_thread(lambda: ranker.delete(name))
-        return wire.TeacherName(name=name)
+        return requests.TeacherName(name=name)
 
 
 def _students(http: FastAPI, admission: Admission) -> None:
     ranker = admission.ranker
     cheapest = {"teacher": "digits", "architectures": [str(ranker.space.smallest)]}
-    examples: Any = {"the cheapest student": {"value": cheapest}}
+    examples: dict[str, Example] = {"the cheapest student": {"value": cheapest}}
 
-    @http.post("/v1/search", tags=["students"], response_model=wire.SearchReply)
+    @http.post("/v1/search", tags=["students"], response_model=replies.SearchReply)
     async def search(
-        request: Annotated[wire.StreamedSearchRequest, Body(openapi_examples=SEARCH)],
-    ) -> Any:
+        request: Annotated[requests.StreamedSearchRequest, Body(openapi_examples=SEARCH)],
+    ) -> replies.SearchReply | StreamingResponse:
         """Rank the students of a teacher within a budget."""
         if not request.stream:
             return await admission.search(request)
-        replies = admission.stream(request)
-        first = await anext(replies)  # so that a refusal still has its own status
-        return StreamingResponse(_lines(first, replies), media_type="application/x-ndjson")
+        stream = admission.stream(request)
+        first = await anext(stream)  # so that a refusal still has its own status
+        return StreamingResponse(_lines(first, stream), media_type="application/x-ndjson")
 
     @http.post("/v1/score", tags=["students"])
     async def score(
-        request: Annotated[wire.ScoreRequest, Body(openapi_examples=examples)],
-    ) -> wire.ScoreReply:
+        request: Annotated[requests.ScoreRequest, Body(openapi_examples=examples)],
+    ) -> replies.ScoreReply:
         """Predict given students, in the given order."""
         return await admission.score(request)
 
     @http.get("/v1/space", tags=["students"])
-    async def get_space() -> wire.Space:
+    async def get_space() -> replies.Space:
         """Describe the search space: widths, depths, strides."""
-        return wire.Space.of(ranker)
+        return replies.Space.of(ranker)
 
     @http.get("/v1/predictor", tags=["students"])
-    async def get_predictor() -> wire.Predictor:
+    async def get_predictor() -> replies.Predictor:
         """Describe the predictor, and the limits of requests."""
-        return wire.Predictor.of(ranker)
+        return replies.Predictor.of(ranker)
 
 
 async def _lines(
-    first: wire.SearchReply, others: AsyncGenerator[wire.SearchReply]
+    first: replies.SearchReply, others: AsyncGenerator[replies.SearchReply]
 ) -> AsyncIterator[str]:
     """Write replies as lines; a client that hangs up closes this, and this closes the search."""
     async with contextlib.aclosing(others):
@@ -167,7 +171,7 @@ async def _lines(
             async for reply in others:
                 yield reply.model_dump_json() + "\n"
         except (DassError, StorageError) as error:
-            yield wire.explain(error).model_dump_json() + "\n"
+            yield refusals.explain(error).model_dump_json() + "\n"
 
 
 def _health(http: FastAPI, admission: Admission) -> None:
@@ -186,19 +190,19 @@ def _health(http: FastAPI, admission: Admission) -> None:
 class _Door:
     """ASGI: refuses calls without the token and bodies beyond the limit; adds safe headers."""
 
-    def __init__(self, app: Any, admission: Admission) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
         self.app, self.admission = app, admission
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin1"): value for name, value in scope["headers"]}
 
-        async def sealed(message: Any) -> None:
+        async def sealed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 more = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
-                message = message | {"headers": [*message.get("headers", []), *more]}
+                message = {**message, "headers": [*message.get("headers", []), *more]}
             await send(message)
 
         try:
@@ -206,20 +210,20 @@ class _Door:
                 self.admission.check_token(
                     headers.get("authorization", b"").decode("latin1") or None
                 )
-            receive = await _whole(receive, self._most(scope))
+            receive = await _body(receive, self._most(scope))
         except DassError as error:
             await refusal(error)(scope, receive, sealed)
             return
         await self.app(scope, receive, sealed)
 
-    def _most(self, scope: Any) -> int:
+    def _most(self, scope: Scope) -> int:
         limits = self.admission.ranker.limits
         if scope["path"] == "/v1/teachers":
             return limits.upload_bytes * 4 // 3 + limits.request_bytes  # in base64
         return limits.request_bytes
 
 
-async def _whole(receive: Any, most: int) -> Any:
+async def _body(receive: Receive, most: int) -> Receive:
     """Read a body up to a limit; return a `receive` that gives it again.
 
     Raises:
@@ -234,9 +238,9 @@ async def _whole(receive: Any, most: int) -> Any:
         size, more = size + len(parts[-1]), message.get("more_body", False)
         if size > most:
             raise TooLarge(f"a request must have at most {most:,} bytes, but has more")
-    body: list[Any] = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
+    body: list[Message] = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
 
-    async def again() -> Any:
+    async def again() -> Message:
         return body.pop() if body else await receive()
 
     return again

@@ -116,18 +116,8 @@ def line_of(name):
     raise AssertionError(f"{name} must stand in ORDER; give it the line that it belongs on")
 
 
-STILL_IMPORTED = {
-    ("cluster.metrics", "cluster.fleet.job"),
-}
-"""Imports that break the order and are on their way out."""
-
 GRAPH = {
-    name: {
-        found
-        for found in imports(tree)
-        if found in MODULES and (name, found) not in STILL_IMPORTED
-    }
-    for name, tree in TREES.items()
+    name: {found for found in imports(tree) if found in MODULES} for name, tree in TREES.items()
 }
 
 
@@ -248,14 +238,10 @@ def test_no_module_bears_the_name_of_a_public_function():
 
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_POSITIONAL = 300, 40, 3
 
-STILL_LONG_MODULES: set[str] = {"serve.ranker", "serve.wire"}
-STILL_LONG_FUNCTIONS: set[str] = set()
-STILL_MANY_POSITIONAL: set[str] = {"serve.app.main", "serve.render.main"}
-
 
 @EACH
 def test_a_module_can_be_read_in_one_sitting(name):
-    if not name.endswith(GENERATED) and name not in STILL_LONG_MODULES:
+    if not name.endswith(GENERATED):
         assert len(MODULES[name].read_text().splitlines()) <= MOST_LINES
 
 
@@ -293,14 +279,7 @@ def test_a_function_is_short_and_takes_few_arguments_by_position(name):
     found = dict(functions(name))
     long = {f for f, node in found.items() if lines(node) > MOST_LINES_OF_A_FUNCTION}
     many = {f for f, node in found.items() if positional(node) > MOST_POSITIONAL}
-    assert not long - STILL_LONG_FUNCTIONS and not many - STILL_MANY_POSITIONAL
-
-
-def test_exceptions_are_struck_off_once_they_are_none():
-    found = {f: node for name in MODULES for f, node in functions(name)}
-    assert all(len(MODULES[n].read_text().splitlines()) > MOST_LINES for n in STILL_LONG_MODULES)
-    assert all(lines(found[f]) > MOST_LINES_OF_A_FUNCTION for f in STILL_LONG_FUNCTIONS)
-    assert all(positional(found[f]) > MOST_POSITIONAL for f in STILL_MANY_POSITIONAL)
+    assert not long and not many
 
 
 # --- without Ray ---------------------------------------------------------------------------

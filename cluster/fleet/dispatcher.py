@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Reply
+from cluster.fleet.meters import Meters
 from cluster.fleet.queue import Queue
 from cluster.fleet.settle import settle
-from cluster.metrics import Meters
 from cluster.progress import Progress
 
 logger = logging.getLogger(__name__)

@@ -34,8 +34,8 @@ from cluster.fleet.job import (
     failed_at_start,
 )
 from cluster.fleet.local import Show
+from cluster.fleet.meters import RayMeters
 from cluster.fleet.settle import log_verdict
-from cluster.metrics import RayMeters
 
 logger = logging.getLogger(__name__)
 

@@ -91,7 +91,7 @@ function point(p, x, y, low, high) {
   return made;
 }
 
-/** Draw a student: a row per stage, a bar per block, as wide as its share of the teacher's channels. */
+/** Draw a student: a row per stage, a bar per block, as wide as its fraction of the teacher's channels. */
 export function blocks(architecture, space) {
   const stages = architecture.split("_").map((stage) => stage.split("-").map(Number));
   const row = 44, label = 74, gap = 10;

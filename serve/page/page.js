@@ -58,8 +58,8 @@ function show() {
   $("candidates-value").textContent = Number($("candidates").value).toLocaleString("en");
   if (!t) return;
   $("budget").min = Math.ceil((100 * t.smallest_flops) / t.flops);
-  const share = $("budget").value / 100;
-  $("budget-value").textContent = `${$("budget").value} % · ${count(share * t.flops)}`;
+  const fraction = $("budget").value / 100;
+  $("budget-value").textContent = `${$("budget").value} % · ${count(fraction * t.flops)}`;
   $("budget").setAttribute("aria-valuetext", `${$("budget").value} percent of the teacher`);
   $("about").textContent =
     `${t.classes} classes, ${percent(t.accuracy)} on validation, ${count(t.flops)} FLOPs, ` +
@@ -107,7 +107,7 @@ async function search(event) {
       if (reply.error) throw new Error(reply.message);
       draw(reply, t);
       $("progress").value = reply.done ? 1 : reply.scored / reply.candidates;
-      const by = reply.by_size ? " by size, as this teacher is out of the distribution that was learned from" : "";
+      const by = reply.by_size ? " by size, as this teacher is out of the distribution of meta-training" : "";
       const so = `${reply.scored.toLocaleString("en")} candidates in ${reply.seconds.toFixed(1)} s`;
       say(reply.done ? `Done: ${so}${by}.` : `${so}…`);
     }

@@ -12,7 +12,7 @@ import pytest
 
 from dass.errors import CorruptArtifact, StorageError
 from serve import dass_pb2 as pb
-from serve import rpc, web, wire
+from serve import refusals, requests, rpc, web
 from serve.admission import Admission
 from serve.limits import Limits, Overloaded, TookTooLong, Unauthenticated, Unavailable
 from serve.ranker import Ranker
@@ -51,7 +51,7 @@ def admission_of(registry, scoring=None, **limits):
 
 
 def request(**changes):
-    return wire.SearchRequest(**SEARCH | changes)
+    return requests.SearchRequest(**SEARCH | changes)
 
 
 # a client that hangs up
@@ -129,15 +129,15 @@ def test_what_takes_too_long_is_given_up_running_or_waiting(registry):
 # the one table
 
 
-@pytest.mark.parametrize("error", wire.STATUS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("error", refusals.STATUS, ids=lambda kind: kind.__name__)
 def test_every_error_has_its_status_over_http_and_grpc(registry, error, monkeypatch):
-    code, status = wire.STATUS[error]
+    code, status = refusals.STATUS[error]
 
     def refuse(*_):
         raise error("so it is")
 
     ranker = Ranker.open(registry, limits=Limits(**LIMITS))
-    monkeypatch.setattr(ranker, "describe", refuse)
+    monkeypatch.setattr(ranker, "facts", refuse)
     answer = asgi(ranker, "GET", "/v1/teachers/digits")
     assert answer.status_code == code
     assert answer.json() == {"error": error.__name__, "message": "so it is"}
@@ -161,7 +161,7 @@ def call(ranker, method, message, context, *, token=None, insecure=True):
 def test_the_documentation_has_every_status():
     rows = re.findall(r"^\| .* \| (\d{3})\b.* \| ([A-Z_]+) \|$", text("docs/service.md"), re.M)
     assert {(int(code), name) for code, name in rows} == {
-        (code, status.name) for code, status in wire.STATUS.values()
+        (code, status.name) for code, status in refusals.STATUS.values()
     }
 
 
@@ -172,7 +172,7 @@ def text(path):
 
 
 def test_a_fault_of_our_own_is_not_told_to_clients():
-    told = wire.explain(RuntimeError("/secret/path"))
+    told = refusals.explain(RuntimeError("/secret/path"))
     assert told.error == "InternalError" and "secret" not in told.message
 
 
@@ -216,7 +216,7 @@ def test_one_broken_teacher_hides_no_other(registry):
     names = [t["name"] for t in asgi(ranker, "GET", "/v1/teachers").json()["teachers"]]
     assert "digits" in names and "broken" not in names
     with pytest.raises(CorruptArtifact):
-        ranker.describe("broken")
+        ranker.facts("broken")
     registry.store.delete("teachers/broken/config.json")
 
 

@@ -1,6 +1,6 @@
 """The page in a real browser, by mouse and by keyboard; headless Chromium from Debian.
 
-The service is that of `test_serve.py`, started once for both.
+The service is that of `test_app.py`, started once for both.
 """
 
 import json

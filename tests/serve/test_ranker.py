@@ -10,7 +10,7 @@ import pytest
 
 from dass.errors import DassError
 from serve import dass_pb2 as pb
-from serve import proto, rpc, web, wire
+from serve import proto, refusals, rpc, web
 from serve.admission import Admission
 from serve.limits import Limits
 from serve.ranker import Ranker
@@ -27,13 +27,6 @@ ROUTES = {
     "DeleteTeacher": ("DELETE", "/v1/teachers/{}"),
     "GetSpace": ("GET", "/v1/space"),
     "GetPredictor": ("GET", "/v1/predictor"),
-}
-REQUESTS = {
-    "Score": wire.ScoreRequest,
-    "Search": wire.SearchRequest,
-    "RegisterTeacher": wire.Registration,
-    "GetTeacher": wire.TeacherName,
-    "DeleteTeacher": wire.TeacherName,
 }
 MESSAGES = {
     "Score": pb.ScoreRequest,
@@ -74,7 +67,7 @@ class Context:
 
 
 def plain(message):
-    """Return a message as the JSON values of `serve.wire`."""
+    """Return a message as the JSON values of its model."""
     return proto.fields(message)
 
 
@@ -138,7 +131,7 @@ class HttpClient:
 
 
 def _status(name):
-    return next(code.name for kind, (_, code) in wire.STATUS.items() if kind.__name__ == name)
+    return next(code.name for kind, (_, code) in refusals.STATUS.items() if kind.__name__ == name)
 
 
 def asgi(ranker, verb, path, body=None, *, token=None, headers=None, content=None):

@@ -11,8 +11,8 @@ import pytest
 from cluster.fleet.child import Child, attempt, sealed
 from cluster.fleet.dispatcher import Dispatcher, Report
 from cluster.fleet.job import ChildDied, FleetError, Idle, Job, Lease, Reply, Sealed, Verdict
+from cluster.fleet.meters import Meters
 from cluster.fleet.queue import Queue
-from cluster.metrics import Meters
 from cluster.progress import Progress
 from dass.errors import StoreUnavailable
 

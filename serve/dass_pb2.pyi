@@ -1,0 +1,287 @@
+"""The messages of `dass.proto`, for type checkers.
+
+Written by `python -m grpc_tools.protoc -I . --pyi_out=. serve/dass.proto`, formatted by ruff.
+"""
+
+from collections.abc import Iterable as _Iterable
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar
+
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ListTeachersRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SpaceRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class PredictorRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class TeacherName(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: str | None = ...) -> None: ...
+
+class Registration(_message.Message):
+    __slots__ = ("accuracy", "classes", "name", "path", "space", "weights")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    space: str
+    classes: int
+    accuracy: float
+    weights: bytes
+    path: str
+    def __init__(
+        self,
+        name: str | None = ...,
+        space: str | None = ...,
+        classes: int | None = ...,
+        accuracy: float | None = ...,
+        weights: bytes | None = ...,
+        path: str | None = ...,
+    ) -> None: ...
+
+class Teacher(_message.Message):
+    __slots__ = (
+        "accuracy",
+        "classes",
+        "flops",
+        "name",
+        "parameters",
+        "smallest_flops",
+        "smallest_parameters",
+        "space",
+    )
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    FLOPS_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    SMALLEST_FLOPS_FIELD_NUMBER: _ClassVar[int]
+    SMALLEST_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    space: str
+    classes: int
+    accuracy: float
+    flops: int
+    parameters: int
+    smallest_flops: int
+    smallest_parameters: int
+    def __init__(
+        self,
+        name: str | None = ...,
+        space: str | None = ...,
+        classes: int | None = ...,
+        accuracy: float | None = ...,
+        flops: int | None = ...,
+        parameters: int | None = ...,
+        smallest_flops: int | None = ...,
+        smallest_parameters: int | None = ...,
+    ) -> None: ...
+
+class TeacherList(_message.Message):
+    __slots__ = ("teachers",)
+    TEACHERS_FIELD_NUMBER: _ClassVar[int]
+    teachers: _containers.RepeatedCompositeFieldContainer[Teacher]
+    def __init__(self, teachers: _Iterable[Teacher | _Mapping] | None = ...) -> None: ...
+
+class Support(_message.Message):
+    __slots__ = ("architecture", "validation_accuracy")
+    ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
+    VALIDATION_ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    architecture: str
+    validation_accuracy: float
+    def __init__(
+        self, architecture: str | None = ..., validation_accuracy: float | None = ...
+    ) -> None: ...
+
+class SearchRequest(_message.Message):
+    __slots__ = (
+        "algorithm",
+        "candidates",
+        "k",
+        "max_flops",
+        "max_flops_share",
+        "max_parameters",
+        "seed",
+        "support",
+        "teacher",
+    )
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    MAX_FLOPS_FIELD_NUMBER: _ClassVar[int]
+    MAX_FLOPS_SHARE_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    teacher: str
+    max_flops: int
+    max_flops_share: float
+    max_parameters: int
+    candidates: int
+    k: int
+    algorithm: str
+    seed: int
+    support: _containers.RepeatedCompositeFieldContainer[Support]
+    def __init__(
+        self,
+        teacher: str | None = ...,
+        max_flops: int | None = ...,
+        max_flops_share: float | None = ...,
+        max_parameters: int | None = ...,
+        candidates: int | None = ...,
+        k: int | None = ...,
+        algorithm: str | None = ...,
+        seed: int | None = ...,
+        support: _Iterable[Support | _Mapping] | None = ...,
+    ) -> None: ...
+
+class Prediction(_message.Message):
+    __slots__ = ("accuracy", "architecture", "flops", "parameters", "uncertainty")
+    ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    UNCERTAINTY_FIELD_NUMBER: _ClassVar[int]
+    FLOPS_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    architecture: str
+    accuracy: float
+    uncertainty: float
+    flops: int
+    parameters: int
+    def __init__(
+        self,
+        architecture: str | None = ...,
+        accuracy: float | None = ...,
+        uncertainty: float | None = ...,
+        flops: int | None = ...,
+        parameters: int | None = ...,
+    ) -> None: ...
+
+class SearchReply(_message.Message):
+    __slots__ = ("by_size", "candidates", "done", "pareto", "scored", "seconds", "teacher", "top")
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    SCORED_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    TOP_FIELD_NUMBER: _ClassVar[int]
+    PARETO_FIELD_NUMBER: _ClassVar[int]
+    BY_SIZE_FIELD_NUMBER: _ClassVar[int]
+    teacher: str
+    done: bool
+    scored: int
+    candidates: int
+    seconds: float
+    top: _containers.RepeatedCompositeFieldContainer[Prediction]
+    pareto: _containers.RepeatedCompositeFieldContainer[Prediction]
+    by_size: bool
+    def __init__(
+        self,
+        teacher: str | None = ...,
+        done: bool | None = ...,
+        scored: int | None = ...,
+        candidates: int | None = ...,
+        seconds: float | None = ...,
+        top: _Iterable[Prediction | _Mapping] | None = ...,
+        pareto: _Iterable[Prediction | _Mapping] | None = ...,
+        by_size: bool | None = ...,
+    ) -> None: ...
+
+class ScoreRequest(_message.Message):
+    __slots__ = ("architectures", "support", "teacher")
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    ARCHITECTURES_FIELD_NUMBER: _ClassVar[int]
+    SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    teacher: str
+    architectures: _containers.RepeatedScalarFieldContainer[str]
+    support: _containers.RepeatedCompositeFieldContainer[Support]
+    def __init__(
+        self,
+        teacher: str | None = ...,
+        architectures: _Iterable[str] | None = ...,
+        support: _Iterable[Support | _Mapping] | None = ...,
+    ) -> None: ...
+
+class ScoreReply(_message.Message):
+    __slots__ = ("predictions",)
+    PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
+    predictions: _containers.RepeatedCompositeFieldContainer[Prediction]
+    def __init__(self, predictions: _Iterable[Prediction | _Mapping] | None = ...) -> None: ...
+
+class Stage(_message.Message):
+    __slots__ = ("options", "stride")
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    STRIDE_FIELD_NUMBER: _ClassVar[int]
+    options: _containers.RepeatedScalarFieldContainer[int]
+    stride: int
+    def __init__(self, options: _Iterable[int] | None = ..., stride: int | None = ...) -> None: ...
+
+class Space(_message.Message):
+    __slots__ = ("depth", "image_size", "largest", "name", "smallest", "stages")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_FIELD_NUMBER: _ClassVar[int]
+    SMALLEST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    stages: _containers.RepeatedCompositeFieldContainer[Stage]
+    depth: int
+    image_size: int
+    largest: str
+    smallest: str
+    def __init__(
+        self,
+        name: str | None = ...,
+        stages: _Iterable[Stage | _Mapping] | None = ...,
+        depth: int | None = ...,
+        image_size: int | None = ...,
+        largest: str | None = ...,
+        smallest: str | None = ...,
+    ) -> None: ...
+
+class Limit(_message.Message):
+    __slots__ = ("most", "name")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    most: float
+    def __init__(self, name: str | None = ..., most: float | None = ...) -> None: ...
+
+class Predictor(_message.Message):
+    __slots__ = ("card", "limits", "members", "recipe", "space")
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    RECIPE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    space: str
+    recipe: str
+    members: int
+    card: str
+    limits: _containers.RepeatedCompositeFieldContainer[Limit]
+    def __init__(
+        self,
+        space: str | None = ...,
+        recipe: str | None = ...,
+        members: int | None = ...,
+        card: str | None = ...,
+        limits: _Iterable[Limit | _Mapping] | None = ...,
+    ) -> None: ...

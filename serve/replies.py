@@ -1,0 +1,181 @@
+"""What a client is answered: the replies of both protocols, written from the ranker's values.
+
+Knows nothing of how a reply is sent, nor of what was asked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from dass.searching.evolution import Generation
+from dass.searching.prediction import Prediction as Predicted
+from serve.catalogue import TeacherFacts
+from serve.ranker import Ranker, SearchSpec
+from serve.wire import Model
+
+
+class Teacher(Model):
+    """The facts of a teacher."""
+
+    name: str
+    space: str
+    classes: int
+    accuracy: float
+    """On its validation images; a fraction."""
+    flops: int
+    """Multiply-adds of one forward pass."""
+    parameters: int
+    """Trainable parameters."""
+    smallest_flops: int
+    """Multiply-adds of the cheapest student: the least possible `max_flops`."""
+    smallest_parameters: int
+    """Parameters of the cheapest student."""
+
+    @classmethod
+    def of(cls, facts: TeacherFacts) -> Teacher:
+        """Write a teacher's facts."""
+        return cls(**{name: getattr(facts, name) for name in cls.model_fields})
+
+
+class TeacherList(Model):
+    """The teachers whose students can be ranked."""
+
+    teachers: list[Teacher]
+
+
+class Prediction(Model):
+    """What is predicted of one student."""
+
+    architecture: str
+    """Its id."""
+    accuracy: float
+    """Predicted accuracy after distillation; a fraction."""
+    uncertainty: float | None = None
+    """Standard deviation over the ensemble; none where it has one member."""
+    flops: int
+    """Multiply-adds of one forward pass."""
+    parameters: int
+    """Trainable parameters."""
+
+    @classmethod
+    def of(cls, prediction: Predicted) -> Prediction:
+        """Write a prediction."""
+        return cls(
+            architecture=str(prediction.architecture),
+            accuracy=prediction.accuracy,
+            uncertainty=prediction.std,
+            flops=prediction.flops,
+            parameters=prediction.parameters,
+        )
+
+
+class ScoreReply(Model):
+    """Predictions in the order of the request."""
+
+    predictions: list[Prediction]
+
+
+class SearchReply(Model):
+    """A ranking: the answer, or how it stands."""
+
+    teacher: str
+    done: bool
+    """Whether this is the answer, or progress."""
+    scored: int
+    """Distinct candidates scored so far."""
+    candidates: int
+    """Candidates asked for."""
+    seconds: float
+    """Since the request was taken up."""
+    top: list[Prediction]
+    """The best so far, best first."""
+    pareto: list[Prediction]
+    """Those that no candidate beats in both FLOPs and accuracy, cheapest first."""
+    by_size: bool
+    """Whether size alone gave the order: the teacher is out of distribution."""
+
+    @classmethod
+    def of(
+        cls, spec: SearchSpec, found: Generation, *, done: bool, seconds: float, by_size: bool
+    ) -> SearchReply:
+        """Write a generation."""
+        return cls(
+            teacher=spec.teacher,
+            done=done,
+            scored=found.scored,
+            candidates=spec.config.candidates,
+            seconds=seconds,
+            top=[Prediction.of(p) for p in found.top],
+            pareto=[Prediction.of(p) for p in found.pareto],
+            by_size=by_size,
+        )
+
+
+class Stage(Model):
+    """Blocks of one resolution."""
+
+    options: list[int]
+    """Widths that a block may have, ascending."""
+    stride: int
+    """Stride of the first block."""
+
+
+class Space(Model):
+    """Which students there are."""
+
+    name: str
+    stages: list[Stage]
+    depth: int
+    """Most blocks of a stage; at least 1."""
+    image_size: int
+    """Rows and columns of an image."""
+    largest: str
+    """Id of the teacher's architecture."""
+    smallest: str
+    """Id of the cheapest student."""
+
+    @classmethod
+    def of(cls, ranker: Ranker) -> Space:
+        """Write the ranker's space."""
+        space = ranker.space
+        rows = zip(space.options.tolist(), space.strides, strict=True)
+        return cls(
+            name=space.name,
+            stages=[Stage(options=options, stride=stride) for options, stride in rows],
+            depth=space.depth,
+            image_size=space.image_size,
+            largest=str(space.largest),
+            smallest=str(space.smallest),
+        )
+
+
+class Limit(Model):
+    """A bound of requests."""
+
+    name: str
+    most: float
+
+
+class Predictor(Model):
+    """The predictor's purpose and card, and the limits of requests."""
+
+    space: str
+    recipe: str
+    """Name of the student recipe that its predictions hold for."""
+    members: int
+    """Predictors in the ensemble."""
+    card: str
+    """As JSON: what it was trained on and reached."""
+    limits: list[Limit]
+
+    @classmethod
+    def of(cls, ranker: Ranker) -> Predictor:
+        """Write the ranker's predictor."""
+        return cls(
+            space=ranker.ensemble.config.space,
+            recipe=ranker.ensemble.config.recipe,
+            members=len(ranker.ensemble.members),
+            card=json.dumps(ranker.card),
+            limits=[Limit(name=n, most=float(v)) for n, v in asdict(ranker.limits).items()],
+        )

@@ -1,0 +1,116 @@
+"""What a client may ask: the requests of both protocols, checked, and as the ranker takes them.
+
+Knows nothing of how a request came, nor of what is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dass.searching.evolution import SearchConfig
+from serve import catalogue, scoring
+from serve.ranker import SearchSpec
+from serve.wire import Base64, Count, Fraction, Id, Model, Name
+
+
+class Support(Model):
+    """A student of the teacher that was distilled and measured."""
+
+    architecture: Id
+    """Its id, such as 5_14-10_20-32: block widths joined by '-', stages by '_'."""
+    validation_accuracy: Annotated[float, Field(ge=0, le=1)]
+    """On validation images; a fraction."""
+
+
+class SearchRequest(Model):
+    """Whose students, how cheap, and how to search for them."""
+
+    teacher: Name
+    """Name of a registered teacher."""
+    max_flops: Count | None = None
+    """Most multiply-adds of one forward pass."""
+    max_flops_share: Fraction | None = None
+    """The same as a fraction of the teacher's; not both."""
+    max_parameters: Count | None = None
+    """Most trainable parameters."""
+    candidates: Count = 1000
+    """Distinct architectures to score."""
+    k: Count = 5
+    """Best predictions to return."""
+    algorithm: Literal["evolution", "random"] = "evolution"
+    """Regularised evolution, or independent draws."""
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 0
+    """Equal seeds, equal answers."""
+    support: list[Support] = Field(default=[])
+    """Measured students to adapt on, beside the teacher itself."""
+
+    def plain(self) -> SearchSpec:
+        """Return the search as the ranker takes it."""
+        return SearchSpec(
+            teacher=self.teacher,
+            max_flops=self.max_flops,
+            max_flops_fraction=self.max_flops_share,
+            max_parameters=self.max_parameters,
+            config=SearchConfig(
+                algorithm=self.algorithm, candidates=self.candidates, top=self.k, seed=self.seed
+            ),
+            support=measured(self.support),
+        )
+
+
+class StreamedSearchRequest(SearchRequest):
+    """A search over HTTP, whose progress may be streamed."""
+
+    stream: bool = False
+    """Answer with a line of JSON after every generation (NDJSON); the last one has `done`."""
+
+
+class ScoreRequest(Model):
+    """Which students to predict."""
+
+    teacher: Name
+    """Name of a registered teacher."""
+    architectures: list[Id]
+    """Ids of students, repeated or not."""
+    support: list[Support] = Field(default=[])
+    """Measured students to adapt on."""
+
+
+class Registration(Model):
+    """A teacher to be."""
+
+    name: Name
+    """Name it is asked for by."""
+    space: Annotated[str, Field(min_length=1, max_length=40)]
+    """Name of the search space whose largest member it is."""
+    classes: Count
+    """Number of classes; >= 2."""
+    accuracy: Fraction
+    """On validation images it was not trained on; a fraction in (0, 1]."""
+    weights: Base64 | None = None
+    """A safetensors file with torchvision's names, in base64; exactly one of this and `path`."""
+    path: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+    """Key of such a file inside the service's store."""
+
+    def plain(self) -> catalogue.Registration:
+        """Return the registration as the ranker takes it."""
+        return catalogue.Registration(
+            **{name: getattr(self, name) for name in type(self).model_fields}
+        )
+
+
+class TeacherName(Model):
+    """Which teacher."""
+
+    name: Name
+
+
+def measured(support: Sequence[Support]) -> tuple[scoring.Support, ...]:
+    """Return measured students as the ranker takes them."""
+    return tuple(
+        scoring.Support(architecture=s.architecture, validation_accuracy=s.validation_accuracy)
+        for s in support
+    )
