@@ -101,16 +101,23 @@ def _percent(fraction: float | None) -> str:
     return "no interval" if fraction is None else f"{100 * fraction:.0f} %"
 
 
-def text(found: Comparison) -> str:
-    """Return the whole result as Markdown."""
-    parts = [
+def introduction(found: Comparison) -> str:
+    """Say in a paragraph what was compared, and what counts."""
+    return (
         f"{len(found.headline)} of {found.facts['unseen_datasets']} unseen datasets in the "
         f"headline; {found.facts['train_students']} students of {found.facts['train_teachers']} "
         f"teachers to learn from. Regret in points of test accuracy, mean of three budgets. "
         f"Strongest on validation tasks: {found.chosen}; p is the exact sign-flip test against "
         f"the strongest of all. Coverage of the ensemble's 90 % intervals: "
         f"{_percent(found.facts['coverage'])}. Unlike all teachers learned from, hence answered "
-        f"by size: {', '.join(found.facts['answered_by_size']) or 'none'}.",
+        f"by size: {', '.join(found.facts['answered_by_size']) or 'none'}."
+    )
+
+
+def text(found: Comparison) -> str:
+    """Return the whole result as Markdown."""
+    parts = [
+        introduction(found),
         markdown(HEAD, summary(found)),
     ]
     titles = {"pool": "Architectures of the pool", "others": "Architectures seen in no training"}

@@ -1,8 +1,8 @@
 """What there is to watch: the panels of the dashboard and the alerts, as two tables.
 
-Names are those of cluster/metrics.py and cluster/fleet/meters.py with Ray's prefix; a panel asks for rates over five minutes,
-so that a counter that starts anew with its process does no harm. Knows nothing of the files that
-Grafana and Prometheus read (`dashboards.py`).
+Names are those of cluster/metrics.py and cluster/fleet/meters.py with Ray's prefix; a panel asks
+for rates over five minutes, so that a counter that starts anew with its process does no harm.
+Knows nothing of the files that Grafana and Prometheus read (`dashboards.py`).
 """
 
 from dataclasses import dataclass

@@ -149,16 +149,7 @@ def evaluate(
     scorers = scoring.fitted(config.space, known) | predictors(config, labels.registry, first)
     scores = [scoring.table(scorers, first)]
     if config.proxies:
-        scores.append(
-            scoring.expensive(
-                labels.registry.store,
-                first,
-                config.student,
-                names=config.proxies,
-                data=config.data_root,
-                advance=advance,
-            )
-        )
+        scores.append(_expensive(config, labels, first, advance=advance))
     table = pd.concat(scores, ignore_index=True)
     pool = stratified(by_name(config.space), config.pool, seed=config.pool_seed)
     tasks = measure(table, first, pool={str(a) for a in pool})
@@ -186,6 +177,23 @@ def evaluate(
             **judgement(scorers.get(SHIPPED), unseen, labels.of_recipe),
             "students": {one.teacher.name: len(one.records) for one in first},
         },
+    )
+
+
+def _expensive(
+    config: EvaluateConfig,
+    labels: _Labels,
+    teachers: Sequence[LabelledTeacher],
+    *,
+    advance: Callable[[int], None],
+) -> pd.DataFrame:
+    return scoring.expensive(
+        labels.registry.store,
+        teachers,
+        config.student,
+        names=config.proxies,
+        data=config.data_root,
+        advance=advance,
     )
 
 
