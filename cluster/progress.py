@@ -29,8 +29,8 @@ class Progress:
     """Since the run began."""
     busy_s: float = 0.0
     """Worker-seconds spent in jobs, lost ones and failed ones too."""
-    share: float = 0.0
-    """Share of the whole cost that is done or failed, in [0, 1]."""
+    fraction: float = 0.0
+    """Fraction of the total cost that is done or failed, in [0, 1]."""
     kinds: tuple[tuple[str, int, int], ...] = ()
     """Of each kind of job: its name, how many are done, how many there are."""
 
@@ -42,9 +42,9 @@ class Progress:
     @property
     def left_s(self) -> float | None:
         """Seconds left if cost goes on falling as it did; `None` before the first job ended."""
-        if self.share <= 0:
+        if self.fraction <= 0:
             return None
-        return self.seconds * (1 - min(1.0, self.share)) / self.share
+        return self.seconds * (1 - min(1.0, self.fraction)) / self.fraction
 
     def line(self, unit: str = "items") -> str:
         """Return one line: `12/100 students, 2 running, 480 students/h, 0:11:00 left`.

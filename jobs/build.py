@@ -30,7 +30,7 @@ from jobs.planning.worker import Worker
 
 
 def on_ray(config: BuildConfig) -> bool:
-    """Tell whether Ray does the work."""
+    """Return whether Ray does the work."""
     return config.engine == "ray" or (config.engine == "auto" and "RAY_ADDRESS" in os.environ)
 
 

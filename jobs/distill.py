@@ -35,7 +35,7 @@ class DistillConfig:
     recipe: Recipe = field(default_factory=Recipe)
     """How it is distilled; predictions hold for the recipe that the predictor was trained on."""
     seed: int = 0
-    """Of order, augmentation and views."""
+    """Seed of order, augmentation and views."""
     device: str = "cpu"
     """cpu or cuda."""
     data_root: str = "data"

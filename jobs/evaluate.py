@@ -106,7 +106,7 @@ def introduction(found: Comparison) -> str:
     return (
         f"{len(found.headline)} of {found.facts['unseen_datasets']} unseen datasets in the "
         f"headline; {found.facts['train_students']} students of {found.facts['train_teachers']} "
-        f"teachers to learn from. Regret in points of test accuracy, mean of three budgets. "
+        f"meta-training teachers. Regret in points of test accuracy, mean of three budgets. "
         f"Strongest on validation tasks: {found.chosen}; p is the exact sign-flip test against "
         f"the strongest of all. Coverage of the ensemble's 90 % intervals: "
         f"{_percent(found.facts['coverage'])}. Unlike all teachers learned from, hence answered "

@@ -3,7 +3,7 @@
     python -m jobs.publish evidence
 
 Teachers are those of validation and unseen tasks, in half precision, as all predictors but the
-first are; of the teachers to learn from the students' embeddings go along, so that predictors can
+first are; of the meta-training teachers the students' embeddings go along, so that predictors can
 be trained on the folder. A file whose content stays the same is not written again. The folder has
 the layout of a store, so that every job runs on it.
 """

@@ -1,6 +1,6 @@
 """Search for a teacher's best students within a budget, without training any.
 
-python -m jobs.search micro --teacher NAME --max-flops-share 0.5
+python -m jobs.search micro --teacher NAME --max-flops-fraction 0.5
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
@@ -33,8 +35,10 @@ class SearchJobConfig:
     """Name of the predictor in the store."""
     max_flops: int | None = None
     """Most multiply-adds of one forward pass."""
-    max_flops_share: float | None = None
-    """The same as a share of the teacher's, in (0, 1]."""
+    max_flops_fraction: Annotated[float | None, tyro.conf.arg(aliases=("--max-flops-share",))] = (
+        None
+    )
+    """The same as a fraction of the teacher's, in (0, 1]."""
     max_parameters: int | None = None
     """Most trainable parameters."""
     measured: bool = False
@@ -45,19 +49,19 @@ class SearchJobConfig:
     """cpu or cuda."""
 
     def __post_init__(self) -> None:
-        if self.max_flops is not None and self.max_flops_share is not None:
+        if self.max_flops is not None and self.max_flops_fraction is not None:
             raise InvalidConfig(
-                "`max_flops` and `max_flops_share` must not both be given, but got "
-                f"{self.max_flops} and {self.max_flops_share}"
+                "`max_flops` and `max_flops_fraction` must not both be given, but got "
+                f"{self.max_flops} and {self.max_flops_fraction}"
             )
-        check_fraction(self.max_flops_share, "max_flops_share")
+        check_fraction(self.max_flops_fraction, "max_flops_fraction")
 
 
 def budget_for(config: SearchJobConfig, teacher: Teacher) -> Budget:
     """Return the budget in absolute numbers."""
     flops = config.max_flops
-    if config.max_flops_share is not None:
-        flops = Budget.of(teacher, flops=config.max_flops_share).max_flops
+    if config.max_flops_fraction is not None:
+        flops = Budget.of(teacher, flops=config.max_flops_fraction).max_flops
     return Budget(max_flops=flops, max_parameters=config.max_parameters)
 
 

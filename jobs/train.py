@@ -39,7 +39,7 @@ from jobs import console
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """Which records to learn from, and how."""
+    """Which records to meta-train on, and how."""
 
     store: str
     """Where records and teachers are and the predictor goes: a folder, or s3://bucket/prefix."""
@@ -132,7 +132,7 @@ def _measured(
 
 
 def episodes_of(data: Mapping[Role, Sequence[Measured]]) -> tuple[list[Episode], list[Episode]]:
-    """Return the episodes to learn from and those to select on.
+    """Return the meta-training episodes and those of validation.
 
     Raises:
         InvalidData: there are none of one sort.

@@ -70,7 +70,7 @@ class TuneConfig:
     weight_decays: tuple[float, ...] = (0.0, 1e-3, 1e-1)
     """Decoupled L2 penalties to try."""
     seed: int = 0
-    """Of the proposals."""
+    """Seed of the proposals."""
 
     def __post_init__(self) -> None:
         rules = {

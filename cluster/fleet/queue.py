@@ -215,7 +215,9 @@ class Queue:
         running = self.running()
         done, failed = self._counts[Verdict.DONE], self._counts[Verdict.FAILED]
         cost = self._open_cost + self._closed_cost
-        share = self._closed_cost / cost if cost else (done + failed) / max(1, len(self._states))
+        fraction = (
+            self._closed_cost / cost if cost else (done + failed) / max(1, len(self._states))
+        )
         return Progress(
             total=len(self._states),
             done=done,
@@ -226,7 +228,7 @@ class Queue:
             kinds=tuple((kind, done, total) for kind, (done, total) in self._kinds.items()),
             seconds=seconds,
             busy_s=self._busy_s + sum(now - lease.started for lease in running),
-            share=share,
+            fraction=fraction,
         )
 
     def _drop(self, lease: Lease, error: str, *, now: float, blame: str | None = None) -> Verdict:

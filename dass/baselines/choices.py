@@ -1,6 +1,6 @@
 """How one would choose a student without a predictor: the largest that fits, or any.
 
-The rivals of a search. Knows nothing of training.
+What a search competes with. Knows nothing of training.
 """
 
 from __future__ import annotations

@@ -52,15 +52,15 @@ class SizeRegression:
     def __init__(self, space: Space, records: Iterable[StudentRecord]) -> None:
         rows = [row for group in centred(records).values() for row in group]
         features = self._features(space, [Architecture.parse(text) for text, _, _ in rows])
-        targets = np.array([deviation for _, deviation, _ in rows])
+        targets = np.array([relative for _, relative, _ in rows])
         self._weights = np.linalg.lstsq(features, targets, rcond=None)[0]
 
     @staticmethod
     def _features(space: Space, architectures: Sequence[Architecture]) -> Float[np.ndarray, "n 5"]:
-        whole = [space.largest]
-        flops = np.log(space.flops(architectures) / space.flops(whole))
+        full = [space.largest]
+        flops = np.log(space.flops(architectures) / space.flops(full))
         size = np.log(
-            space.parameters(architectures, num_classes=0) / space.parameters(whole, num_classes=0)
+            space.parameters(architectures, num_classes=0) / space.parameters(full, num_classes=0)
         )
         return np.stack([np.ones_like(flops), flops, size, flops**2, size**2], axis=1)
 
@@ -126,7 +126,7 @@ def _learned(
 ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
     rows = [row for group in centred(records).values() for row in group]
     encodings = space.encode([Architecture.parse(text) for text, _, _ in rows]).double().numpy()
-    return encodings, np.array([deviation for _, deviation, _ in rows])
+    return encodings, np.array([relative for _, relative, _ in rows])
 
 
 class BoostedTrees:

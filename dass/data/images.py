@@ -180,7 +180,7 @@ def augment(
 
 
 def normalise(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Map pixels 0..255 to -1..1 (mean 0.5, deviation 0.5), in channels-last memory format."""
+    """Map pixels 0..255 to -1..1 (mean and standard deviation 0.5), in channels-last format."""
     pixels = images.to(torch.float32, memory_format=torch.channels_last)
     return pixels.div_(255).sub_(0.5).div_(0.5)
 

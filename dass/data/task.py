@@ -27,7 +27,7 @@ from dass.decoding import decode
 from dass.errors import InvalidConfig, InvalidData, UnknownName
 
 Role = Literal["train", "validation", "unseen"]
-"""What meta-training may do with a task: learn from it, select on it, or report on it."""
+"""What meta-training may do with a task: train on it, validate on it, or test on it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +155,7 @@ class Task:
     train: Split
     """Images to train on."""
     validation: Split
-    """Images to select on: the only accuracy that meta-training and search may read."""
+    """Images to validate on: the only accuracy that meta-training and search may read."""
     test: Split
     """Images to report on."""
 

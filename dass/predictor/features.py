@@ -18,11 +18,11 @@ from torch import Tensor
 from dass.space.space import Space
 
 REFERENCE_MEMBERS = 1000
-"""Uniform draws by whose mean and deviation descriptions are standardised."""
+"""Uniform draws by whose mean and std features are standardised."""
 
 
 def num_features(space: Space) -> int:
-    """Return how many numbers `describe` returns for a student."""
+    """Return how many features there are for a student."""
     return 4 * space.num_stages + 3
 
 
@@ -37,8 +37,8 @@ def student_features(space: Space, encodings: Float[Tensor, "*n d"]) -> Float[Te
         space: whose members they are.
         encodings: what `Space.encode` returned for them.
     """
-    mean, deviation = (value.to(encodings.device) for value in _reference(space))
-    return (_raw(space, encodings) - mean) / deviation
+    mean, std = (value.to(encodings.device) for value in _reference(space))
+    return (_raw(space, encodings) - mean) / std
 
 
 @lru_cache(maxsize=8)
@@ -46,18 +46,18 @@ def _reference(space: Space) -> tuple[Float[Tensor, " f"], Float[Tensor, " f"]]:
     generator = torch.Generator().manual_seed(0)
     members = space.sample(REFERENCE_MEMBERS, generator=generator)
     raw = _raw(space, space.encode(members))
-    deviation = raw.std(0)
+    std = raw.std(0)
     # What all members share (the last stage's last width) is zero, not a division by it.
-    return raw.mean(0), torch.where(deviation > 1e-6, deviation, 1.0)
+    return raw.mean(0), torch.where(std > 1e-6, std, 1.0)
 
 
 def _raw(space: Space, encodings: Float[Tensor, "*n d"]) -> Float[Tensor, "*n f"]:
     full = torch.tensor(space.stage_widths, device=encodings.device, dtype=encodings.dtype)
-    shares = torch.tensor(space.multipliers, device=encodings.device, dtype=encodings.dtype)
+    multipliers = torch.tensor(space.multipliers, device=encodings.device, dtype=encodings.dtype)
     slots = encodings[..., :-1].reshape(
-        *encodings.shape[:-1], space.num_stages, space.depth, len(shares)
+        *encodings.shape[:-1], space.num_stages, space.depth, len(multipliers)
     )
-    widths = slots @ shares * full[:, None]  # *n s b, 0 where there is no block
+    widths = slots @ multipliers * full[:, None]  # *n s b, 0 where there is no block
     there = widths > 0
     depth = there.sum(-1)
     last = widths.gather(-1, (depth - 1).unsqueeze(-1)).squeeze(-1)

@@ -43,7 +43,7 @@ class MetaConfig:
     validate_every: int = 20
     """Episodes between two looks at the validation teachers; >= 1."""
     seed: int = 0
-    """Of initial weights and sampling."""
+    """Seed of initial weights and sampling."""
 
     def __post_init__(self) -> None:
         rules = {
@@ -213,12 +213,12 @@ def fit(
 
     Args:
         predictor: on the device of the episodes.
-        episodes: teachers to learn from.
-        validation: teachers to select on; their weights never learn from these.
+        episodes: teachers to meta-train on.
+        validation: teachers to select the weights by; no gradient is taken on them.
         config: how.
 
     Raises:
-        InvalidConfig: there is no teacher to learn from or none to select on.
+        InvalidConfig: there is no meta-training teacher or no validation teacher.
         DivergedTraining: the loss is not finite.
     """
     _check(episodes, validation, config)
@@ -251,7 +251,7 @@ def fit(
 def _check(episodes: Sequence[Episode], validation: Sequence[Episode], config: MetaConfig) -> None:
     if not episodes or not validation:
         raise InvalidConfig(
-            "meta-training must have at least one teacher to learn from and one to select on, "
+            "meta-training must have at least one meta-training and one validation teacher, "
             f"but got {len(episodes)} and {len(validation)}"
         )
     shortest = min(len(e.accuracies) for e in episodes)

@@ -36,7 +36,7 @@ class Identity:
     recipe: str
     """Name of the training recipe."""
     seed: int
-    """Of order, augmentation and views."""
+    """Seed of order, augmentation and views."""
 
     @property
     def key(self) -> str:

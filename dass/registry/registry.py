@@ -72,7 +72,7 @@ class Registry:
     # --- teachers --------------------------------------------------------------------------
 
     def has_teacher(self, name: str) -> bool:
-        """Tell whether the teacher is published."""
+        """Return whether the teacher is published."""
         return self.store.exists(f"teachers/{name}/{artifacts.MANIFEST}")
 
     def put_teacher(self, teacher: Teacher, facts: Mapping[str, Any]) -> str:
@@ -133,7 +133,7 @@ class Registry:
         return self.store.url(key)
 
     def has_record(self, key: str) -> bool:
-        """Tell whether a record of that key stands alone in the store, not compacted yet."""
+        """Return whether a record of that key stands alone in the store, not compacted yet."""
         return self.store.exists(f"records/{key}.parquet")
 
     def record_keys(self) -> set[str]:
@@ -169,7 +169,7 @@ class Registry:
     # --- predictors ------------------------------------------------------------------------
 
     def has_predictor(self, name: str) -> bool:
-        """Tell whether the predictor is published."""
+        """Return whether the predictor is published."""
         return self.store.exists(f"predictors/{name}/{artifacts.MANIFEST}")
 
     def put_predictor(self, name: str, ensemble: Ensemble, card: Mapping[str, Any]) -> str:
@@ -191,7 +191,7 @@ class Registry:
     # --- embeddings ------------------------------------------------------------------------
 
     def has_embeddings(self, name: str) -> bool:
-        """Tell whether embeddings of the students of this teacher are published."""
+        """Return whether embeddings of the students of this teacher are published."""
         return self.store.exists(f"embeddings/{name}/{artifacts.MANIFEST}")
 
     def embeddings(self, name: str) -> Embeddings:
@@ -203,14 +203,14 @@ class Registry:
         """
         return unpack_embeddings(self._get("embeddings", name), where=f"embeddings of {name}")
 
-    # --- answers ---------------------------------------------------------------------------
+    # --- results ---------------------------------------------------------------------------
 
     def put_student(self, key: str, files: Mapping[str, bytes]) -> str:
         """Publish a trained student; return where."""
         return self._put(f"students/{key}", files)
 
     def has_student(self, key: str) -> bool:
-        """Tell whether the trained student is published."""
+        """Return whether the trained student is published."""
         return self.store.exists(f"students/{key}/{artifacts.MANIFEST}")
 
     def put_search(self, name: str, answer: Generation, facts: Mapping[str, Any]) -> str:

@@ -96,7 +96,7 @@ class Space:
         return self.stage_widths[-1], side, side
 
     def contains(self, architecture: Architecture) -> bool:
-        """Tell whether the architecture is a member."""
+        """Return whether the architecture is a member."""
         return self._violation(architecture) is None
 
     def check(self, architecture: Architecture) -> None:

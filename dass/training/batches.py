@@ -81,7 +81,7 @@ class Online:
 
 
 class Cached:
-    """Draws from augmented copies made once, with the teacher's answers beside them.
+    """Draws from augmented copies made once, with the teacher's logits beside them.
 
     One instance serves all students of a teacher: they differ in order and choice of views only.
     """
@@ -140,9 +140,9 @@ def training_batches(
 
 
 class Shard:
-    """Every worker's share of another feed's batches: one row in `world`, beginning at `rank`.
+    """One worker's rows of all workers' batches: every `world`-th row, beginning at `rank`.
 
-    All workers draw the same batches, so that their shares are disjoint and make the whole.
+    All workers draw the same batches, so that their rows are disjoint and are the batch together.
     """
 
     def __init__(self, source: Batches, *, rank: int, world: int) -> None:

@@ -1,4 +1,4 @@
-"""What a network answers to images: logits and accuracy, over every image given.
+"""Inference: a network's logits and accuracy, over every image given.
 
 Knows nothing of training. Dimension letters: n images, k classes, s pixels.
 """

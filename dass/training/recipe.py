@@ -40,7 +40,7 @@ class Recipe:
     """Which of the teacher's blocks and channels a student starts from."""
     teacher_logits: Literal["live", "views"] = "live"
     """`live` asks the teacher on every step, as published; `views` asks it once per augmented
-    view and shares the answers among all students of the task."""
+    view and shares the teacher's logits among all students of the task."""
     views: int = 8
     """Augmented copies per image under `views`; >= 1."""
 

@@ -153,7 +153,7 @@ def natural(
 
 
 def train_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
-    """Return 26 tasks to learn from, of 26 different draws of 4 to 40 classes.
+    """Return 26 meta-training tasks, of 26 different draws of 4 to 40 classes.
 
     Args:
         weak: how a second, weaker teacher is trained, for the last eight of them.
@@ -172,7 +172,7 @@ def train_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
 
 
 def validation_splits(weak: Recipe) -> tuple[SplitPlan, ...]:
-    """Return eight tasks to select on, of classes that no task to learn from has."""
+    """Return eight validation tasks, of classes that no meta-training task has."""
     cifar = TaskConfig(
         source="npz:data/cifar10.npz",
         train_per_class=130,
