@@ -251,7 +251,7 @@ def fit(
 def _check(episodes: Sequence[Episode], validation: Sequence[Episode], config: MetaConfig) -> None:
     if not episodes or not validation:
         raise InvalidConfig(
-            "meta-training must have at least one meta-training and one validation teacher, "
+            "meta-training must have at least one teacher to train on and one validation teacher, "
             f"but got {len(episodes)} and {len(validation)}"
         )
     shortest = min(len(e.accuracies) for e in episodes)

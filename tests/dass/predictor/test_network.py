@@ -199,7 +199,7 @@ def test_meta_training_is_deterministic():
 
 
 def test_meta_training_without_validation_is_refused():
-    with pytest.raises(InvalidConfig, match="select on"):
+    with pytest.raises(InvalidConfig, match="one validation teacher"):
         next(fit(made(), episodes(2), [], config=MetaConfig()))
 
 
