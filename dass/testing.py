@@ -4,15 +4,19 @@ Needs pytest. A contract is a class of tests: subclass it and add the fixture th
 """
 
 import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 import torch
 
+from dass.errors import InvalidKey, MissingKey, ReadOnlyStore
 from dass.networks.teacher import Teacher
 from dass.predictor.scorer import Scorer
 from dass.space.architecture import Architecture
 from dass.space.space import Space
+from dass.store.store import Store
 
 
 class ScorerContract:
@@ -73,3 +77,90 @@ class ScorerContract:
     ) -> None:
         swapped = replace(teacher, test_accuracy=0.123)
         assert scorer.predict(swapped, members).mean.equal(scorer.predict(teacher, members).mean)
+
+
+class StoreContract:
+    """Of every `Store`, whatever its root speaks to; needs a fixture `store`, empty each time."""
+
+    def test_what_is_written_is_there_and_what_is_not_is_missing(self, store: Store) -> None:
+        assert not store.exists("a/b")
+        with pytest.raises(MissingKey):
+            store.read("a/b")
+        store.write("a/b", b"one")
+        store.write("a/b", b"two")
+        assert store.exists("a/b") and store.read("a/b") == b"two"
+        assert not store.exists("a"), "a folder is no key"
+
+    def test_what_is_deleted_is_gone_and_may_be_deleted_again(self, store: Store) -> None:
+        for key in ("a/b", "a/c"):
+            store.write(key, b"one")
+        store.delete("a/b")
+        store.delete("a/b")
+        assert not store.exists("a/b") and store.list() == ["a/c"]
+        with pytest.raises(MissingKey):
+            store.read("a/b")
+
+    def test_every_byte_comes_back(self, store: Store) -> None:
+        for data in (b"", bytes(range(256)) * 5000):
+            store.write("x", data)
+            assert store.read("x") == data
+
+    def test_a_reader_sees_the_former_content_or_all_of_the_new_one(self, store: Store) -> None:
+        contents = [bytes([i]) * 1_000_000 for i in range(10)]
+
+        def rewrite() -> None:
+            for content in contents:
+                store.write("x", content)
+
+        store.write("x", contents[0])
+        with ThreadPoolExecutor(1) as pool:
+            writing = pool.submit(rewrite)
+            while not writing.done():
+                assert store.read("x") in contents
+        writing.result()
+        assert store.read("x") == contents[-1]
+
+    def test_listing_is_sorted_recursive_and_never_stale(self, store: Store) -> None:
+        assert store.list() == [] and store.list("records") == []
+        for key in ("records/b", "records/a/c", "recordsx/d"):
+            store.write(key, b"")
+        assert store.list("records") == ["records/a/c", "records/b"]
+        store.write("records/z", b"")
+        assert store.list("records")[-1] == "records/z"
+        assert len(store.list()) == 4
+
+    def test_an_artifact_is_published_with_its_manifest(self, store: Store) -> None:
+        store.write_all("x", {"config.json": b"{}", "weights": b"w"}, "config.json")
+        assert store.list("x") == ["x/config.json", "x/weights"]
+        with pytest.raises(InvalidKey, match="manifest"):
+            store.write_all("y", {"weights": b"w"}, "config.json")
+        assert store.list("y") == []
+
+    def test_an_artifact_that_is_not_whole_has_no_manifest(self, store: Store) -> None:
+        with pytest.raises(InvalidKey):
+            store.write_all("x", {"config.json": b"{}", "not//a key": b"w"}, "config.json")
+        assert not store.exists("x/config.json"), "the manifest is written last"
+
+    @pytest.mark.parametrize("key", ["", "../a", "/a", "a//b", "a/../b", "."])
+    def test_no_key_leaves_the_root(self, store: Store, key: str) -> None:
+        with pytest.raises(InvalidKey):
+            store.write(key, b"")
+        for ask in (store.read, store.exists, store.delete, store.url):
+            with pytest.raises(InvalidKey):
+                ask(key)
+
+    def test_a_store_is_a_value(self, store: Store) -> None:
+        store.write("k", b"v")
+        assert pickle.loads(pickle.dumps(store)) == store
+        assert pickle.loads(pickle.dumps(store)).read("k") == b"v"
+
+    def test_one_that_only_reads_changes_nothing(self, store: Store) -> None:
+        store.write("k", b"v")
+        reader = replace(store, read_only=True)
+        with pytest.raises(ReadOnlyStore):
+            reader.write("k", b"other")
+        with pytest.raises(ReadOnlyStore):
+            reader.write_all("x", {"config.json": b"{}"}, "config.json")
+        with pytest.raises(ReadOnlyStore):
+            reader.delete("k")
+        assert reader.exists("k") and reader.read("k") == b"v" and reader.list() == ["k"]

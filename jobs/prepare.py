@@ -2,7 +2,7 @@
 
     python -m jobs.prepare micro
 
-The predictor is the shipped one (`zoo/`) if there is one, else one meta-trained at `micro` scale,
+The predictor is the shipped one if there is one, else one meta-trained at `micro` scale,
 in some two minutes. What is in the store already is left alone.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dass.networks.teacher import Teacher
 from dass.registry.registry import Registry
+from dass.registry.zoo import ROOT as SHIPPED
 from dass.store.store import Store
 from jobs import console
 from jobs.build import build
@@ -27,7 +28,7 @@ class PrepareConfig:
 
     store: str
     """A local folder."""
-    zoo: str = "zoo"
+    zoo: str = str(SHIPPED)
     """Folder of shipped predictors and teachers, laid out as a store; it may be absent."""
     predictor: str = "predictor"
     """Name of the predictor that is served."""

@@ -1,10 +1,11 @@
-"""What the project ships in `zoo/`: measured students, their teachers, and the predictor.
+"""What the project ships: measured students, their teachers, and the predictor.
 
     from dass import zoo
     zoo.records()
     predictor, card = zoo.predictor()
 
-A folder of files that is only read. Knows nothing of how they were made.
+A folder of files that is only read: the checkout's `zoo/`, or what a wheel has of it. Knows
+nothing of how they were made.
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from dass.predictor.records import to_frame
 from dass.registry.registry import Registry
 from dass.store.store import Store
 
-ROOT = Path(__file__).resolve().parents[2] / "zoo"
-"""Where the files lie: beside the package, in a checkout of the project."""
+_INSIDE = Path(__file__).resolve().with_name("shipped")
+ROOT = _INSIDE if _INSIDE.is_dir() else _INSIDE.parents[2] / "zoo"
+"""Where the files lie: `zoo/` beside the package in a checkout of the project, `shipped/` in it
+where it was installed from a wheel (`force-include` in pyproject.toml says how much of it that
+is). `shipped/` comes first: a folder `zoo` beside an installed package may be another's, and a
+checkout has no `shipped/`."""
 
 
 def registry(root: Path | str = ROOT) -> Registry:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dass.errors import InvalidKey, MissingKey
 from dass.store.store import Store
+from dass.testing import StoreContract
 
 
 @pytest.fixture(scope="module")
@@ -31,54 +31,16 @@ def bucket():
     server.stop()
 
 
-@pytest.fixture(params=["folder", "s3"])
-def store(request, tmp_path):
-    if request.param == "folder":
+class TestFolder(StoreContract):
+    @pytest.fixture
+    def store(self, tmp_path):
         return Store(str(tmp_path / "root"))
-    return Store(f"{request.getfixturevalue('bucket')}/{uuid.uuid4().hex}")
 
 
-def test_what_is_written_is_there_and_what_is_not_is_missing(store):
-    assert not store.exists("a/b")
-    with pytest.raises(MissingKey):
-        store.read("a/b")
-    store.write("a/b", b"one")
-    store.write("a/b", b"two")
-    assert store.exists("a/b") and store.read("a/b") == b"two"
-    store.delete("a/b")
-    store.delete("a/b")
-    assert not store.exists("a/b")
-
-
-def test_listing_is_sorted_recursive_and_never_stale(store):
-    assert store.list("records") == []
-    for key in ("records/b", "records/a/c", "recordsx/d"):
-        store.write(key, b"")
-    assert store.list("records") == ["records/a/c", "records/b"]
-    store.write("records/z", b"")
-    assert store.list("records")[-1] == "records/z"
-    assert len(store.list()) == 4
-
-
-def test_an_artifact_is_published_with_its_manifest(store):
-    store.write_all("x", {"config.json": b"{}", "weights": b"w"}, "config.json")
-    assert store.list("x") == ["x/config.json", "x/weights"]
-    with pytest.raises(InvalidKey, match="manifest"):
-        store.write_all("y", {"weights": b"w"}, "config.json")
-
-
-@pytest.mark.parametrize("key", ["", "../a", "/a", "a//b", "a/../b", "."])
-def test_no_key_leaves_the_root(store, key):
-    with pytest.raises(InvalidKey):
-        store.write(key, b"")
-
-
-def test_a_store_is_a_value(store):
-    import pickle
-
-    store.write("k", b"v")
-    assert pickle.loads(pickle.dumps(store)) == store
-    assert pickle.loads(pickle.dumps(store)).read("k") == b"v"
+class TestS3(StoreContract):
+    @pytest.fixture
+    def store(self, bucket):
+        return Store(f"{bucket}/{uuid.uuid4().hex}")
 
 
 def test_pandas_reads_the_records_of_a_folder_beside_unfinished_writes(tmp_path):
