@@ -5,7 +5,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart evidence serve test lint type test-fast test-ray test-chaos \
+.PHONY: help install quickstart evidence serve docs test lint type test-fast test-ray test-chaos \
   test-cluster bench format lock clean
 
 help:  ## list the targets
@@ -30,6 +30,9 @@ evidence: install  ## the comparison on unseen datasets, from the shipped files
 serve: install  ## the service on this machine: page and HTTP on port 8000, gRPC on 9000
 	$(BIN)/python -m jobs.prepare micro
 	$(BIN)/python -m serve.app --store runs/serve $(SERVE)
+
+docs: install  ## the site, into site/; a warning is an error, nothing is fetched
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test: install  ## everything CI runs: lint, types and the default suite side by side, then Ray
 	$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint type test-fast
@@ -66,4 +69,4 @@ lock: install  ## pin the newest versions that fit pyproject.toml
 	  --no-annotate --extra ray --group dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .venv runs .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv runs site .mypy_cache .pytest_cache .ruff_cache
