@@ -131,9 +131,10 @@ def describe(store: Store, now: float) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the status of the store that is named; return the exit code."""
-    if len(arguments) != 1:
-        print("usage: dass status STORE", file=sys.stderr)
-        return 2
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        asked = list(arguments) in (["-h"], ["--help"])
+        print("usage: dass status STORE    (a folder, or s3://bucket/prefix)", file=sys.stderr)
+        return 0 if asked else 2
     store = Store(arguments[0])
     try:
         print(describe(store, time.time()))
