@@ -54,7 +54,8 @@ VERBS = {
     "build": Verb(
         does="images to teachers to distilled students: the meta-dataset",
         presets=_by_space("build")
-        | {"evidence-core": "benchmark.core", "evidence": "benchmark.build"},
+        | {"evidence-core": "benchmark.core", "evidence": "benchmark.build"}
+        | {"fidelity": "fidelity.build"},
         cores=0,
     ),
     "status": Verb(does="how a build stands, from any machine: `dass status STORE`", options=None),

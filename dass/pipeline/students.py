@@ -7,12 +7,12 @@ give the same record. Knows nothing of stores, checkpoints or workers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import torch
 
-from dass.data.task import Task, load_task
+from dass.data.task import Split, Task, load_task
 from dass.errors import InvalidConfig
 from dass.networks.remap import student
 from dass.networks.resnet import ResNet
@@ -61,14 +61,15 @@ def distill(
     task = (task or task_of(teacher, data_root=data_root)).to(device)
     check_classes(teacher, task)
     training = teacher.network.training
+    curve = Curve(task.validation, device.type)
     network = student(teacher.network, architecture, policy=recipe.remap).train()
     source = training_batches(task.train, recipe, teacher=teacher.network, flip=task.flip)
     started = clock(device.type)
     for epoch in train(network, source, recipe=recipe, seed=seed):
+        curve.measure(network)
         if on_epoch is not None:
             on_epoch(epoch)
-    value = accuracy(network, task.validation)
-    seconds = clock(device.type) - started
+    seconds = clock(device.type) - started - curve.overhead_s
     teacher.network.train(training)
     identity = Identity(
         space=teacher.network.space.name,
@@ -78,12 +79,38 @@ def distill(
         recipe=recipe.name,
         seed=seed,
     )
-    record = measured(network, task, identity=identity, validation_accuracy=value, seconds=seconds)
+    record = measured(network, task, identity=identity, curve=curve.values, seconds=seconds)
     return network.eval(), record
 
 
+class Curve:
+    """Validation accuracy after each epoch of one training, and what measuring it took.
+
+    Args:
+        images: of the validation part.
+        device: kind of device, as `clock` takes it.
+        values: what was measured before the training was stopped and went on.
+    """
+
+    def __init__(self, images: Split, device: str, values: Sequence[float] = ()) -> None:
+        self._images, self._device = images, device
+        self.values = list(values)
+        self._seconds: list[float] = []
+
+    def measure(self, network: ResNet) -> None:
+        """Add the network's accuracy; its next epoch is as if nothing had been measured."""
+        started = clock(self._device)
+        self.values.append(accuracy(network, self._images))
+        self._seconds.append(clock(self._device) - started)
+
+    @property
+    def overhead_s(self) -> float:
+        """Seconds of all measurements but the last, which every training needs."""
+        return sum(self._seconds[:-1], 0.0)
+
+
 def measured(
-    network: ResNet, task: Task, *, identity: Identity, validation_accuracy: float, seconds: float
+    network: ResNet, task: Task, *, identity: Identity, curve: Sequence[float], seconds: float
 ) -> StudentRecord:
     """Measure a trained student on every test image and return its record.
 
@@ -91,14 +118,14 @@ def measured(
         network: after its last epoch.
         task: its images.
         identity: what the training was.
-        validation_accuracy: a fraction, of all validation images.
+        curve: validation accuracy after each epoch, the last one among them; fractions.
         seconds: what the training cost, as `clock` counts.
     """
     right = hits(network, task.test)
     space, classes = network.space, task.num_classes
     return StudentRecord(
         **asdict(identity),
-        validation_accuracy=validation_accuracy,
+        validation_accuracy=curve[-1],
         test_accuracy=int(right.sum()) / len(right),
         test_half_accuracy=int(right[::2].sum()) / len(right[::2]),
         validation_images=len(task.validation),
@@ -107,6 +134,7 @@ def measured(
         parameters=int(space.parameters([network.architecture], num_classes=classes)[0]),
         seconds=seconds,
         device=device_name(network.fc.weight.device.type),
+        curve=tuple(curve),
     )
 
 

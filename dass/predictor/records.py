@@ -1,7 +1,7 @@
 """The meta-dataset: measured facts, and the tensors a meta-step makes of them.
 
-A record is plain scalars, so that pandas alone reads the Parquet files. Where they are stored is
-not known here.
+A record is plain scalars and one list of them, so that pandas alone reads the Parquet files.
+Where they are stored is not known here.
 
 Dimension letters: n query students, m support students, d code length, c h w an embedding.
 """
@@ -13,7 +13,7 @@ import io
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -70,6 +70,9 @@ class StudentRecord(Identity):
     """Cost of the training: processor time on a CPU, which others share; else wall time."""
     device: str
     """Where it ran: `cpu`, or the accelerator's name."""
+    curve: tuple[float, ...] = ()
+    """Validation accuracy after each epoch, a fraction: one training is a label at several
+    fidelities. Empty in records of before it was kept."""
 
 
 @runtime_checkable
@@ -100,13 +103,22 @@ def from_frame(frame: pd.DataFrame) -> list[StudentRecord]:
     Raises:
         CorruptArtifact: a column is missing.
     """
-    names = [field.name for field in fields(StudentRecord)]
+    names = [field.name for field in fields(StudentRecord) if field.name != "curve"]
     missing = sorted(set(names) - set(frame.columns))
     if missing:
         raise CorruptArtifact(f"a table of records must have the columns {missing}, but has not")
     unique = frame.drop_duplicates([field.name for field in fields(Identity)])
     rows = zip(*(unique[name].tolist() for name in names), strict=True)
-    return [StudentRecord(**dict(zip(names, row, strict=True))) for row in rows]
+    curves = unique["curve"].tolist() if "curve" in unique else [None] * len(unique)
+    return [
+        StudentRecord(**dict(zip(names, row, strict=True)), curve=_curve(curve))
+        for row, curve in zip(rows, curves, strict=True)
+    ]
+
+
+def _curve(cell: Any) -> tuple[float, ...]:
+    """Return a table's cell as a curve: a list, or nothing in old rows of a joined table."""
+    return tuple(map(float, cell)) if isinstance(cell, Iterable) else ()
 
 
 def to_parquet(records: Iterable[StudentRecord]) -> bytes:
@@ -141,9 +153,17 @@ def mean_over_seeds(records: Sequence[StudentRecord]) -> list[StudentRecord]:
             group[0],
             validation_accuracy=float(np.mean([r.validation_accuracy for r in group])),
             test_accuracy=float(np.mean([r.test_accuracy for r in group])),
+            curve=_mean_curve([r.curve for r in group]),
         )
         for _, group in sorted(groups.items())
     ]
+
+
+def _mean_curve(curves: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
+    """Return the mean of curves of one length; nothing where one is missing."""
+    if len({len(curve) for curve in curves}) > 1:
+        return ()
+    return tuple(float(np.mean(values)) for values in zip(*curves, strict=True))
 
 
 FIRST_CLOSED_LOOP_SEED = 1000

@@ -19,7 +19,7 @@ from dass.data.task import Task, TaskConfig, load_task
 from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
-from dass.pipeline.students import clock, device_name, measured
+from dass.pipeline.students import Curve, clock, device_name, measured
 from dass.predictor.records import StudentRecord
 from dass.registry.registry import Registry
 from dass.space.spaces import by_name
@@ -58,9 +58,9 @@ class Worker:
         """Train a teacher and publish it."""
         network, batches, task = self.untrained(plan)
         started = clock(self.device)
-        value = self.train(
-            plan.name, network, batches, task=task, recipe=plan.recipe, seed=plan.seed
-        )
+        for _ in self.epochs(plan.name, network, batches, recipe=plan.recipe, seed=plan.seed):
+            pass
+        value = accuracy(network, task.validation)
         seconds = clock(self.device) - started
         self.put_teacher(plan, network, task, value=value, seconds=seconds)
 
@@ -109,30 +109,21 @@ class Worker:
         teacher, task, batches = _shared(self, plan.teacher, task=plan.task, recipe=plan.recipe)
         network = student(teacher.network, plan.architecture, policy=plan.recipe.remap).train()
         key = plan.identity.key
+        curve = Curve(task.validation, self.device)
         started = clock(self.device)
-        value = self.train(key, network, batches, task=task, recipe=plan.recipe, seed=plan.seed)
-        seconds = clock(self.device) - started
+        for _ in self.epochs(
+            key, network, batches, recipe=plan.recipe, seed=plan.seed, curve=curve
+        ):
+            pass
+        if not curve.values:  # it was stopped after its last epoch
+            curve.measure(network)
+        seconds = clock(self.device) - started - curve.overhead_s
         record = measured(
-            network, task, identity=plan.identity, validation_accuracy=value, seconds=seconds
+            network, task, identity=plan.identity, curve=curve.values, seconds=seconds
         )
         registry.put_record(record)
         registry.drop_checkpoint(key)
         return network, record
-
-    def train(
-        self,
-        key: str,
-        network: ResNet,
-        batches: Batches,
-        *,
-        task: Task,
-        recipe: Recipe,
-        seed: int,
-    ) -> float:
-        """Train to the last epoch, going on from a checkpoint; return its validation accuracy."""
-        for _ in self.epochs(key, network, batches, recipe=recipe, seed=seed):
-            pass
-        return accuracy(network, task.validation)
 
     def epochs(
         self,
@@ -142,26 +133,37 @@ class Worker:
         *,
         recipe: Recipe,
         seed: int,
+        curve: Curve | None = None,
         forward: nn.Module | None = None,
         every_s: float | None = None,
     ) -> Iterator[Epoch]:
         """Train from the last checkpoint on, leaving a checkpoint every now and then.
 
         Args:
+            curve: measured after each epoch, and kept with the checkpoints.
             forward: see `dass.training.distillation.train`.
             every_s: seconds between checkpoints; `CHECKPOINT_EVERY_S` where `None`.
         """
         registry = Registry(self.store)
         state: Mapping[str, Tensor] | None = registry.checkpoint(key)
+        if curve is not None and state is not None:
+            # A checkpoint of before curves were kept has none: its epochs are unknown.
+            curve.values = state.get("curve", torch.empty(0)).tolist()
         saved_at = time.monotonic()
         for epoch in train(
             network, batches, recipe=recipe, seed=seed, state=state, forward=forward
         ):
             _seen.images += epoch.images
+            if curve is not None:
+                curve.measure(network)
             if time.monotonic() - saved_at > (CHECKPOINT_EVERY_S if every_s is None else every_s):
-                registry.put_checkpoint(key, epoch.state)
+                registry.put_checkpoint(key, {**epoch.state, **_kept(curve)})
                 saved_at = time.monotonic()
             yield epoch
+
+
+def _kept(curve: Curve | None) -> dict[str, Tensor]:
+    return {} if curve is None else {"curve": torch.tensor(curve.values, dtype=torch.float64)}
 
 
 @dataclass(slots=True)

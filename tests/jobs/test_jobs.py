@@ -549,7 +549,7 @@ def test_a_job_that_writes_to_this_machine_is_not_submitted(job, capsys):
 
 def test_the_runbook_names_every_job_that_is_submitted():
     runbook = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-    assert [job for job in ON_A_CLUSTER if f"`jobs.{job} " not in runbook] == []
+    assert [job for job in ON_A_CLUSTER if f"`dass {job} " not in runbook] == []
 
 
 def test_a_setting_out_of_range_is_answered_before_anything_runs(tmp_path, capsys):

@@ -22,10 +22,12 @@ def test_it_trains_as_the_loop_does_by_hand(teacher, digits, micro_space):
     network, record = distill(teacher, architecture, digits, recipe=RECIPE, seed=3)
     reference = student(teacher.network, architecture).train()
     source = training_batches(digits.train, RECIPE, teacher=teacher.network, flip=digits.flip)
-    list(train(reference, source, recipe=RECIPE, seed=3))
+    passes = train(reference, source, recipe=RECIPE, seed=3)
+    curve = [accuracy(reference, digits.validation) for _ in passes]
     expected = reference.state_dict()
     assert all(t.equal(expected[name]) for name, t in network.state_dict().items())
-    assert record.validation_accuracy == accuracy(reference, digits.validation)
+    assert record.curve == tuple(curve) and len(curve) == RECIPE.epochs
+    assert record.validation_accuracy == accuracy(reference, digits.validation) == curve[-1]
     assert record.test_accuracy == accuracy(reference, digits.test)
     assert not network.training and not teacher.network.training
     assert all(t.equal(before[name]) for name, t in teacher.network.state_dict().items())

@@ -40,11 +40,15 @@ RECORD = StudentRecord(
     parameters=100,
     seconds=1.5,
     device="cpu",
+    curve=(0.25, 0.5),
 )
 MEASURED = [field.name for field in fields(StudentRecord) if field.name not in IDENTITY]
 
 
 def other(value):
+    """Return another value of the same type."""
+    if isinstance(value, tuple):
+        return (*value, 0.75)
     return "other" if isinstance(value, str) else value + 1
 
 
@@ -99,7 +103,25 @@ def test_more_columns_are_no_harm():
     assert from_frame(to_frame([RECORD]).assign(note="kept by hand")) == [RECORD]
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(StudentRecord)])
+def test_records_of_before_curves_were_kept_are_read_alone_and_among_new_ones():
+    old = to_frame([RECORD]).drop(columns="curve")
+    new = to_frame([replace(RECORD, seed=RECORD.seed + 1)])
+    assert [r.curve for r in from_frame(old)] == [()]
+    assert [r.curve for r in from_frame(pd.concat([old, new]))] == [(), RECORD.curve]
+
+
+def test_the_curve_of_merged_seeds_is_their_mean_and_missing_where_one_is():
+    pair = [RECORD, replace(RECORD, seed=RECORD.seed + 1, curve=(0.75, 1.0))]
+    (merged,) = mean_over_seeds(pair)
+    assert merged.curve == (0.5, 0.75)
+    (merged,) = mean_over_seeds([RECORD, replace(pair[1], curve=())])
+    assert merged.curve == ()
+
+
+NEEDED = [field.name for field in fields(StudentRecord) if field.name != "curve"]
+
+
+@pytest.mark.parametrize("name", NEEDED)
 def test_a_missing_column_is_named(name):
     with pytest.raises(CorruptArtifact, match=rf"columns \['{name}'\]"):
         from_frame(to_frame([RECORD]).drop(columns=name))
