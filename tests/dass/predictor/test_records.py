@@ -17,6 +17,7 @@ from dass.predictor.records import (
     StudentRecord,
     from_frame,
     from_parquet,
+    mean_over_seeds,
     to_frame,
     to_parquet,
 )
