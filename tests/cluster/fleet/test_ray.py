@@ -117,9 +117,9 @@ def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, clust
 def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice(cluster, monkeypatch):
     """On the head and one more node, which is taken away while it works."""
     monkeypatch.setattr(faults, "KINDS", ("child", "store", "queue", "node"))
-    words = ["--faults", "9", "--fated", "5", "--jobs", "90", "--seconds", "0.5", "--nodes", "1"]
+    words = ["--faults", "9", "--fated", "5", "--jobs", "60", "--seconds", "0.4", "--nodes", "1"]
     arguments = faults.parse(words)
     run, code, found = faults.siege(arguments, cluster)
     assert code == 1, "one job is made to fail"
     assert found["lost"] == found["duplicated"] == 0
-    assert found["records"] == 89 and sum(map(len, run.cost.values())) == 4
+    assert found["records"] == 59 and sum(map(len, run.cost.values())) == 4
