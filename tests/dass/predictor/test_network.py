@@ -10,7 +10,6 @@ from dass.errors import InvalidConfig
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.episode import Episode
 from dass.predictor.meta import (
-    Batch,
     MetaConfig,
     accumulate,
     draw,
@@ -214,8 +213,21 @@ def test_an_ensemble_is_the_mean_and_spread_of_its_members():
         Ensemble((made(), made(replace(SMALL, recipe="other"))))
 
 
-def test_a_batch_names_its_tensors():
-    assert isinstance(stack(episodes(2)), Batch)
+def test_short_episodes_are_padded_and_the_mask_says_where():
+    whole, other = episodes(2)
+    short = replace(
+        other,
+        feature_maps=other.feature_maps[:2],
+        encodings=other.encodings[:2],
+        accuracies=other.accuracies[:2],
+    )
+    batch = stack([whole, short])
+    assert batch.mask.sum(1).tolist() == [len(whole.accuracies), 2]
+    assert batch.mask[1, :2].all()
+    for name in ("feature_maps", "encodings", "accuracies"):
+        stacked = getattr(batch, name)
+        assert stacked[0].equal(getattr(whole, name))
+        assert stacked[1, :2].equal(getattr(short, name)) and not stacked[1, 2:].any()
 
 
 def test_rank_measures_are_the_naive_ones():
