@@ -84,8 +84,8 @@ class Naswot:
     The log-determinant of the kernel that counts, for two images, the ReLUs that agree.
     """
 
-    def __init__(self, images: Split, *, number: int = 64) -> None:
-        self._images = _some(images, number).images
+    def __init__(self, images: Split, *, number: int = 128) -> None:
+        self._images = evenly_spaced(images, number).images
 
     def predict(
         self,
@@ -169,47 +169,12 @@ def _plain(
     return x, scale
 
 
-class Diswot:
-    """DisWOT (Dong et al., CVPR 2023): how alike an untrained student is to its trained teacher.
+def evenly_spaced(images: Split, number: int) -> Split:
+    """Take evenly spaced images; parts lie class by class, so that every class has some.
 
-    Less the squared distance of two similarity matrices: of classes, by the gradient of the
-    classifier's weights (the channels that a class looks at), and of images, by last features.
+    Raises:
+        InvalidData: there are fewer than two.
     """
-
-    def __init__(self, images: Split, *, number: int = 64) -> None:
-        self._images = _some(images, number)
-
-    def predict(
-        self,
-        teacher: Teacher,
-        architectures: Sequence[Architecture],
-        *,
-        support: Sequence[Measured] = (),
-    ) -> Scores:
-        """Return the similarity of each student to the teacher; 0 would be the teacher's own."""
-        classes, images = self._similarities(teacher.network)
-
-        def score(network: ResNet) -> float:
-            own_classes, own_images = self._similarities(network.eval())
-            semantic = (own_classes - classes).square().sum()
-            relation = (own_images - images).square().sum()
-            return -float(semantic / len(classes) + relation / len(images))
-
-        return Scores(_each(teacher, architectures, score))
-
-    def _similarities(self, network: ResNet) -> tuple[Float[Tensor, "k k"], Float[Tensor, "b b"]]:
-        with torch.no_grad():
-            features = network.stages(normalise(self._images.images))[-1]
-        weight = network.fc.weight.detach().clone().requires_grad_()
-        logits = F.linear(features.mean((2, 3)), weight, network.fc.bias.detach())
-        loss = F.cross_entropy(logits, self._images.labels)
-        (gradient,) = torch.autograd.grad(loss, weight)
-        rows = F.normalize(gradient, dim=1), F.normalize(features.flatten(1), dim=1)
-        return rows[0] @ rows[0].T, rows[1] @ rows[1].T
-
-
-def _some(images: Split, number: int) -> Split:
-    """Take evenly spaced images; parts lie class by class, so that every class has its share."""
     if len(images) < 2:
         raise InvalidData(f"a zero-cost score needs at least 2 images, but got {len(images)}")
     rows = torch.linspace(0, len(images) - 1, min(number, len(images))).long()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import torch
 
+from dass.baselines.diswot import Diswot
 from dass.baselines.fitted import (
     ArchitectureOnly,
     BoostedTrees,
@@ -24,7 +25,7 @@ from dass.baselines.fitted import (
 )
 from dass.baselines.one_epoch import OneEpoch
 from dass.baselines.size import ByDepth, ByFlops, ByParameters
-from dass.baselines.zero_cost import Diswot, Naswot, SynFlow, Zen
+from dass.baselines.zero_cost import Naswot, SynFlow, Zen
 from dass.data.task import Role, Task, load_task
 from dass.networks.teacher import Teacher
 from dass.predictor.records import Measured, StudentRecord
@@ -40,14 +41,19 @@ SCORES = "evidence/scores.parquet"
 
 EXPENSIVE: dict[str, Callable[[Task, Recipe], Scorer]] = {
     "SynFlow (log)": lambda task, recipe: SynFlow(),
-    "NASWOT": lambda task, recipe: Naswot(task.train),
+    "NASWOT, 128 images": lambda task, recipe: Naswot(task.train),
     "Zen": lambda task, recipe: Zen(),
-    "DisWOT": lambda task, recipe: Diswot(task.train),
+    "DisWOT (N(0, 1))": lambda task, recipe: Diswot(task.train, flip=task.flip),
+    "DisWOT semantic": lambda task, recipe: Diswot(task.train, flip=task.flip, part="semantic"),
+    "DisWOT relation": lambda task, recipe: Diswot(task.train, flip=task.flip, part="relation"),
     "one epoch of KD": lambda task, recipe: OneEpoch(task, recipe),
 }
 """Scorers whose scores are kept."""
 
-TRAINS_NOTHING = ("parameters", "FLOPs", "depth", "SynFlow (log)", "NASWOT", "Zen", "DisWOT")
+TRAINS_NOTHING = (
+    *("parameters", "FLOPs", "depth", "SynFlow (log)", "NASWOT, 128 images", "Zen"),
+    *("DisWOT (N(0, 1))", "DisWOT semantic", "DisWOT relation"),
+)
 """Scorers that need neither records nor training."""
 
 

@@ -2,19 +2,22 @@
 
 import copy
 import math
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from dass.baselines.diswot import Diswot
 from dass.baselines.fitted import ArchitectureOnly, BoostedTrees
 from dass.baselines.one_epoch import OneEpoch
-from dass.baselines.zero_cost import Diswot, Naswot, SynFlow, Zen, fresh
-from dass.data.images import normalise
+from dass.baselines.zero_cost import Naswot, SynFlow, Zen, fresh
+from dass.data.images import augment, normalise
 from dass.data.task import Split
 from dass.errors import InvalidData
 from dass.networks.remap import student
-from dass.networks.resnet import fit_channels
+from dass.networks.resnet import ResNet, fit_channels
 from dass.testing import ScorerContract
 from dass.training.batches import training_batches
 from dass.training.distillation import train
@@ -27,7 +30,7 @@ SCORERS = {
     "synflow": lambda task: SynFlow(),
     "naswot": lambda task: Naswot(task.validation, number=12),
     "zen": lambda task: Zen(),
-    "diswot": lambda task: Diswot(task.validation, number=12),
+    "diswot": lambda task: Diswot(task.validation, flip=False, number=12, seeds=2),
     "boosted-trees": lambda task: BoostedTrees(SPACE, RECORDS),
     "architecture-only": lambda task: ArchitectureOnly(SPACE, RECORDS),
     "one-epoch": lambda task: OneEpoch(task, RECIPE),
@@ -126,41 +129,71 @@ def test_zen_is_the_logarithm_of_a_distance_and_of_what_batch_norms_divided_by(t
     assert Zen(repeats=1).predict(teacher, [member]).mean.item() == pytest.approx(naive, rel=1e-4)
 
 
-def test_diswot_is_zero_for_the_teacher_itself_and_negative_else(teacher, digits, monkeypatch):
-    scorer = Diswot(digits.validation, number=10)
-    assert bool((scorer.predict(teacher, POOL).mean < 0).all())
-    copied = copy.deepcopy(teacher.network)
-    monkeypatch.setattr("dass.baselines.zero_cost.fresh", lambda *_: copied)
-    assert scorer.predict(teacher, [SPACE.largest]).mean.item() == pytest.approx(0.0, abs=1e-9)
+def naive_semantic(network, images, labels):
+    """For each class the products of its gradient's entries, each row divided by its length."""
+    network = copy.deepcopy(network)
+    F.cross_entropy(network(images), labels).backward()
+    found = []
+    for gradient in network.fc.weight.grad.double().tolist():
+        rows = [[a * b for b in gradient] for a in gradient]
+        found.append([[v / math.sqrt(sum(w * w for w in row)) for v in row] for row in rows])
+    return torch.tensor(found, dtype=torch.float64)
 
 
-def test_diswot_is_the_naive_distance_of_two_pairs_of_similarities(teacher, digits):
+def naive_relation(network, images, labels):
+    """The inner products of every two images' last features, each row divided by its length."""
+    features = network.stages(images)[-1].flatten(1).detach().double()
+    rows = [[float(a @ b) for b in features] for a in features]
+    rows = [[v / math.sqrt(sum(w * w for w in row)) for v in row] for row in rows]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("part", "naive", "divisor"),
+    [("semantic", naive_semantic, 3 * 32), ("relation", naive_relation, 8 * 8)],
+)
+def test_diswot_compares_drawn_networks_on_augmented_images(part, naive, divisor, teacher, digits):
     rows = torch.linspace(0, len(digits.validation) - 1, 8).long()
-    part = Split(digits.validation.images[rows], digits.validation.labels[rows])
+    images, labels = (t[rows] for t in (digits.validation.images, digits.validation.labels))
+    batch = augment(images, padding=1, flip=True, generator=torch.Generator().manual_seed(0))
 
-    def similarities(network):
-        network = copy.deepcopy(network).eval()
-        F.cross_entropy(network(normalise(part.images)), part.labels).backward()
-        features = network.stages(normalise(part.images))[-1].flatten(1).detach()
-        return [
-            torch.stack([torch.stack([F.cosine_similarity(a, b, dim=0) for b in m]) for a in m])
-            for m in (network.fc.weight.grad, features)
-        ]
+    def drawn(architecture, seed):
+        network = ResNet(SPACE, architecture, num_classes=3)
+        generator = torch.Generator().manual_seed(seed)
+        for parameter in network.parameters():
+            if parameter.dim() > 1:
+                parameter.data = torch.randn(parameter.shape, generator=generator)
+        network.fc.bias.data.zero_()
+        return network.train()  # batch norm on the batch's statistics
 
-    ours = Diswot(digits.validation, number=8).predict(teacher, POOL[:2]).mean
+    whole = naive(drawn(SPACE.largest, 0), normalise(batch), labels)
+    scorer = Diswot(digits.validation, flip=True, part=part, padding=1, number=8, seeds=1)
+    ours = scorer.predict(teacher, POOL[:2]).mean
     for value, member in zip(ours.tolist(), POOL[:2], strict=True):
-        pairs = zip(
-            similarities(fresh(teacher.network, member)),
-            similarities(teacher.network),
-            strict=True,
-        )
-        naive = -sum(float((a - b).square().sum()) / len(a) for a, b in pairs)
-        assert value == pytest.approx(naive, rel=1e-4)
+        own = naive(drawn(member, 1), normalise(batch), labels)
+        assert value == pytest.approx(-float((own - whole).square().sum()) / divisor, rel=1e-4)
+
+
+def test_diswot_is_the_sum_of_both_parts_and_a_mean_over_draws(teacher, digits):
+    def scored(part="both", seeds=2):
+        scorer = Diswot(digits.validation, flip=False, part=part, number=8, seeds=seeds)
+        return scorer.predict(teacher, POOL[:3]).mean
+
+    assert torch.allclose(scored(), scored("semantic") + scored("relation"))
+    assert not torch.allclose(scored(), scored(seeds=1)) and bool((scored() < 0).all())
+
+
+def test_diswot_reads_neither_the_teachers_weights_nor_its_accuracy(teacher, digits):
+    scorer = Diswot(digits.validation, flip=False, number=8, seeds=1)
+    other = replace(teacher, network=copy.deepcopy(teacher.network), accuracy=0.5)
+    with torch.no_grad():
+        other.network.fc.weight.mul_(3)
+    assert scorer.predict(teacher, POOL[:2]).mean.equal(scorer.predict(other, POOL[:2]).mean)
 
 
 def test_zero_cost_scores_need_two_images(digits):
     one = Split(digits.test.images[:1], digits.test.labels[:1])
-    for kind in (Naswot, Diswot):
+    for kind in (Naswot, partial(Diswot, flip=False)):
         with pytest.raises(InvalidData, match="at least 2 images"):
             kind(one)
 
