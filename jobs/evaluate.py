@@ -118,9 +118,12 @@ def text(found: Comparison) -> str:
     """Return the whole result as Markdown."""
     parts = [
         introduction(found),
-        markdown(HEAD, summary(found)),
     ]
-    titles = {"pool": "Architectures of the pool", "others": "Architectures seen in no training"}
+    titles = {
+        "others": "Architectures that no other task labelled: those that a search works among",
+        "all": "All architectures",
+        "pool": "Architectures of the pool",
+    }
     for group, title in titles.items():
         parts += [f"**{title}**", markdown(HEAD, summary(found, group=group))]
     parts += ["**Validation tasks**", markdown(HEAD, summary(found, role="validation"))]

@@ -89,6 +89,9 @@ SHIPPED = "DaSS as shipped"
 NO_FALLBACK, WRONG_TEACHER = "DaSS, no fallback", "DaSS, wrong teacher"
 """Further forms in which it is shown; no baselines."""
 
+SURROGATES = ("Gaussian process", "extremely random trees")
+"""Competitors that are also judged together with one epoch of KD, as the predictor is."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Labels:
@@ -151,6 +154,8 @@ def evaluate(
     if config.proxies:
         scores.append(_expensive(config, labels, first, advance=advance))
     table = pd.concat(scores, ignore_index=True)
+    joined = scoring.with_probe(table, [*SURROGATES, NO_FALLBACK])
+    table = pd.concat([table, joined], ignore_index=True)
     pool = stratified(by_name(config.space), config.pool, seed=config.pool_seed)
     tasks = measure(table, first, pool={str(a) for a in pool})
     ceilings = ceilings_of(labels.of_recipe, unseen)
@@ -162,7 +167,7 @@ def evaluate(
         equal_time=at_equal_time(students, tasks),
         ceilings=ceilings,
         headline=headline,
-        chosen=strongest_baselines(tasks, {SHIPPED, NO_FALLBACK, WRONG_TEACHER, *config.others}),
+        chosen=strongest_baselines(tasks, _learned(config)),
         awareness=awareness(
             labels.records,
             student=config.student,
@@ -195,6 +200,12 @@ def _expensive(
         data=config.data_root,
         advance=advance,
     )
+
+
+def _learned(config: EvaluateConfig) -> set[str]:
+    """Return the names of what is no baseline."""
+    forms = (SHIPPED, NO_FALLBACK, WRONG_TEACHER, *config.others)
+    return {*forms, *(f"{form} + {scoring.PROBE}" for form in forms)}
 
 
 def ceilings_of(
@@ -264,7 +275,7 @@ def coverage(
 
 def at_equal_time(students: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
     """Set one epoch of KD against the predictor, on what each costs by itself."""
-    ours, theirs = SHIPPED, "one epoch of KD"
+    ours, theirs = SHIPPED, scoring.PROBE
     competitors = []
     for teacher, own in students.groupby("teacher") if len(students) else ():
         epoch, search = (own[own["scorer"] == name] for name in (theirs, ours))

@@ -25,6 +25,7 @@ from dass.baselines.fitted import (
 )
 from dass.baselines.one_epoch import OneEpoch
 from dass.baselines.size import ByDepth, ByFlops, ByParameters
+from dass.baselines.surrogates import ExtraTrees, GaussianProcess
 from dass.baselines.zero_cost import Naswot, SynFlow, Zen
 from dass.data.task import Role, Task, load_task
 from dass.networks.teacher import Teacher
@@ -39,6 +40,9 @@ from dass.training.recipe import Recipe
 SCORES = "evidence/scores.parquet"
 """Where expensive scores are kept."""
 
+PROBE = "one epoch of KD"
+"""The scorer that trains every student shortly."""
+
 EXPENSIVE: dict[str, Callable[[Task, Recipe], Scorer]] = {
     "SynFlow (log)": lambda task, recipe: SynFlow(),
     "NASWOT, 128 images": lambda task, recipe: Naswot(task.train),
@@ -46,7 +50,7 @@ EXPENSIVE: dict[str, Callable[[Task, Recipe], Scorer]] = {
     "DisWOT (N(0, 1))": lambda task, recipe: Diswot(task.train, flip=task.flip),
     "DisWOT semantic": lambda task, recipe: Diswot(task.train, flip=task.flip, part="semantic"),
     "DisWOT relation": lambda task, recipe: Diswot(task.train, flip=task.flip, part="relation"),
-    "one epoch of KD": lambda task, recipe: OneEpoch(task, recipe),
+    PROBE: lambda task, recipe: OneEpoch(task, recipe),
 }
 """Scorers whose scores are kept."""
 
@@ -130,6 +134,8 @@ def fitted(space: str, records: Sequence[StudentRecord]) -> dict[str, Scorer]:
         "boosted trees": BoostedTrees(known, records),
         "shape regression": ShapeRegression(known, records),
         "architecture only": ArchitectureOnly(known, records),
+        "Gaussian process": GaussianProcess(known, records),
+        "extremely random trees": ExtraTrees(known, records),
     }
 
 
@@ -160,6 +166,30 @@ def _scored(
             "seconds": (time.process_time() - started) / max(1, len(scores)),
         }
     )
+
+
+def with_probe(scores: pd.DataFrame, names: Sequence[str], *, probe: str = PROBE) -> pd.DataFrame:
+    """Return scorers joined with a short training: the sum of both, standardised by teacher.
+
+    Args:
+        scores: of `table` and `expensive`.
+        names: scorers to join; those that are not there are left out.
+        probe: the scorer that trains.
+    """
+    keys = ["teacher", "architecture"]
+    trained = scores[scores["scorer"] == probe]
+    parts = []
+    for name in names:
+        both = scores[scores["scorer"] == name].merge(trained, on=keys, suffixes=("", "_probe"))
+        for column in ("score", "score_probe"):
+            groups = both.groupby("teacher")[column]
+            spread = groups.transform("std", ddof=0).replace(0.0, 1.0)
+            both[column] = (both[column] - groups.transform("mean")) / spread
+        both["score"] += both["score_probe"]
+        both["seconds"] += both["seconds_probe"]
+        both["scorer"] = f"{name} + {probe}"
+        parts.append(both[list(scores.columns)])
+    return pd.concat(parts, ignore_index=True) if parts else scores.iloc[:0]
 
 
 def kept(store: Store) -> pd.DataFrame:
