@@ -109,8 +109,9 @@ def introduction(found: Comparison) -> str:
         f"meta-training teachers. Regret in points of test accuracy, mean of three budgets. "
         f"Strongest on validation tasks: {found.chosen}; p is the exact sign-flip test against "
         f"the strongest of all. Coverage of the ensemble's 90 % intervals: "
-        f"{_percent(found.facts['coverage'])}. Unlike all teachers learned from, hence answered "
-        f"by size: {', '.join(found.facts['answered_by_size']) or 'none'}."
+        f"{_percent(found.facts['coverage'])}. Teachers out of the distribution of "
+        f"meta-training, whose intervals are wider: "
+        f"{', '.join(found.facts['out_of_distribution']) or 'none'}."
     )
 
 

@@ -122,8 +122,8 @@ def rows(predictions: tuple[Prediction, ...]) -> list[list[str]]:
 
 
 OUT_OF_DISTRIBUTION = (
-    "this teacher is unlike all of meta-training: students are ordered by "
-    "size; label some of its own (jobs.build) or ones like it and train again (jobs.train)"
+    "this teacher is unlike all of meta-training: intervals are wider, and the order is less "
+    "sure; label some students of it (`dass build`) and search with `--measured`"
 )
 HEAD = ["architecture", "predicted", f"{LEVEL:.0%} interval", "FLOPs", "parameters"]
 

@@ -53,8 +53,8 @@ class TrainConfig:
     """Predictors in the ensemble, differing in seed; >= 1."""
     shape: PredictorShape = field(default_factory=PredictorShape)
     """What each of them is made of and what it reads."""
-    fallback: bool = True
-    """Whether a teacher unlike all that were learned from is answered by size."""
+    reference: bool = True
+    """Whether teachers unlike all of meta-training are recognised; their intervals are wider."""
     meta: MetaConfig = field(default_factory=MetaConfig)
     """Meta-training."""
     device: str = "cpu"
@@ -181,7 +181,7 @@ def finished(
 ) -> Ensemble:
     """Make the ensemble to publish: its intervals calibrated, its reference fitted."""
     reference = None
-    if config.fallback and len(data["train"]) > 1:
+    if config.reference and len(data["train"]) > 1:
         reference = fit_reference([(m.episode, m.num_classes) for m in data["train"]])
     _, validation = episodes_of(data)
     return calibrated(Ensemble(tuple(members), reference=reference), validation)

@@ -86,7 +86,11 @@ class Admission:
         def reply(found: Generation, *, done: bool) -> replies.SearchReply:
             seconds = time.perf_counter() - started
             return replies.SearchReply.of(
-                spec, found, done=done, seconds=seconds, by_size=not in_distribution
+                spec,
+                found,
+                done=done,
+                seconds=seconds,
+                out_of_distribution=not in_distribution,
             )
 
         stop = threading.Event()

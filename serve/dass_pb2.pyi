@@ -175,7 +175,17 @@ class Prediction(_message.Message):
     ) -> None: ...
 
 class SearchReply(_message.Message):
-    __slots__ = ("by_size", "candidates", "done", "pareto", "scored", "seconds", "teacher", "top")
+    __slots__ = (
+        "by_size",
+        "candidates",
+        "done",
+        "out_of_distribution",
+        "pareto",
+        "scored",
+        "seconds",
+        "teacher",
+        "top",
+    )
     TEACHER_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     SCORED_FIELD_NUMBER: _ClassVar[int]
@@ -184,6 +194,7 @@ class SearchReply(_message.Message):
     TOP_FIELD_NUMBER: _ClassVar[int]
     PARETO_FIELD_NUMBER: _ClassVar[int]
     BY_SIZE_FIELD_NUMBER: _ClassVar[int]
+    OUT_OF_DISTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     teacher: str
     done: bool
     scored: int
@@ -192,6 +203,7 @@ class SearchReply(_message.Message):
     top: _containers.RepeatedCompositeFieldContainer[Prediction]
     pareto: _containers.RepeatedCompositeFieldContainer[Prediction]
     by_size: bool
+    out_of_distribution: bool
     def __init__(
         self,
         teacher: str | None = ...,
@@ -202,6 +214,7 @@ class SearchReply(_message.Message):
         top: _Iterable[Prediction | _Mapping] | None = ...,
         pareto: _Iterable[Prediction | _Mapping] | None = ...,
         by_size: bool | None = ...,
+        out_of_distribution: bool | None = ...,
     ) -> None: ...
 
 class ScoreRequest(_message.Message):

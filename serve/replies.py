@@ -92,12 +92,20 @@ class SearchReply(Model):
     """The best so far, best first."""
     pareto: list[Prediction]
     """Those that no candidate beats in both FLOPs and accuracy, cheapest first."""
-    by_size: bool
-    """Whether size alone gave the order: the teacher is out of distribution."""
+    by_size: bool = False
+    """Always false: size alone gives no order any more. For clients of before."""
+    out_of_distribution: bool
+    """Whether the teacher is unlike all of meta-training: intervals are wider."""
 
     @classmethod
     def of(
-        cls, spec: SearchSpec, found: Generation, *, done: bool, seconds: float, by_size: bool
+        cls,
+        spec: SearchSpec,
+        found: Generation,
+        *,
+        done: bool,
+        seconds: float,
+        out_of_distribution: bool,
     ) -> SearchReply:
         """Write a generation."""
         return cls(
@@ -108,7 +116,7 @@ class SearchReply(Model):
             seconds=seconds,
             top=[Prediction.of(p) for p in found.top],
             pareto=[Prediction.of(p) for p in found.pareto],
-            by_size=by_size,
+            out_of_distribution=out_of_distribution,
         )
 
 

@@ -6,7 +6,7 @@ docs/protocol.md has the rules. Knows nothing of how results are shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -86,8 +86,8 @@ class Comparison:
 
 SHIPPED = "DaSS as shipped"
 """How tables call the predictor that is judged."""
-NO_FALLBACK, WRONG_TEACHER = "DaSS, no fallback", "DaSS, wrong teacher"
-"""Further forms in which it is shown; no baselines."""
+WRONG_TEACHER = "DaSS, wrong teacher"
+"""The same, shown the network of another task's teacher: an ablation."""
 
 SURROGATES = ("Gaussian process", "extremely random trees")
 """Competitors that are also judged together with one epoch of KD, as the predictor is."""
@@ -154,7 +154,7 @@ def evaluate(
     if config.proxies:
         scores.append(_expensive(config, labels, first, advance=advance))
     table = pd.concat(scores, ignore_index=True)
-    joined = scoring.with_probe(table, [*SURROGATES, NO_FALLBACK])
+    joined = scoring.with_probe(table, [*SURROGATES, SHIPPED])
     table = pd.concat([table, joined], ignore_index=True)
     pool = stratified(by_name(config.space), config.pool, seed=config.pool_seed)
     tasks = measure(table, first, pool={str(a) for a in pool})
@@ -204,7 +204,7 @@ def _expensive(
 
 def _learned(config: EvaluateConfig) -> set[str]:
     """Return the names of what is no baseline."""
-    forms = (SHIPPED, NO_FALLBACK, WRONG_TEACHER, *config.others)
+    forms = (SHIPPED, WRONG_TEACHER, *config.others)
     return {*forms, *(f"{form} + {scoring.PROBE}" for form in forms)}
 
 
@@ -229,11 +229,11 @@ def headline_of(unseen: Sequence[LabelledTeacher], ceilings: Mapping[str, float]
 def judgement(
     judged: Scorer | None, unseen: Sequence[LabelledTeacher], records: Sequence[StudentRecord]
 ) -> dict[str, Any]:
-    """Return the coverage of the judged predictor's intervals, and whom it answers by size."""
+    """Return the coverage of the judged predictor's intervals, and whom it is unsure of."""
     if not isinstance(judged, Ensemble):
-        return {"coverage": None, "answered_by_size": []}
+        return {"coverage": None, "out_of_distribution": []}
     outside = [one.teacher.name for one in unseen if not judged.in_distribution(one.teacher)]
-    return {"coverage": coverage(judged, unseen, records), "answered_by_size": outside}
+    return {"coverage": coverage(judged, unseen, records), "out_of_distribution": outside}
 
 
 def predictors(
@@ -248,7 +248,6 @@ def predictors(
     scorers: dict[str, Scorer] = dict(read)
     if SHIPPED in read:
         shipped, teachers = read[SHIPPED], [s.teacher for s in labelled]
-        scorers[NO_FALLBACK] = replace(shipped, reference=None)
         scorers[WRONG_TEACHER] = scoring.WithAnother(shipped, teachers)
     return scorers
 

@@ -76,7 +76,7 @@ class Ensemble:
         return Scores(mean, (spread + self.noise**2).sqrt())
 
     def in_distribution(self, teacher: Teacher) -> bool:
-        """Return whether the teacher is like one of meta-training; else size alone predicts."""
+        """Return whether the teacher is like one of meta-training; else intervals are wider."""
         (feature_map,) = embed(teacher.network, [teacher.network.space.largest])
         return self._in_distribution(teacher, feature_map)
 
@@ -90,8 +90,8 @@ class Ensemble:
         """Adapt every member to a teacher and its measured students, for many calls to come."""
         task = episode(teacher, [], [], support=support)
         inside = self._in_distribution(teacher, task.teacher_feature_map)
-        asked = self.members if inside else ()
-        return Adapted(self, teacher, task, tuple(m.adapted(task) for m in asked), inside)
+        weights = tuple(member.adapted(task) for member in self.members)
+        return Adapted(self, teacher, task, weights, inside)
 
     def predict(
         self,
@@ -113,27 +113,34 @@ class Adapted:
     task: Episode
     """Teacher and support, without students."""
     weights: tuple[Weights, ...]
-    """Of each member; none where size alone predicts."""
+    """Of each member."""
     in_distribution: bool
-    """Whether the teacher is like one of meta-training; else size alone predicts."""
+    """Whether the teacher is like one of meta-training; else intervals are wider."""
 
     def predict(self, architectures: Sequence[Architecture]) -> Scores:
         """Return predicted accuracies and, where there is an opinion, their std."""
-        encodings = self.teacher.network.space.encode(architectures)
-        if not self.in_distribution:
-            assert self.ensemble.reference is not None
-            return Scores(
-                *self.ensemble.reference.by_size(self.teacher.accuracy, encodings[:, -1])
-            )
         feature_maps = embed(self.teacher.network, architectures)
-        encodings = encodings.to(feature_maps.device)
+        encodings = self.teacher.network.space.encode(architectures).to(feature_maps.device)
         students = replace(
             self.task,
             feature_maps=feature_maps,
             encodings=encodings,
             accuracies=feature_maps.new_zeros(len(feature_maps)),
         )
-        return self.ensemble.predict_episode(students, self.weights)
+        scores = self.ensemble.predict_episode(students, self.weights)
+        return scores if self.in_distribution else self._widened(scores, encodings[:, -1])
+
+    def _widened(self, scores: Scores, fractions: Float[Tensor, " n"]) -> Scores:
+        """Return the same means, as uncertain as what size alone predicts is far from them.
+
+        Two opinions that were formed apart: where they agree the network may be believed, where
+        they do not the label may be as far off as either says.
+        """
+        assert self.ensemble.reference is not None, "all teachers are in distribution without it"
+        line, around = self.ensemble.reference.by_size(self.teacher.accuracy, fractions)
+        own = torch.zeros_like(scores.mean) if scores.std is None else scores.std
+        apart = (scores.mean - line).square() + around.square()
+        return Scores(scores.mean, (own.square() + apart).sqrt())
 
 
 def calibrated(ensemble: Ensemble, validation: Sequence[Episode]) -> Ensemble:

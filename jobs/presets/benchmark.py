@@ -96,7 +96,7 @@ def reconstructed() -> TrainConfig:
         name="reconstructed",
         members=1,
         shape=PredictorShape(scale="relative"),
-        fallback=False,
+        reference=False,
         meta=MetaConfig(episodes=500),
     )
 

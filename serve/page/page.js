@@ -107,7 +107,7 @@ async function search(event) {
       if (reply.error) throw new Error(reply.message);
       draw(reply, t);
       $("progress").value = reply.done ? 1 : reply.scored / reply.candidates;
-      const by = reply.by_size ? " by size, as this teacher is out of the distribution of meta-training" : "";
+      const by = reply.out_of_distribution ? ". This teacher is unlike all of meta-training: intervals are wider, the order less sure" : "";
       const so = `${reply.scored.toLocaleString("en")} candidates in ${reply.seconds.toFixed(1)} s`;
       say(reply.done ? `Done: ${so}${by}.` : `${so}…`);
     }

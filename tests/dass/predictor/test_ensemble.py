@@ -75,7 +75,7 @@ def reference():
     return fit_reference(tasks)
 
 
-def test_for_a_teacher_out_of_distribution_size_alone_predicts():
+def test_for_a_teacher_out_of_distribution_the_order_stays_and_intervals_are_wider():
     ensemble = Ensemble(members(), reference=reference())
     near = teacher(2, accuracy=0.74, classes=5)
     far = teacher(9, accuracy=0.02, classes=400, loud=50.0)
@@ -85,10 +85,11 @@ def test_for_a_teacher_out_of_distribution_size_alone_predicts():
         ensemble.predict(near, asked)[0], Ensemble(members()).predict(near, asked)[0]
     )
     assert not ensemble.adapt(far).in_distribution
-    accuracies, deviation = ensemble.predict(far, asked)
-    order = torch.from_numpy(SPACE.flops(asked)).argsort()
-    assert (accuracies[order].diff() >= 0).all()
-    assert (deviation > 0).all()
+    found, plain = ensemble.predict(far, asked), Ensemble(members()).predict(far, asked)
+    assert torch.equal(found.mean, plain.mean)
+    line, around = ensemble.reference.by_size(far.accuracy, SPACE.encode(asked)[:, -1])
+    assert (found.std > plain.std).all() and (found.std >= (found.mean - line).abs()).all()
+    assert (found.std >= around).all()
 
 
 def test_size_predicts_what_it_was_fitted_to():
