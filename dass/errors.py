@@ -25,6 +25,10 @@ class UnknownName(DassError, LookupError):
     """A space, task, teacher, dataset or recipe of that name does not exist."""
 
 
+class NoPredictor(UnknownName):
+    """A store has no predictor of that name, and the shipped one is for another space."""
+
+
 class NameTaken(DassError, ValueError):
     """A name must be free or stand for the same thing, but stands for another."""
 

@@ -76,8 +76,7 @@ def main(config: AdoptConfig) -> None:
     console.keep(store, f"teachers/{teacher.name}/job.json", config)
     console.finish(
         store.url(f"teachers/{teacher.name}"),
-        next_line=f"python -m jobs.search {config.space} --store {config.store} "
-        f"--teacher {teacher.name}",
+        next_line=console.line("search", config.space, store=config.store, teacher=teacher.name),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
@@ -129,6 +130,8 @@ def build(config: BuildConfig) -> None:
     planned = plan_teachers(config)
     for plan, role in planned:
         registry.put_task(plan.task, role)
+    for recipe in {config.student, *(plan.recipe for plan, _ in planned)}:
+        registry.put_recipe(recipe)
     teachers, students = jobs_of(config)
     plans = {plan.name: plan for plan, _ in planned}
     total = len(plan_students(config, list(plans.values())))
@@ -169,6 +172,23 @@ def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) ->
         )
 
 
+def following(config: BuildConfig) -> str:
+    """Return the line that goes on: meta-training if there is enough to learn from, else a search.
+
+    Enough are two students of a teacher to train on and of one to validate on.
+    """
+    registry = Registry(Store(config.store))
+    labelled = Counter(r.teacher for r in registry.records() if r.space == config.space)
+    enough = [
+        any(labelled[teacher] > 1 for teacher in registry.teachers_of(role))
+        for role in ("train", "validation")
+    ]
+    if all(enough):
+        return console.line("train", config.space, store=config.store)
+    teacher = next(iter(registry.teachers()))
+    return console.line("search", config.space, store=config.store, teacher=teacher)
+
+
 def main(config: BuildConfig) -> None:
     """Build, then say where the records are."""
     build(config)
@@ -180,10 +200,7 @@ def main(config: BuildConfig) -> None:
     print(
         f"\n{len(records)} records of {tasks} tasks, {seconds / 3600:.2f} core-hours of students"
     )
-    console.finish(
-        store.url("records"),
-        next_line=f"python -m jobs.train {config.space} --store {config.store}",
-    )
+    console.finish(store.url("records"), next_line=following(config))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ verb does.
 from __future__ import annotations
 
 import difflib
+import errno
 import logging
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any, NoReturn
 
 from cluster.deploy.submit import line
 from cluster.fleet.job import FleetError
-from dass.errors import DassError, StorageError
+from dass.errors import DassError
 
 STORE = "--store s3://..."
 
@@ -168,10 +170,36 @@ def run(verb: str, arguments: Sequence[str]) -> int:
     preset = arguments[0].replace("_", "-")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     print(console.differences(preset, configs[preset][1], config), flush=True)
+    return answered(lambda: import_module(f"jobs.{verb}").main(config))
+
+
+STOPPED, CLOSED = 130, 141
+"""Exit codes of a shell for what SIGINT and SIGPIPE end."""
+
+
+def answered(work: Callable[[], object]) -> int:
+    """Do what a verb does; return the exit code, and end in one line what need be no traceback."""
     try:
-        import_module(f"jobs.{verb}").main(config)
-    except (DassError, StorageError, FleetError) as error:
+        work()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has gone, `head` say. What is still buffered must find some place to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except KeyboardInterrupt:
+        print("\nstopped; what is published stays, and the same line goes on", file=sys.stderr)
+        return STOPPED
+    except (DassError, FleetError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f"there must be room to write {error.filename or 'the result'}, but {error.strerror}; "
+            "make some and run the same line again",
+            file=sys.stderr,
+        )
         return 2
     return 0
 

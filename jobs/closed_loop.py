@@ -117,7 +117,7 @@ def main(config: ClosedLoopConfig) -> None:
     console.keep(store, "evaluations/closed-loop.job.json", config)
     console.finish(
         store.url("evaluations/closed-loop.json"),
-        next_line="python -m jobs.publish evidence",
+        next_line=console.line("publish", "evidence", store=config.build.store),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -61,6 +62,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def interval(ends: tuple[float, float] | None) -> str:
     """Write where an accuracy lies, in percent; nothing where there is no opinion."""
     return "" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
+
+
+def line(verb: str, *words: str, **options: object) -> str:
+    """Write a command as a shell takes it: quoted, options spelled with dashes."""
+    named = [
+        word
+        for name, value in options.items()
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    return shlex.join(["dass", verb, *words, *named])
 
 
 def finish(where: str, *, next_line: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from dass.errors import InvalidConfig
 from dass.networks.onnx import to_onnx
 from dass.predictor.records import StudentRecord
+from dass.registry import zoo
 from dass.registry.networks import pack_student
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
@@ -34,6 +35,9 @@ class DistillConfig:
     """The student, as `jobs.search` prints it."""
     recipe: Recipe = field(default_factory=Recipe)
     """How it is distilled; predictions hold for the recipe that the predictor was trained on."""
+    recipe_name: str = ""
+    """Name of a recipe in the store, or a shipped one, that takes the place of `recipe`; `dass
+    search` prints that of its predictor."""
     seed: int = 0
     """Seed of order, augmentation and views."""
     device: str = "cpu"
@@ -49,20 +53,21 @@ def plan_for(config: DistillConfig) -> StudentPlan:
         InvalidArchitecture: the architecture does not parse or is no member of the space.
         InvalidConfig: the teacher has no images to distil on.
     """
-    teacher = Registry(Store(config.store)).teacher(config.teacher)
+    registry = Registry(Store(config.store))
+    teacher = registry.teacher(config.teacher)
     architecture = Architecture.parse(config.architecture)
     teacher.network.space.check(architecture)
     if teacher.task is None:
         raise InvalidConfig(
             f"teacher {teacher.name} must have a task to distil on, but came without images; "
-            "adopt it with `python -m jobs.adopt --source ...`"
+            "adopt it with `dass adopt --source ...`"
         )
     return StudentPlan(
         teacher=teacher.name,
         task=teacher.task,
         space=teacher.network.space.name,
         architecture=architecture,
-        recipe=config.recipe,
+        recipe=zoo.recipe_for(registry, name) if (name := config.recipe_name) else config.recipe,
         seed=config.seed,
     )
 

@@ -101,6 +101,14 @@ def _percent(fraction: float | None) -> str:
     return "no interval" if fraction is None else f"{100 * fraction:.0f} %"
 
 
+GROUPS = {
+    "others": "Architectures that no other task labelled: those that a search works among",
+    "all": "All architectures",
+    "pool": "Architectures of the pool",
+}
+"""Titles of the groups of architectures, the most telling one first."""
+
+
 def introduction(found: Comparison) -> str:
     """Say in a paragraph what was compared, and what counts."""
     return (
@@ -117,15 +125,8 @@ def introduction(found: Comparison) -> str:
 
 def text(found: Comparison) -> str:
     """Return the whole result as Markdown."""
-    parts = [
-        introduction(found),
-    ]
-    titles = {
-        "others": "Architectures that no other task labelled: those that a search works among",
-        "all": "All architectures",
-        "pool": "Architectures of the pool",
-    }
-    for group, title in titles.items():
+    parts = [introduction(found)]
+    for group, title in GROUPS.items():
         parts += [f"**{title}**", markdown(HEAD, summary(found, group=group))]
     parts += ["**Validation tasks**", markdown(HEAD, summary(found, role="validation"))]
     order = [row[0] for row in summary(found)]
@@ -199,7 +200,7 @@ def main(config: EvaluateConfig) -> None:
     into = Store(config.into or config.store)
     console.keep(into, f"evaluations/{config.name}.job.json", config)
     print("\n" + text(found))
-    console.finish(where, next_line=f"python -m jobs.search {config.space} --store {config.store}")
+    console.finish(where, next_line="docs/protocol.md says what every column is")
 
 
 if __name__ == "__main__":

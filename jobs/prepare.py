@@ -8,6 +8,7 @@ in some two minutes. What is in the store already is left alone.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,7 +88,8 @@ def main(config: PrepareConfig) -> None:
     """Stock the store and say what it has."""
     print(f"\nteachers: {', '.join(prepare(config))}")
     console.finish(
-        Store(config.store).root, next_line=f"python -m serve.app --store {config.store}"
+        Store(config.store).root,
+        next_line=shlex.join(["python", "-m", "serve.app", "--store", config.store]),
     )
 
 

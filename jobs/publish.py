@@ -66,6 +66,7 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
     labelled = {record.task for record in records}
     roles = {n: role for n, role in registry.roles().items() if n in labelled}
     files |= {f"tasks/{name}.json": store.read(f"tasks/{name}.json") for name in roles}
+    files |= {key: store.read(key) for key in store.list("recipes")}
     for key in (scoring.SCORES, *RESULTS):
         if store.exists(key):
             files[key] = store.read(key)
@@ -132,7 +133,7 @@ def main(config: PublishConfig) -> None:
     """Publish, and say how much."""
     written, size = publish(config)
     print(f"\n{written} files written, {size / MEGABYTE:.1f} MB in all")
-    console.finish(config.into, next_line="python -m jobs.evaluate evidence --store zoo")
+    console.finish(config.into, next_line=console.line("evaluate", "evidence", store=config.into))
 
 
 if __name__ == "__main__":

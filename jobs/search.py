@@ -15,12 +15,17 @@ import tyro
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.predictor.interval import LEVEL
+from dass.registry import zoo
 from dass.registry.registry import Registry
 from dass.searching.evolution import Generation, SearchConfig, search
 from dass.searching.prediction import Prediction
 from dass.space.cost import Budget, check_fraction
 from dass.store.store import Store
 from jobs import console
+from jobs.planning.quantity import Count
+
+DEFAULT_FRACTION = 0.5
+"""Of the teacher's FLOPs, where no limit is given."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,13 +38,13 @@ class SearchJobConfig:
     """Name of a teacher in the store (`jobs.build` or `jobs.adopt` put it there)."""
     predictor: str = "predictor"
     """Name of the predictor in the store."""
-    max_flops: int | None = None
-    """Most multiply-adds of one forward pass."""
+    max_flops: Count | None = None
+    """Most multiply-adds of one forward pass: 20000000, 20e6 or 20M."""
     max_flops_fraction: Annotated[float | None, tyro.conf.arg(aliases=("--max-flops-share",))] = (
         None
     )
-    """The same as a fraction of the teacher's, in (0, 1]."""
-    max_parameters: int | None = None
+    """The same as a fraction of the teacher's, in (0, 1]. Without any limit it is a half."""
+    max_parameters: Count | None = None
     """Most trainable parameters."""
     measured: bool = False
     """Adapt on the teacher's measured students in the store as well, if there are any."""
@@ -59,17 +64,34 @@ class SearchJobConfig:
 
 def budget_for(config: SearchJobConfig, teacher: Teacher) -> Budget:
     """Return the budget in absolute numbers."""
-    flops = config.max_flops
-    if config.max_flops_fraction is not None:
-        flops = Budget.of(teacher, flops=config.max_flops_fraction).max_flops
+    flops, fraction = config.max_flops, config.max_flops_fraction
+    if (flops, fraction, config.max_parameters) == (None, None, None):
+        fraction = DEFAULT_FRACTION
+    if fraction is not None:
+        flops = Budget.of(teacher, flops=fraction).max_flops
     return Budget(max_flops=flops, max_parameters=config.max_parameters)
+
+
+def never_binds(budget: Budget, teacher: Teacher) -> list[str]:
+    """Return a line for each limit that even the largest student keeps."""
+    largest = {"max_flops": teacher.flops, "max_parameters": teacher.parameters}
+    return [
+        f"`{name}` of {limit:,} never binds: the largest student of space "
+        f"{teacher.network.space.name!r}, the teacher's own shape, has {most:,}"
+        for name, most in largest.items()
+        if (limit := getattr(budget, name)) is not None and limit >= most
+    ]
 
 
 def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
     """Search and publish the ranking; return it and what was asked, found and spent."""
     registry = Registry(Store(config.store))
     teacher = registry.teacher(config.teacher)
-    ensemble, _ = registry.predictor(config.predictor, space=teacher.network.space.name)
+    ensemble, _, shipped = zoo.predictor_for(
+        registry, config.predictor, space=teacher.network.space.name
+    )
+    if shipped:
+        print(f"{registry.store.root} has no predictor: the shipped one is used")
     teacher.network.to(config.device)
     for member in ensemble.members:
         member.to(config.device)
@@ -141,12 +163,21 @@ def main(config: SearchJobConfig) -> None:
     print(console.table(HEAD, rows(answer.pareto)))
     registry = Registry(Store(config.store))
     teacher = registry.teacher(config.teacher)
-    name = search_name(config, budget_for(config, teacher))
+    budget = budget_for(config, teacher)
+    for line in never_binds(budget, teacher):
+        print(f"\n{line}")
+    name = search_name(config, budget)
     console.keep(registry.store, f"searches/{name}.job.json", config)
     console.finish(
         registry.store.url(f"searches/{name}.json"),
-        next_line=f"python -m jobs.distill {teacher.network.space.name} --store {config.store} "
-        f"--teacher {config.teacher} --architecture {answer.top[0].architecture}",
+        next_line=console.line(
+            "distill",
+            teacher.network.space.name,
+            store=config.store,
+            teacher=config.teacher,
+            architecture=answer.top[0].architecture,
+            recipe_name=facts["recipe"],
+        ),
     )
 
 

@@ -240,6 +240,19 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
     return ensemble, card
 
 
+def following(config: TrainConfig) -> str:
+    """Return the line that searches a teacher's students: of an unseen task if there is one."""
+    registry = Registry(Store(config.store))
+    names = [*registry.teachers_of("unseen"), *registry.teachers()]
+    return console.line(
+        "search",
+        config.space,
+        store=config.store,
+        teacher=names[0] if names else "NAME",
+        predictor=config.name,
+    )
+
+
 def main(config: TrainConfig) -> None:
     """Train, then compare with the baselines on the validation tasks."""
     _, card = train_predictor(config)
@@ -248,12 +261,7 @@ def main(config: TrainConfig) -> None:
     print(console.table(["scorer", "Spearman"], rows))
     store = Store(config.store)
     console.keep(store, f"predictors/{config.name}/job.json", config)
-    names = list(Registry(store).teachers_of("unseen"))
-    console.finish(
-        store.url(f"predictors/{config.name}"),
-        next_line=f"python -m jobs.search {config.space} --store {config.store} "
-        f"--teacher {names[0] if names else 'NAME'}",
-    )
+    console.finish(store.url(f"predictors/{config.name}"), next_line=following(config))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from jobs.train import (
     TrainConfig,
     episodes_of,
     finished,
+    following,
     fresh,
     gather,
     validation_table,
@@ -265,8 +266,7 @@ def main(config: TuneConfig) -> None:
     console.keep(store, f"predictors/{config.train.name}/job.json", config)
     console.finish(
         store.url(f"predictors/{config.train.name}"),
-        next_line=f"python -m jobs.search {config.train.space} --store {config.train.store} "
-        f"--predictor {config.train.name} --teacher NAME",
+        next_line=following(config.train),
     )
 
 

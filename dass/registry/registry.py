@@ -1,8 +1,7 @@
-"""What a store holds, and under which keys. The one home of these names.
-
-A store is anything that keeps bytes under keys; which one is not known here.
+"""What a store holds, and under which keys. The one home of these names; which store is not known.
 
 tasks/TASK.json                  a task and its role
+recipes/RECIPE.json              how networks of that recipe are trained
 teachers/TEACHER/                an artifact
 records/KEY.parquet              one measured student each
 records/pack-HASH.parquet        many of them, compacted; nothing else is below records/
@@ -16,14 +15,15 @@ checkpoints/KEY.safetensors      a training under way; deleted when it ends
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from dass.data.task import Role, TaskConfig
+from dass.decoding import decode
 from dass.errors import CorruptArtifact, UnknownName
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
@@ -32,9 +32,10 @@ from dass.registry import artifacts, record_files
 from dass.registry.embeddings import Embeddings, unpack_embeddings
 from dass.registry.networks import pack_teacher, unpack_teacher
 from dass.registry.predictors import pack_ensemble, unpack_ensemble
+from dass.registry.rankings import pack_search
 from dass.searching.evolution import Generation
-from dass.searching.prediction import Prediction
 from dass.store.store import Store
+from dass.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,25 @@ class Registry:
     def roles(self) -> dict[str, Role]:
         """Return the role of every task, by its name."""
         return {name: role for name, (_, role) in self.tasks().items()}
+
+    # --- recipes ---------------------------------------------------------------------------
+
+    def put_recipe(self, recipe: Recipe) -> None:
+        """Publish a recipe under its name."""
+        self.store.write(f"recipes/{recipe.name}.json", json.dumps(asdict(recipe)).encode())
+
+    def recipe(self, name: str) -> Recipe:
+        """Read a recipe.
+
+        Raises:
+            UnknownName: lists the recipes there are.
+            CorruptArtifact: the file is broken.
+        """
+        known = [key.split("/")[-1].removesuffix(".json") for key in self.store.list("recipes")]
+        if name not in known:
+            raise self._unknown("recipes", name, known)
+        plain = json.loads(self.store.read(f"recipes/{name}.json"))
+        return decode(Recipe, plain, what=f"recipe {name}", error=CorruptArtifact)
 
     # --- teachers --------------------------------------------------------------------------
 
@@ -172,6 +192,10 @@ class Registry:
         """Return whether the predictor is published."""
         return self.store.exists(f"predictors/{name}/{artifacts.MANIFEST}")
 
+    def predictors(self) -> list[str]:
+        """Return the names of all predictors."""
+        return self._names("predictors")
+
     def put_predictor(self, name: str, ensemble: Ensemble, card: Mapping[str, Any]) -> str:
         """Publish a predictor and its card; return where."""
         return self._put(f"predictors/{name}", pack_ensemble(ensemble, card))
@@ -216,13 +240,7 @@ class Registry:
     def put_search(self, name: str, answer: Generation, facts: Mapping[str, Any]) -> str:
         """Publish a ranking; return where."""
         key = f"searches/{name}.json"
-        text = {
-            **facts,
-            "scored": answer.scored,
-            "top": [_plain(p) for p in answer.top],
-            "pareto": [_plain(p) for p in answer.pareto],
-        }
-        self.store.write(key, json.dumps(text, indent=2).encode())
+        self.store.write(key, pack_search(answer, facts))
         return self.store.url(key)
 
     # --- trainings under way ---------------------------------------------------------------
@@ -259,10 +277,14 @@ class Registry:
         try:
             return self.store.read(f"{kind}/{name}/{file}")
         except (LookupError, ValueError) as error:
-            known = _listed(self._names(kind))
-            raise UnknownName(
-                f"one of the {kind} in {self.store.root} must be named, {known}, but got {name!r}"
-            ) from error
+            raise self._unknown(kind, name, self._names(kind)) from error
+
+    def _unknown(self, kind: str, name: str, known: Sequence[str]) -> UnknownName:
+        listed = ", ".join(known[:8]) or "of which there are none yet"
+        more = f" (and {len(known) - 8} more)" if len(known) > 8 else ""
+        return UnknownName(
+            f"one of the {kind} in {self.store.root} must be named, {listed}{more}, but got {name!r}"
+        )
 
     def _names(self, kind: str) -> list[str]:
         suffix = f"/{artifacts.MANIFEST}"
@@ -271,20 +293,3 @@ class Registry:
             for key in self.store.list(kind)
             if key.endswith(suffix)
         ]
-
-
-def _listed(names: Iterable[str]) -> str:
-    known = list(names)
-    if not known:
-        return "of which there are none yet"
-    return ", ".join(known[:8]) + (f" (and {len(known) - 8} more)" if len(known) > 8 else "")
-
-
-def _plain(prediction: Prediction) -> dict[str, Any]:
-    return {
-        "architecture": str(prediction.architecture),
-        "accuracy": prediction.accuracy,
-        "uncertainty": prediction.std,
-        "flops": prediction.flops,
-        "parameters": prediction.parameters,
-    }

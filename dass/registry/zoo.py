@@ -15,11 +15,13 @@ from typing import Any
 
 import pandas as pd
 
+from dass.errors import NoPredictor, UnknownName
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import to_frame
 from dass.registry.registry import Registry
 from dass.store.store import Store
+from dass.training.recipe import Recipe
 
 _INSIDE = Path(__file__).resolve().with_name("shipped")
 ROOT = _INSIDE if _INSIDE.is_dir() else _INSIDE.parents[2] / "zoo"
@@ -27,6 +29,10 @@ ROOT = _INSIDE if _INSIDE.is_dir() else _INSIDE.parents[2] / "zoo"
 where it was installed from a wheel (`force-include` in pyproject.toml says how much of it that
 is). `shipped/` comes first: a folder `zoo` beside an installed package may be another's, and a
 checkout has no `shipped/`."""
+
+
+SHIPPED = "predictor"
+"""Name of the shipped predictor, and of a store's own unless it is called otherwise."""
 
 
 def registry(root: Path | str = ROOT) -> Registry:
@@ -39,13 +45,53 @@ def records(root: Path | str = ROOT) -> pd.DataFrame:
     return to_frame(registry(root).records())
 
 
-def predictor(name: str = "predictor", root: Path | str = ROOT) -> tuple[Ensemble, dict[str, Any]]:
+def predictor(name: str = SHIPPED, root: Path | str = ROOT) -> tuple[Ensemble, dict[str, Any]]:
     """Return a shipped predictor and its card.
 
     Raises:
         UnknownName: lists the predictors there are.
     """
     return registry(root).predictor(name)
+
+
+def predictor_for(
+    store: Registry, name: str, *, space: str
+) -> tuple[Ensemble, dict[str, Any], bool]:
+    """Return a store's predictor, or the shipped one where the store has none at all.
+
+    Returns:
+        The predictor, its card, and whether it is the shipped one.
+
+    Raises:
+        NoPredictor: the store has none, and the shipped one is for another space; says what to do.
+        UnknownName: the store has others; lists them.
+        CorruptArtifact: its files are broken, or made for another space.
+    """
+    if store.has_predictor(name) or store.predictors() or name != SHIPPED:
+        return *store.predictor(name, space=space), False
+    ensemble, card = predictor()
+    if ensemble.config.space != space:
+        raise NoPredictor(
+            f"{store.store.root} must have a predictor for space {space!r}, but has none, and the "
+            f"shipped one is for space {ensemble.config.space!r}; label students "
+            f"(`dass build {space}`) and train one (`dass train {space}`) there"
+        )
+    return ensemble, card, True
+
+
+def recipe_for(store: Registry, name: str) -> Recipe:
+    """Return a recipe of a store, or the shipped one of that name.
+
+    Raises:
+        UnknownName: neither has it; lists those of the store.
+    """
+    try:
+        return store.recipe(name)
+    except UnknownName:
+        shipped = registry()
+        if not shipped.store.exists(f"recipes/{name}.json"):
+            raise
+        return shipped.recipe(name)
 
 
 def teachers(root: Path | str = ROOT) -> list[str]:

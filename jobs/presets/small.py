@@ -51,7 +51,7 @@ def tune() -> TuneConfig:
 
 def search() -> SearchJobConfig:
     """Two thousand candidates within half of the teacher's FLOPs."""
-    return SearchJobConfig(store=STORE, max_flops_fraction=0.5)
+    return SearchJobConfig(store=STORE)
 
 
 def distill() -> DistillConfig:
