@@ -283,7 +283,8 @@ class Registry:
         listed = ", ".join(known[:8]) or "of which there are none yet"
         more = f" (and {len(known) - 8} more)" if len(known) > 8 else ""
         return UnknownName(
-            f"one of the {kind} in {self.store.root} must be named, {listed}{more}, but got {name!r}"
+            f"one of the {kind} in {self.store.root} must be named, {listed}{more}, but got "
+            f"{name!r}"
         )
 
     def _names(self, kind: str) -> list[str]:
