@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from dass.errors import NoPredictor, UnknownName
+from dass.errors import InvalidData, NoPredictor, UnknownName
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import to_frame
@@ -36,7 +36,17 @@ SHIPPED = "predictor"
 
 
 def registry(root: Path | str = ROOT) -> Registry:
-    """Return typed access to the shipped files, or to another folder of that layout."""
+    """Return typed access to the shipped files, or to another folder of that layout.
+
+    Raises:
+        InvalidData: there is no such folder; says where the files come from.
+    """
+    if not Path(root).is_dir():
+        raise InvalidData(
+            f"the shipped files must lie in {root}, but there is no such folder; a checkout of the "
+            "project has all of them in `zoo`, and a wheel built from one has the predictor, the "
+            "labels and the teacher of the first run"
+        )
     return Registry(Store(str(root), read_only=True))
 
 

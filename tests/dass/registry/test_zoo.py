@@ -161,3 +161,9 @@ def test_broken_embeddings_are_refused(config, shipped, change):
         files[MANIFEST] = files[MANIFEST].replace(b"num_classes", b"classes")
     with pytest.raises(CorruptArtifact, match="have"):
         unpack_embeddings(files)
+
+
+def test_without_the_shipped_files_the_error_says_where_they_come_from(tmp_path):
+    for ask in (zoo.records, zoo.teachers, lambda root: zoo.predictor(root=root)):
+        with pytest.raises(InvalidData, match=r"must lie in .*nowhere.*a checkout"):
+            ask(root=tmp_path / "nowhere")
