@@ -43,9 +43,9 @@ def registry(root: Path | str = ROOT) -> Registry:
     """
     if not Path(root).is_dir():
         raise InvalidData(
-            f"the shipped files must lie in {root}, but there is no such folder; a checkout of the "
-            "project has all of them in `zoo`, and a wheel built from one has the predictor, the "
-            "labels and the teacher of the first run"
+            f"the shipped files must lie in {root}, but there is no such folder; a checkout of "
+            "the project has all of them in `zoo`, and a wheel built from one has the predictor, "
+            "the labels and the teacher of the first run"
         )
     return Registry(Store(str(root), read_only=True))
 
