@@ -44,13 +44,11 @@ def read_weights(data: bytes, *, space: Space, num_classes: int, where: str) -> 
         CorruptArtifact: names the cause, then the names and shapes that are not met.
     """
     network = ResNet(space, space.largest, num_classes=num_classes)
-    weights = artifacts.tensors(data, where=where)
-    artifacts.fill(
-        network,
-        unwrapped(weights, network.state_dict()),
-        where=f"{where} (as {space.name}'s largest member)",
-        cause=_of_another_space(weights, space=space),
-    )
+    given, expected = artifacts.tensors(data, where=where), network.state_dict()
+    weights = unwrapped(given, expected)
+    cause = _of_another_space(given, space=space) if Misfit(weights, expected) else None
+    called = f"{where} (as {space.name}'s largest member)"
+    artifacts.fill(network, weights, where=called, cause=cause)
     return network.eval()
 
 

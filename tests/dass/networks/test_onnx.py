@@ -15,7 +15,7 @@ from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.usage import usage
 from dass.space.architecture import Architecture
-from dass.space.spaces import SPACES, by_name
+from dass.space.spaces import by_name
 from dass.training.inference import predict_logits
 
 
@@ -87,20 +87,19 @@ def test_the_graph_pads_no_channels_and_has_few_kinds_of_operators(model):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", SPACES)
-def test_no_member_of_any_space_has_other_operators_and_all_compute_the_same(name):
+@pytest.mark.parametrize("name", ["small", "paper"])
+def test_students_of_the_larger_spaces_have_no_other_operators_and_compute_the_same(name):
     space = by_name(name)
-    generator = torch.Generator().manual_seed(0)
-    members = [space.sample(1, generator=generator)[0], space.smallest, space.largest]
-    for member in members if name != "paper" else members[:1]:
-        network = ResNet(space, member, num_classes=4)
-        initialise(network, generator=generator)
-        model = to_onnx(network)
-        assert operators(model) <= OPERATORS
-        images = torch.randn(2, 3, space.image_size, space.image_size, generator=generator)
-        expected = network(images)
-        difference = (run_onnx(model, images) - expected).abs().max()
-        assert float(difference) <= 1e-5 * float(expected.abs().max())
+    network = ResNet(space, space.smallest, num_classes=4)
+    initialise(network, generator=torch.Generator().manual_seed(0))
+    model = to_onnx(network)
+    assert operators(model) <= OPERATORS
+    images = torch.randn(
+        2, 3, space.image_size, space.image_size, generator=torch.Generator().manual_seed(1)
+    )
+    expected = network(images)
+    difference = (run_onnx(model, images) - expected).abs().max()
+    assert float(difference) <= 1e-5 * float(expected.abs().max())
 
 
 def test_the_exported_network_keeps_its_shortcuts_and_its_state_dict(network):
