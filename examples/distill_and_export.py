@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import asdict
 
 import dass
+from dass.networks.usage import usage
 from dass.registry.networks import pack_student
 
 name = next(name for name in dass.zoo.teachers() if "fashion" in name)
@@ -36,8 +37,9 @@ print(
 )
 
 store = dass.open_store(tempfile.mkdtemp(prefix="dass-"))  # or a folder of yours, or s3://...
-files = pack_student(student, asdict(record))  # config.json and weights.safetensors
-files["model.onnx"] = dass.to_onnx(student)  # run once, to see that it computes the same
+facts = asdict(record) | usage(student, class_names=task.class_names)  # how to use it
+files = pack_student(student, facts)  # config.json and weights.safetensors
+files["model.onnx"] = dass.to_onnx(student, facts)  # run once, to see that it computes the same
 print(store.put_student(record.key, files))
 for key in store.store.list("students"):
     print(f"  {key.rpartition('/')[2]}: {len(store.store.read(key)) / 1e3:.0f} kB")

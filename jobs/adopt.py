@@ -44,16 +44,15 @@ def take(config: AdoptConfig) -> Teacher:
     """Check the weights, measure their accuracy, publish the teacher.
 
     Raises:
-        CorruptArtifact: states the expected names and shapes that are not met.
+        InvalidConfig: there is no such file, or it cannot be read.
+        CorruptArtifact: names the cause, then the names and shapes that are not met.
         NameTaken: another teacher has its name.
     """
     path = Path(config.weights)
-    if not path.is_file():
-        raise InvalidConfig(f"`weights` must be a safetensors file, but got {config.weights!r}")
+    data = _read(path, called=config.weights)
     space = by_name(config.space)
     task_config = replace(config.task, source=config.source or config.task.source)
     task = load_task(task_config, image_size=space.image_size, data_root=config.data_root)
-    data = path.read_bytes()
     network = read_weights(data, space=space, num_classes=task.num_classes, where=str(path))
     teacher = Teacher(
         name=f"{space.name}.{task.name}.own-{digest_of(data)[:8]}.0",
@@ -66,6 +65,18 @@ def take(config: AdoptConfig) -> Teacher:
     registry.put_task(task_config, config.role)
     adopt_teacher(registry, teacher, data)
     return teacher
+
+
+def _read(path: Path, *, called: str) -> bytes:
+    try:
+        if not path.is_file():
+            raise InvalidConfig(f"`weights` must be a safetensors file, but got {called!r}")
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidConfig(
+            f"`weights` must be a safetensors file that you may read, but {error}; "
+            f"`chmod u+r` it, or give a copy"
+        ) from error
 
 
 def main(config: AdoptConfig) -> None:

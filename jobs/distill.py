@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from dass.errors import InvalidConfig
 from dass.networks.onnx import to_onnx
+from dass.networks.usage import usage
 from dass.predictor.records import StudentRecord
 from dass.registry import zoo
 from dass.registry.networks import pack_student
@@ -82,7 +83,8 @@ def distil(config: DistillConfig) -> tuple[StudentRecord, str]:
     worker = Worker(registry.store, config.device, config.data_root)
     network, record = worker.distil(plan)
     network.cpu()
-    files = {ONNX: to_onnx(network), **pack_student(network, asdict(record))}
+    facts = asdict(record) | usage(network, class_names=worker.task(plan).class_names)
+    files = {ONNX: to_onnx(network, facts), **pack_student(network, facts)}
     return record, registry.put_student(key, files)
 
 
@@ -107,7 +109,7 @@ def main(config: DistillConfig) -> None:
     print("\n" + console.table(["", "validation", "test"], rows))
     console.finish(
         where,
-        next_line=f"onnxruntime loads {ONNX}; dass.registry.networks the rest",
+        next_line=f"onnxruntime runs {ONNX}, whose metadata tells how: docs/exports.md",
     )
 
 

@@ -8,13 +8,17 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
+import onnx
 import pytest
 import tyro
+from PIL import Image
 
 import dass
+from dass.networks.usage import usage
 from dass.registry import zoo
 from dass.registry.registry import Registry
 from dass.store.store import Store
+from dass.training.inference import predict_logits
 from jobs import cli
 from jobs.presets import fashion
 
@@ -96,6 +100,35 @@ def test_the_readme_is_short_and_its_code_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(dass, "search", partial(dass.search, candidates=100))
     exec(compile(shown, "README.md", "exec"), {})
     assert re.fullmatch(r"\d+\.\d% predicted, \d+\.\d% on test images\n", capsys.readouterr().out)
+
+
+def test_the_code_that_runs_an_exported_student_says_what_the_project_says(
+    teacher, digits, tmp_path, monkeypatch, capsys
+):
+    """In a folder with a student and a picture, and with nothing of ours."""
+    text = (ROOT / "docs" / "exports.md").read_text()
+    (shown,) = (body for language, body in FENCE.findall(text) if language == "python")
+    assert not re.search(r"(?:import|from) (?:dass|jobs|torch)", shown)
+    facts = usage(teacher.network, class_names=digits.class_names)
+    (tmp_path / "model.onnx").write_bytes(dass.to_onnx(teacher.network, facts))
+    monkeypatch.chdir(tmp_path)
+    ours = predict_logits(teacher.network, digits.test.images).argmax(1)
+    for label in range(3):
+        place = int((ours == label).nonzero()[0])
+        pixels = digits.test.images[place].permute(1, 2, 0).numpy()
+        Image.fromarray(pixels).save("picture.png")
+        exec(compile(shown, "exports.md", "exec"), {})
+        assert capsys.readouterr().out == f"{digits.class_names[label]}\n"
+
+
+def test_the_page_of_exports_names_every_field_and_operator(teacher):
+    text = (ROOT / "docs" / "exports.md").read_text()
+    missing = [
+        name for name in usage(teacher.network, class_names="789") if name not in code(text)
+    ]
+    model = onnx.load_from_string(dass.to_onnx(teacher.network))
+    missing += [node.op_type for node in model.graph.node if node.op_type not in code(text)]
+    assert missing == []
 
 
 def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):

@@ -23,6 +23,21 @@ def fit_channels(x: Float[Tensor, "n c h w"], channels: int) -> Float[Tensor, "n
     return x[:, :channels]
 
 
+class Shortcut(nn.Module):
+    """What a block adds to its output: its input, pooled and fitted; without parameters."""
+
+    def __init__(self, channels: int, *, stride: int) -> None:
+        super().__init__()
+        self.channels, self.stride = channels, stride
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
+        return fit_channels(self.pool(x), self.channels)
+
+    def pool(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+        """Halve the image as the block's convolution does."""
+        return x if self.stride == 1 else F.max_pool2d(x, self.stride, ceil_mode=True)
+
+
 class BasicBlock(nn.Module):
     """Two 3×3 convolutions and a parameter-free shortcut."""
 
@@ -33,13 +48,12 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.stride = stride
+        self.shortcut: nn.Module = Shortcut(width, stride=stride)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
         out = self.bn2(self.conv2(out))
-        if self.stride != 1:
-            x = F.max_pool2d(x, self.stride, ceil_mode=True)
-        return F.relu(out + fit_channels(x, out.shape[1]), inplace=True)
+        return F.relu(out + self.shortcut(x), inplace=True)
 
 
 class ResNet(nn.Module):

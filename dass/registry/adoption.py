@@ -9,12 +9,17 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from dass.errors import NameTaken
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
 from dass.registry import artifacts
 from dass.registry.registry import Registry
+from dass.registry.state_dicts import Misfit, unwrapped
 from dass.space.space import Space
+from dass.space.spaces import SPACES, by_name
 
 RECIPE = "own"
 """What a manifest says of how an adopted teacher was trained: by its user."""
@@ -26,6 +31,9 @@ SHORT = 8
 def read_weights(data: bytes, *, space: Space, num_classes: int, where: str) -> ResNet:
     """Read a user's own state dict of the largest member of a space.
 
+    Prefixes of wrappers, a dict nested in a checkpoint, tied tensors and half precision are
+    understood.
+
     Args:
         data: a safetensors file with the parameter names of `ResNet`.
         space: whose largest member it is.
@@ -33,12 +41,27 @@ def read_weights(data: bytes, *, space: Space, num_classes: int, where: str) -> 
         where: its name, for errors.
 
     Raises:
-        CorruptArtifact: states the expected names and shapes that are not met.
+        CorruptArtifact: names the cause, then the names and shapes that are not met.
     """
     network = ResNet(space, space.largest, num_classes=num_classes)
-    weights = artifacts.tensors(data, where=where)
-    artifacts.fill(network, weights, where=f"{where} (as {space.name}'s largest member)")
+    given, expected = artifacts.tensors(data, where=where), network.state_dict()
+    weights = unwrapped(given, expected)
+    cause = _of_another_space(given, space=space) if Misfit(weights, expected) else None
+    called = f"{where} (as {space.name}'s largest member)"
+    artifacts.fill(network, weights, where=called, cause=cause)
     return network.eval()
+
+
+def _of_another_space(weights: Mapping[str, Tensor], *, space: Space) -> str | None:
+    """Return what to say of weights that are another space's largest member."""
+    for other in map(by_name, SPACES):
+        with torch.device("meta"):
+            expected = ResNet(other, other.largest, num_classes=1).state_dict()
+        got = unwrapped(weights, expected)
+        head = {name: tensor for name, tensor in got.items() if name.startswith("fc.")}
+        if other.name != space.name and not Misfit(got, expected | head):
+            return f"are of space {other.name!r}; name that space"
+    return None
 
 
 def digest_of(data: bytes) -> str:

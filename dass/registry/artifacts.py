@@ -19,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from dass.errors import CorruptArtifact
+from dass.registry.state_dicts import check_fit
 
 FORMAT = 1
 """Raised when an old reader could misread a new file."""
@@ -77,6 +78,8 @@ def facts(manifest: bytes, *, kind: str, where: str = "artifact") -> dict[str, A
 def tensors(data: bytes, *, where: str = "the file") -> dict[str, Tensor]:
     """Read a safetensors file whose floating-point tensors are all finite.
 
+    A tensor that was tied when it was saved is there under each of its names.
+
     Raises:
         CorruptArtifact: it is a pickle, is truncated, or holds NaN or infinity.
     """
@@ -98,31 +101,32 @@ def tensors(data: bytes, *, where: str = "the file") -> dict[str, Tensor]:
             raise CorruptArtifact(
                 f"weights of {where} must be finite, but {name!r} has NaN or infinity"
             )
-    return loaded
+    return _second_names(data, loaded) | loaded
 
 
-def fill(module: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
+def _second_names(data: bytes, loaded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that `safetensors.torch.save_model` left out as tied to others."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    tied = header.get("__metadata__", {})
+    return {name: loaded[kept] for name, kept in tied.items() if kept in loaded}
+
+
+def fill(
+    module: nn.Module, weights: Mapping[str, Tensor], *, where: str, cause: str | None = None
+) -> None:
     """Load weights into a module, all of them and no others.
 
+    Args:
+        module: gets them.
+        weights: under its names; counters of batch norms may lack, as many exporters drop them.
+        where: what they are called in the error.
+        cause: what they are instead if they do not fit, where the caller knows better.
+
     Raises:
-        CorruptArtifact: lists the names that are missing, unknown or of another shape.
+        CorruptArtifact: names the cause, then what is missing, unknown or of another shape.
     """
     expected = module.state_dict()
-    # Counters of batch norms steer nothing at a fixed momentum; many exporters drop them.
-    optional = {name for name in expected if name.endswith("num_batches_tracked")}
-    problems = [f"{n} is missing" for n in expected if n not in weights and n not in optional]
-    problems += [f"{n} is unknown" for n in weights if n not in expected]
-    problems += [
-        f"{n} must be {tuple(t.shape)} but is {tuple(weights[n].shape)}"
-        for n, t in expected.items()
-        if n in weights and weights[n].shape != t.shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 6} more" if len(problems) > 6 else ""
-        raise CorruptArtifact(
-            f"weights of {where} must have the names and shapes of {type(module).__name__}: "
-            f"{'; '.join(problems[:6])}{more}"
-        )
+    check_fit(weights, expected, what=type(module).__name__, where=where, cause=cause)
     module.load_state_dict(expected | dict(weights))
 
 
@@ -140,12 +144,19 @@ def load_folder(folder: Path) -> dict[str, bytes]:
     """Read an artifact from a local folder.
 
     Raises:
-        CorruptArtifact: there is no manifest, so the artifact is not there or not whole.
+        CorruptArtifact: there is no manifest, so the artifact is not there or not whole; or a
+            file cannot be read.
     """
-    if not (folder / MANIFEST).exists():
-        raise CorruptArtifact(f"{folder} must hold {MANIFEST}, but does not")
-    return {
-        name: (folder / name).read_bytes()
-        for name in (WEIGHTS, MANIFEST)
-        if (folder / name).exists()
-    }
+    try:
+        if not (folder / MANIFEST).exists():
+            raise CorruptArtifact(f"{folder} must hold {MANIFEST}, but does not")
+        return {
+            name: (folder / name).read_bytes()
+            for name in (WEIGHTS, MANIFEST)
+            if (folder / name).exists()
+        }
+    except OSError as error:
+        raise CorruptArtifact(
+            f"the files of {folder} must be readable, but {error}; give yourself the right to "
+            "read them"
+        ) from error

@@ -14,6 +14,7 @@ from dass.decoding import decode
 from dass.errors import CorruptArtifact, DassError
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
+from dass.networks.usage import usage
 from dass.registry.artifacts import Files, fill, pack, unpack
 from dass.space.architecture import Architecture
 from dass.space.spaces import by_name
@@ -69,8 +70,13 @@ def unpack_network(files: Files, *, kind: str, where: str) -> tuple[ResNet, dict
 
 
 def pack_student(network: ResNet, facts: Mapping[str, Any]) -> dict[str, bytes]:
-    """Make an artifact of a trained student; `facts` is its record."""
-    return pack_network(network, kind="student", facts=facts)
+    """Make an artifact of a trained student, and of how it is used.
+
+    Args:
+        network: the student.
+        facts: its record, and what else is known, the names of its classes say.
+    """
+    return pack_network(network, kind="student", facts=usage(network) | dict(facts))
 
 
 def unpack_student(files: Files, *, where: str = "student") -> tuple[ResNet, dict[str, Any]]:

@@ -125,6 +125,10 @@ class Worker:
         registry.drop_checkpoint(key)
         return network, record
 
+    def task(self, plan: StudentPlan) -> Task:
+        """Return the images of a student, on the worker's device; loaded once."""
+        return _task(plan.task, plan.space, worker=self)
+
     def epochs(
         self,
         key: str,

@@ -10,9 +10,11 @@ import signal
 import sys
 import time
 import warnings
-from dataclasses import replace
+from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 
+import onnx
 import pandas as pd
 import pytest
 import torch
@@ -27,6 +29,7 @@ from dass.errors import (
     InvalidData,
     UnknownName,
 )
+from dass.networks.onnx import run_onnx
 from dass.predictor.meta import MetaConfig
 from dass.predictor.network import PredictorShape
 from dass.predictor.records import from_frame, mean_over_seeds
@@ -417,6 +420,40 @@ def test_the_story_runs_from_the_predictor_to_an_exported_student(built, trained
     facts = json.loads((folder / "config.json").read_text())
     assert facts["architecture"] == best["architecture"] and facts["teacher"] == unseen
     assert facts["recipe"] == built.student.name, "as it was predicted"
+
+
+def test_an_exported_student_tells_twice_how_it_is_used(built, unseen):
+    config = DistillConfig(
+        store=built.store, teacher=unseen, architecture="4_8_32", recipe=built.student, seed=10
+    )
+    record, where = distil(config)
+    manifest = json.loads(Path(where, "config.json").read_text())
+    model = onnx.load(str(Path(where, "model.onnx")))
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    expected = {
+        "image_size": 8,
+        "mean": [0.5] * 3,
+        "std": [0.5] * 3,
+        "channel_order": "RGB",
+        "layout": "NCHW",
+        "value_range": [0.0, 1.0],
+        "class_names": ["7", "8", "9"],
+        "teacher": unseen,
+        "recipe": built.student.name,
+        "version": version("dass-ray"),
+        "test_accuracy": record.test_accuracy,
+    }
+    assert {name: manifest[name] for name in expected} == expected
+    texts = {n: v if isinstance(v, str) else json.dumps(v) for n, v in expected.items()}
+    assert {name: told[name] for name in expected} == texts
+    promised = {"format", "kind", "space", "architecture", "num_classes", *asdict(record)}
+    assert promised < manifest.keys(), "no name that was there is gone"
+    task = load_task(built.splits[2].task, image_size=8)
+    pixels = (task.test.images.float() / 255 - 0.5) / 0.5
+    logits = run_onnx(Path(where, "model.onnx").read_bytes(), pixels)
+    right = (logits.argmax(1) == task.test.labels).float().mean()
+    assert float(right) == pytest.approx(record.test_accuracy)
+    Store(built.store).delete(f"records/{record.key}.parquet")
 
 
 def test_a_student_distilled_twice_is_trained_once(built, unseen, monkeypatch):

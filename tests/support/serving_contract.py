@@ -222,7 +222,7 @@ class ServiceContract:
 def _renamed():
     from safetensors.torch import save
 
-    return save({f"module.{n}": t for n, t in any_teacher("-").network.state_dict().items()})
+    return save({f"foreign.{n}": t for n, t in any_teacher("-").network.state_dict().items()})
 
 
 def _with_nan():

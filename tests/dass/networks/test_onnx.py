@@ -1,6 +1,10 @@
 """Export: the ONNX model, run by another engine, computes what the network does."""
 
+import json
+
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -8,7 +12,11 @@ from dass.errors import CorruptArtifact
 from dass.networks import onnx as exporter
 from dass.networks.onnx import run_onnx, to_onnx
 from dass.networks.remap import student
+from dass.networks.resnet import ResNet, initialise
+from dass.networks.usage import usage
 from dass.space.architecture import Architecture
+from dass.space.spaces import by_name
+from dass.training.inference import predict_logits
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +69,67 @@ def test_a_model_that_computes_something_else_is_not_handed_out(network, monkeyp
     monkeypatch.setattr(exporter, "run_onnx", broken)
     with pytest.raises(CorruptArtifact, match="must compute what its network does, but differs"):
         to_onnx(network)
+
+
+# --- operators -----------------------------------------------------------------------------
+
+OPERATORS = {"Add", "Conv", "Gemm", "MaxPool", "ReduceMean", "Relu", "Slice"}
+
+
+def operators(model):
+    graph = onnx.load_from_string(model).graph
+    assert not any(attribute.g.node for node in graph.node for attribute in node.attribute)
+    return {node.op_type for node in graph.node}
+
+
+def test_the_graph_pads_no_channels_and_has_few_kinds_of_operators(model):
+    assert operators(model) == OPERATORS, "Pad above all: NVIDIA/TensorRT#195"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["small", "paper"])
+def test_students_of_the_larger_spaces_have_no_other_operators_and_compute_the_same(name):
+    space = by_name(name)
+    network = ResNet(space, space.smallest, num_classes=4)
+    initialise(network, generator=torch.Generator().manual_seed(0))
+    model = to_onnx(network)
+    assert operators(model) <= OPERATORS
+    images = torch.randn(
+        2, 3, space.image_size, space.image_size, generator=torch.Generator().manual_seed(1)
+    )
+    expected = network(images)
+    difference = (run_onnx(model, images) - expected).abs().max()
+    assert float(difference) <= 1e-5 * float(expected.abs().max())
+
+
+def test_the_exported_network_keeps_its_shortcuts_and_its_state_dict(network):
+    names, shortcuts = list(network.state_dict()), network.layer2[0].shortcut
+    to_onnx(network)
+    assert list(network.state_dict()) == names and not [n for n in names if "shortcut" in n]
+    assert network.layer2[0].shortcut is shortcuts
+
+
+# --- metadata ------------------------------------------------------------------------------
+
+
+def test_a_stranger_with_the_model_alone_predicts_what_the_project_does(teacher, digits):
+    facts = usage(teacher.network, class_names=digits.class_names)
+    model = to_onnx(teacher.network, facts | {"teacher": teacher.name})
+    session = onnxruntime.InferenceSession(model)
+    told = session.get_modelmeta().custom_metadata_map
+    low, high = json.loads(told["value_range"])
+    mean, std = (np.float32(json.loads(told[name])) for name in ("mean", "std"))
+    pixels = digits.test.images.permute(0, 2, 3, 1).numpy()  # as pictures are: rows first
+    assert pixels.shape[1:3] == (json.loads(told["image_size"]),) * 2
+    assert (told["layout"], told["channel_order"]) == ("NCHW", "RGB")
+    scaled = low + (high - low) * pixels.astype(np.float32) / 255
+    taken = ((scaled - mean) / std).transpose(0, 3, 1, 2)
+    (logits,) = session.run(["logits"], {"images": taken})
+    ours = predict_logits(teacher.network, digits.test.images).numpy()
+    assert (logits.argmax(1) == ours.argmax(1)).all() and len(set(ours.argmax(1))) == 3
+    assert np.abs(logits - ours).max() <= 1e-4 * np.abs(ours).max()
+    assert json.loads(told["class_names"]) == list(digits.class_names)
+    assert told["teacher"] == teacher.name and told["version"] == facts["version"]
+    imagenet = ((scaled - 0.485) / 0.229).transpose(0, 3, 1, 2).astype(np.float32)
+    (guessed,) = session.run(["logits"], {"images": imagenet})
+    assert np.abs(guessed - ours).max() > 0.1 * np.abs(ours).max(), "or a guess would do"

@@ -113,6 +113,18 @@ def test_a_folder_without_manifest_is_not_there(tmp_path):
         artifacts.load_folder(tmp_path)
 
 
+@pytest.mark.parametrize("method", ["read_bytes", "exists"])
+def test_a_folder_that_may_not_be_read_is_a_sentence(method, teacher, tmp_path, monkeypatch):
+    artifacts.save_folder(tmp_path, pack_teacher(teacher))
+
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), method, forbidden)
+    with pytest.raises(CorruptArtifact, match=r"must be readable, but .*Permission denied"):
+        artifacts.load_folder(tmp_path)
+
+
 def test_a_header_whose_length_starts_like_a_pickle_is_none():
     """The lowest byte of the length of the header may be any multiple of eight."""
     for name in ("a" * n for n in range(1, 260)):
