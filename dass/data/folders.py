@@ -92,6 +92,7 @@ def _homes(path: Path) -> dict[PartName, Path]:
                 path,
                 " and ".join(named),
             )
+        _tell_inner(path, inside)
         return {"train": path}
     notes = understood(found)
     for name in inside:
@@ -101,6 +102,17 @@ def _homes(path: Path) -> dict[PartName, Path]:
     if notes:
         logger.warning("read %s so: %s", path, "; ".join(notes))
     return {part: path / name for part, name in found.items()}
+
+
+def _tell_inner(path: Path, class_names: tuple[str, ...]) -> None:
+    """Tell of parts below classes, PATH/cat/test, which are read as more of the class."""
+    inner = [f"{name}/{each}" for name in class_names for each in folders(path / name)]
+    if inner := [place for place in inner if part_of(place.rpartition("/")[2])]:
+        logger.warning(
+            "read %s so: %d folders such as %s as more pictures of their class. To have "
+            "parts, lay them as test/CLASS",
+            *(path, len(inner), inner[0]),
+        )
 
 
 def _class_names(home: Path) -> tuple[str, ...]:

@@ -84,13 +84,16 @@ def _fetch(url: str, cache: Path, *, folder: bool) -> Path:
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    logger.warning("fetch %s (%d files) to %s", url, len(places), target)
+    wanted = {path: place for path, place in places.items() if not _left_behind(place)}
+    passed = len(places) - len(wanted)
+    logger.warning(
+        "fetch %s to %s: %d files, without %d that systems and editors left",
+        *(url, target, len(wanted), passed),
+    )
     with tempfile.TemporaryDirectory(dir=cache, prefix=".part-") as scratch:
         whole = Path(scratch) / "home"
-        for path, place in places.items():
+        for path, place in wanted.items():
             here = whole / target.name / place if folder else whole / target.name
-            if any(ignored(part) for part in PurePosixPath(place).parts):
-                continue
             here.parent.mkdir(parents=True, exist_ok=True)
             files.get_file(path, str(here))
         try:
@@ -100,6 +103,10 @@ def _fetch(url: str, cache: Path, *, folder: bool) -> Path:
                 shutil.rmtree(home, ignore_errors=True)
                 os.rename(whole, home)
     return target
+
+
+def _left_behind(place: str) -> bool:
+    return any(ignored(part) for part in PurePosixPath(place).parts)
 
 
 def _place(path: str, root: str, *, folder: bool) -> str:

@@ -134,6 +134,13 @@ def test_parts_without_train_are_classes_and_that_is_told(tmp_path, caplog):
     assert "test and val as classes, since no folder `train`" in caplog.text
 
 
+def test_parts_below_classes_are_more_of_the_class_and_that_is_told(tmp_path, caplog):
+    layout = {f"{kind}/{part}": 3 for kind in ("cat", "dog") for part in ("train", "test")}
+    read = load_source(laid(tmp_path, layout), image_size=6)
+    assert read.train_labels.bincount().tolist() == [6, 6]
+    assert "4 folders such as cat/test as more pictures of their class" in caplog.text
+
+
 def test_every_spelling_stands_for_one_part():
     spelled = [name for names in parts.SPELLINGS.values() for name in names]
     assert len(set(spelled)) == len(spelled)
@@ -194,6 +201,12 @@ def test_an_npz_may_have_a_validation_part(tmp_path, name):
 def test_an_npz_of_train_and_val_divides_test_out_of_train(tmp_path, caplog):
     assert sizes(saved(tmp_path, arrays(count=20), arrays("val", 6))) == [[7, 7], [3, 3], [3, 3]]
     assert "val as what is validated on, and the test part" in caplog.text
+
+
+def test_a_validation_label_without_a_class_is_named(tmp_path):
+    source = saved(tmp_path, arrays(), arrays("val", labels=np.arange(8)), class_names=["a", "b"])
+    with pytest.raises(InvalidData, match=r"must be below 2.*its validation part has 2: correct"):
+        load_source(source, image_size=6)
 
 
 def test_medmnist_files_are_read(tmp_path, caplog):
