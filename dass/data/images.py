@@ -3,11 +3,11 @@
 Pixels stay uint8 until `normalise`, so that a dataset fits in memory (or on the device) whole and
 a batch is augmented by copying bytes. Knows nothing of files, names of datasets, splits or tasks.
 
-Letters in shapes: n or m images, c channels, h rows, w columns, s rows and columns of a square
+Letters in shapes: n, m or v images, c channels, h rows, w columns, s rows and columns of a square
 image.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBom
 """What Pillow raises for a file that is no whole picture."""
 
 Part = tuple[UInt8[Tensor, "_ _ _ _"], Int64[Tensor, " _"]]
-"""Images and labels of the train part of a source, or of its test part."""
+"""Images and labels of one part of a source."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,6 +43,25 @@ class Images:
     """Images of the test part; no rows where the source has none."""
     test_labels: Int64[Tensor, " m"]
     """Labels of the test part."""
+    validation_images: UInt8[Tensor, "v 3 s s"]
+    """Images of the source's own validation part; no rows where the source has none."""
+    validation_labels: Int64[Tensor, " v"]
+    """Labels of the validation part."""
+
+    @classmethod
+    def of(
+        cls, where: str, class_names: tuple[str, ...], *, parts: Mapping[str, Part]
+    ) -> "Images":
+        """Make images of parts by their names, `train` and perhaps `validation` and `test`.
+
+        Raises:
+            InvalidData: As `check`, which see.
+        """
+        size = parts["train"][0].shape[-1]
+        whole = {part: parts.get(part, nothing(size)) for part in ("train", "validation", "test")}
+        images = {f"{part}_images": as_rgb(pixels) for part, (pixels, _) in whole.items()}
+        labels = {f"{part}_labels": given for part, (_, given) in whole.items()}
+        return cls(class_names=class_names, **images, **labels).check(where)
 
     def check(self, where: str) -> "Images":
         """Return self if labels and class names fit each other.
@@ -54,7 +73,8 @@ class Images:
             InvalidData: A label is out of range, a class is empty, or two have one name.
         """
         num_classes = len(self.class_names)
-        for part, labels in (("train", self.train_labels), ("test", self.test_labels)):
+        for part in ("train", "validation", "test"):
+            labels = getattr(self, f"{part}_labels")
             outside = labels[(labels < 0) | (labels >= num_classes)]
             if len(outside):
                 raise InvalidData(
@@ -77,7 +97,7 @@ class Images:
 
 
 def nothing(image_size: int) -> Part:
-    """Return the test part of a source that has none."""
+    """Return a part, validation or test say, of a source that has none."""
     images = torch.empty(0, 3, image_size, image_size, dtype=torch.uint8)
     return images, torch.empty(0, dtype=torch.int64)
 

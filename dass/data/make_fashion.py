@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from dass.data.division import shuffle
 from dass.data.sources import FASHION
-from dass.data.task import Split, TaskConfig, load_task, shuffle
+from dass.data.task import Split, TaskConfig, load_task
 
 META_DATASET_TASK = TaskConfig(
     source="npz:data/fashion.npz",

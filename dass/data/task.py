@@ -9,7 +9,6 @@ Letters in shapes: n images, s rows and columns of a square image.
 """
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import re
@@ -21,10 +20,12 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from dass.data.division import Rows, Rules, divide
 from dass.data.images import Images
+from dass.data.pictures import BACKGROUND, READER, colour
 from dass.data.sources import canonical, load_source
 from dass.decoding import decode
-from dass.errors import InvalidConfig, InvalidData, UnknownName
+from dass.errors import InvalidConfig, InvalidData
 
 Role = Literal["train", "validation", "unseen"]
 """What meta-training may do with a task: train on it, validate on it, or test on it."""
@@ -47,19 +48,26 @@ class TaskConfig:
     train_per_class: int | None = None
     """Training images kept of each class at most, ≥ 1; None keeps all. Moves no other image."""
     validation_per_class: int | None = None
-    """Validation images of each class, ≥ 1, exactly; None takes `validation_fraction`."""
+    """Validation images of each class, ≥ 1, exactly; None takes `validation_fraction`, or all of
+    the source's own validation part where there is one."""
     test_per_class: int | None = None
     """Test images kept of each class at most, ≥ 1; None keeps all."""
     validation_fraction: float = 0.2
-    """Share of the train part held out for validation, in (0, 1)."""
+    """Share of the train part held out for validation, in (0, 1). Unread where the source has a
+    validation part of its own."""
     pooled: bool = False
-    """Pool the train and test parts and divide them anew. Always so where no test part is."""
+    """Pool the train and test parts and divide them anew. Always so where no test part is. The
+    source's own validation part stays what it is."""
     test_fraction: float = 0.3
     """Share of a pooled source held out for testing, in (0, 1)."""
     split_seed: int = 0
     """Seed of the division into train, validation and test, ≥ 0."""
     flip: bool = True
     """May images be mirrored in training? Natural images may; signs and characters may not."""
+    background: str = BACKGROUND
+    """Colour under transparent pixels, of `folder:` sources only: `black`, `#808080`."""
+    reader: int = READER
+    """Version of how `folder:` sources are read, 1 in what older programs wrote; leave it out."""
 
     def __post_init__(self) -> None:
         """Check the settings.
@@ -80,6 +88,7 @@ class TaskConfig:
                 raise InvalidConfig(
                     f"`0 < {field} < 1` must hold, but got {value}: give a share, 0.2 say"
                 )
+        self._check_reading()
         both = sorted(set(self.only) & set(self.exclude))
         if both:
             raise InvalidConfig(
@@ -87,6 +96,28 @@ class TaskConfig:
                 f"remove it from one of them"
             )
         canonical(self.source)
+
+    def _check_reading(self) -> None:
+        if not 1 <= self.reader <= READER:
+            raise InvalidConfig(
+                f"`1 ≤ reader ≤ {READER}` must hold, but got {self.reader}: leave it out, or "
+                f"update this program"
+            )
+        try:
+            colour(self.background)
+        except ValueError as error:
+            raise InvalidConfig(
+                f"`background` must be a colour, but got {self.background!r}: write `black` or "
+                f"`#808080`, say"
+            ) from error
+        if self.background != BACKGROUND and not self._of_pictures():
+            raise InvalidConfig(
+                f"`background` must be {BACKGROUND!r} where the source is no `folder:`, but got "
+                f"{self.background!r} for {self.source}: leave it out"
+            )
+
+    def _of_pictures(self) -> bool:
+        return self.source.startswith("folder:")
 
     @property
     def name(self) -> str:
@@ -109,21 +140,33 @@ class TaskConfig:
         return "-".join([*words, digest])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as values of JSON."""
-        return {
+        """Return the fields as values of JSON.
+
+        How pictures are read is among them only where it matters: a `folder:` source was read
+        by some version, and on another background than the usual one perhaps.
+        """
+        fields = {
             field: list(value) if isinstance(value, tuple) else value
             for field, value in dataclasses.asdict(self).items()
         }
+        if self.reader == 1 or not self._of_pictures():  # as versions before wrote it
+            del fields["reader"]
+        if self.background == BACKGROUND:
+            del fields["background"]
+        return fields
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "TaskConfig":
-        """Read what `to_dict` wrote; missing fields have their defaults.
+        """Read what `to_dict` wrote; missing fields have their defaults, but `reader` is then 1.
 
         Raises:
             InvalidConfig: A field is unknown, of a wrong type or out of range.
             UnknownName: No source is called that.
         """
-        return decode(cls, fields, what="a task", error=InvalidConfig)
+        config = decode(cls, fields, what="a task", error=InvalidConfig)
+        if "reader" not in fields and config._of_pictures():
+            return dataclasses.replace(config, reader=1)
+        return config
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,14 +241,25 @@ def load_task(config: TaskConfig, *, image_size: int, data_root: str = "data") -
 
     Raises:
         UnknownName: The source, or a class in `only` or `exclude`, does not exist.
-        InvalidData: The source cannot be read, or a class has too few images.
+        InvalidData: The source cannot be read, or a class has too few images, or the task was
+            made by a version that read pictures otherwise.
     """
-    images = load_source(config.source, image_size=image_size, data_root=data_root)
-    chosen = _choose_classes(images.class_names, config)
-    divided = [_divide(images, config, label=label) for label in chosen]
-    train, validation, test = (
-        _gather(images, [rows[part] for rows in divided]) for part in range(3)
+    if config.reader != READER and config._of_pictures():
+        raise InvalidData(
+            f"Pictures of a task must be read as they were when it was made, but {config.name} is "
+            f"of reader {config.reader} and this is {READER}, which turns them by EXIF, lays "
+            f"transparent ones on {BACKGROUND} and counts no copies: make the task anew, "
+            f"`TaskConfig(source={config.source!r})`, whose name is another, and label it again"
+        )
+    images = load_source(
+        config.source,
+        image_size=image_size,
+        data_root=data_root,
+        background=config.background,
     )
+    rules = {field.name: getattr(config, field.name) for field in dataclasses.fields(Rules)}
+    chosen, divided = divide(images, Rules(**rules))
+    train, validation, test = (_gather(images, divided, part=part) for part in range(3))
     return Task(
         config=config,
         class_names=tuple(images.class_names[label] for label in chosen),
@@ -215,75 +269,15 @@ def load_task(config: TaskConfig, *, image_size: int, data_root: str = "data") -
     )
 
 
-def _choose_classes(class_names: tuple[str, ...], config: TaskConfig) -> list[int]:
-    """Return the original labels of the task's classes, in ascending order."""
-    for class_name in (*config.only, *config.exclude):
-        if class_name not in class_names:
-            close = difflib.get_close_matches(class_name, class_names, n=3) or class_names[:10]
-            raise UnknownName(
-                f"`only` and `exclude` must name classes of {config.source}, but {class_name!r} "
-                f"is none: try {', '.join(map(repr, close))}"
-            )
-    candidates = [
-        label
-        for label, class_name in enumerate(class_names)
-        if class_name not in config.exclude and (not config.only or class_name in config.only)
-    ]
-    wanted = config.classes or len(candidates)
-    if not 2 <= wanted <= len(candidates):
-        raise InvalidData(
-            f"{max(2, wanted)} classes must be left to choose from, but {config.source} has "
-            f"{len(candidates)} after `only` and `exclude`: ask for fewer or allow more"
-        )
-    order = shuffle(len(candidates), "classes", config.class_seed)
-    return sorted(candidates[place] for place in order[:wanted].tolist())
-
-
-def shuffle(count: int, *seeds: str | int) -> Int64[Tensor, " n"]:
-    """Return the numbers below `count` in an order drawn by words and numbers as seed."""
-    digest = hashlib.sha256(json.dumps(seeds).encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
-    return torch.randperm(count, generator=generator)
-
-
-def _divide(
-    images: Images, config: TaskConfig, *, label: int
-) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " v"], Int64[Tensor, " t"]]:
-    """Return the rows of one class in train, validation and test.
-
-    Rows count through the train part and on through the test part. What a cap leaves out is in
-    no part, so that raising it never moves an image from one part to another.
-    """
-    inside = (images.train_labels == label).nonzero().flatten()
-    outside = (images.test_labels == label).nonzero().flatten() + len(images.train_labels)
-    if config.pooled or len(images.test_labels) == 0:
-        pool = torch.cat((inside, outside))
-        pool = pool[shuffle(len(pool), "pool", config.split_seed, label)]
-        held = max(1, round(config.test_fraction * len(pool)))
-        test, inside = pool[:held], pool[held:]
-    else:
-        test = outside[shuffle(len(outside), "test", config.split_seed, label)]
-        inside = inside[shuffle(len(inside), "train", config.split_seed, label)]
-    held = config.validation_per_class or max(1, round(config.validation_fraction * len(inside)))
-    for part, has, needed in (
-        ("test", len(test), 1),
-        ("train and validation", len(inside), held + 1),
-    ):
-        if has < needed:
-            raise InvalidData(
-                f"Class {images.class_names[label]!r} of {config.source} must have {needed} "
-                f"images for {part}, but has {has}: exclude it, hold out fewer, or set `pooled`"
-            )
-    train, validation = inside[held:], inside[:held]
-    return train[: config.train_per_class], validation, test[: config.test_per_class]
-
-
-def _gather(images: Images, rows: list[Tensor]) -> Split:
-    """Copy rows, one tensor of them for each new label, out of a source."""
+def _gather(images: Images, divided: list[Rows], *, part: int) -> Split:
+    """Copy one part, by its place among the rows of each new label, out of a source."""
+    rows = [each[part] for each in divided]
     picked = torch.cat(rows)
     labels = torch.cat([torch.full_like(row, label) for label, row in enumerate(rows)])
     pixels = images.train_images.new_empty(len(picked), *images.train_images.shape[1:])
-    inside = picked < len(images.train_labels)
-    pixels[inside] = images.train_images[picked[inside]]
-    pixels[~inside] = images.test_images[picked[~inside] - len(images.train_labels)]
+    start = 0
+    for stored in (images.train_images, images.test_images, images.validation_images):
+        inside = (picked >= start) & (picked < start + len(stored))
+        pixels[inside] = stored[picked[inside] - start]
+        start += len(stored)
     return Split(pixels, labels)

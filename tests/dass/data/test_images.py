@@ -233,9 +233,9 @@ MIXED[:] = [np.zeros((size, size, 3), np.uint8) for size in range(1, 13)]
         ({"train_images": MIXED}, "train_images of .*insects.npz .*allow_pickle.* mixed size"),
         ({"train_images": np.zeros((12, 4, 4, 4), np.uint8)}, r"of shape \(12, 4, 4, 4\)"),
         ({"train_images": np.zeros((12, 4), np.uint8)}, r"train_images .*uint8.*\(12, 4\)"),
-        ({"test_images": np.zeros((6, 4, 4))}, "test_images of .*it is float64"),
+        ({"test_images": np.full((6, 4, 4), 0.5) * 3}, "test_images of .*it is float64 of 1.5"),
         ({"train_labels": np.zeros(11, int)}, r"train_labels .*12 integers.*\(11,\)"),
-        ({"train_labels": np.zeros(12)}, "train_labels .*12 integers.*float64"),
+        ({"train_labels": np.full(12, 0.5)}, "train_labels .*integers.*float64.*not whole"),
         ({"train_labels": np.arange(12)}, "must be below 3.*its train part has 3: correct"),
         ({"test_labels": np.arange(6) - 1}, "not negative.*its test part has -1: correct"),
         ({"train_labels": np.arange(12) % 2}, "'cat' has none: add images or remove the class"),
@@ -326,8 +326,9 @@ def test_a_folder_is_one_class_per_folder(folder):
 def test_a_folder_may_be_divided_into_train_and_test(tmp_path):
     for part, count in (("train", 3), ("test", 2)):
         for place in range(count):
-            paint(tmp_path / part / "sun" / f"{place}.png", (255, 255, 0))
-            paint(tmp_path / part / "sea" / f"{place}.png", (0, 0, 255))
+            shade = count * 10 + place
+            paint(tmp_path / part / "sun" / f"{place}.png", (255, 255, shade))
+            paint(tmp_path / part / "sea" / f"{place}.png", (0, shade, 255))
     read = load_source(f"folder:{tmp_path}", image_size=4)
     assert read.class_names == ("sea", "sun")
     assert read.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -371,12 +372,6 @@ def test_unreadable_pictures_are_named(folder):
         load_source(f"folder:{folder}", image_size=4)
     broken.write_text("no picture")
     with pytest.raises(InvalidData, match=r"z\.png is not \(cannot identify"):
-        load_source(f"folder:{folder}", image_size=4)
-
-
-def test_pictures_of_16_bits_are_refused_rather_than_clipped(folder):
-    Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(folder / "red" / "deep.png")
-    with pytest.raises(InvalidData, match=r"deep\.png is not \(8 bits .* mode is I"):
         load_source(f"folder:{folder}", image_size=4)
 
 

@@ -1,5 +1,6 @@
 """Tasks: laws of the division, names, and every way a task can fail to be made."""
 
+import dataclasses
 import json
 import pickle
 import re
@@ -257,6 +258,8 @@ def test_every_field_enters_the_name():
         "flip": False,
     }
     assert changed.keys() == TaskConfig(source="digits").to_dict().keys()
+    fields = {field.name for field in dataclasses.fields(TaskConfig)}
+    assert fields - changed.keys() == {"reader", "background"}  # of pictures alone
     hashes = {TaskConfig(source="digits").name[-8:]}
     for field, value in changed.items():
         hashes.add(TaskConfig(**{"source": "digits", field: value}).name[-8:])

@@ -1,0 +1,227 @@
+"""Folders of pictures: a folder per class, in one heap or in parts of any usual names.
+
+What is passed over, guessed or counted once is told in a line. Knows nothing of tasks or caps.
+"""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dass.data.copies import sort_copies
+from dass.data.files import by_suffix, folders, ignored, readable, walk
+from dass.data.images import Images, Part, stack
+from dass.data.parts import PartName, name_parts, part_of, understood
+from dass.data.pictures import BACKGROUND, read_picture, suffixes
+from dass.errors import InvalidData
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Listed:
+    """Pictures of one part: files, their labels, and what is no picture."""
+
+    files: list[Path]
+    labels: list[int]
+    passed: list[Path]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Decoded:
+    """One part: pixels and labels, and a digest of the pixels of each picture as it was stored."""
+
+    part: Part
+    digests: list[bytes]
+    listed: _Listed
+
+
+def read_folder(path: Path, *, image_size: int, background: str = BACKGROUND) -> Images:
+    """Read a folder of class folders, or of parts (train, validation, test) of class folders.
+
+    Args:
+        path: The folder.
+        image_size: Rows and columns of the result, in pixels.
+        background: Colour under transparent pixels.
+
+    Raises:
+        InvalidData: It is no such folder, or a file in it cannot be read.
+    """
+    with readable(path):
+        if not path.is_dir():
+            file = " (a file: for arrays write `npz:PATH`)" if path.is_file() else ""
+            raise InvalidData(
+                f"`folder:PATH` must name a folder, but {path} is none{file}: correct it"
+            )
+        homes = _homes(path)
+        class_names = _class_names(homes["train"])
+        listed = {
+            part: _list(home, class_names, train=homes["train"]) for part, home in homes.items()
+        }
+        beside = (
+            [] if homes["train"] == path else [each for each in path.iterdir() if _loose(each)]
+        )
+    passed = [*beside, *(file for part in listed.values() for file in part.passed)]
+    if passed:
+        logger.warning(
+            "passed over %d files and folders of %s that are no pictures to read: %s",
+            *(len(passed), path, by_suffix(passed)),
+        )
+    decoded = {
+        part: _decode(listed[part], image_size=image_size, background=background)
+        for part in listed
+    }
+    parts = _without_copies(path, decoded, class_names=class_names)
+    return Images.of(str(path), class_names, parts=parts)
+
+
+def _homes(path: Path) -> dict[PartName, Path]:
+    """Return the folder of each part; all of `path` is the train part if it is not divided."""
+    inside = folders(path)
+    found = name_parts((name for name in inside if folders(path / name)), where=str(path))
+    if "train" not in found:
+        # PATH/train of pictures is a class called train; PATH/train of folders is the train part
+        if named := [name for name in inside if part_of(name)]:
+            logger.warning(
+                "read %s so: %s as classes, since no folder `train` holds a folder per class",
+                path,
+                " and ".join(named),
+            )
+        _tell_inner(path, inside)
+        return {"train": path}
+    notes = understood(found)
+    for name in inside:
+        if name not in found.values():
+            why = "holds no folder per class" if part_of(name) else "is no part"
+            notes.append(f"nothing of {name}, which {why}")
+    if notes:
+        logger.warning("read %s so: %s", path, "; ".join(notes))
+    return {part: path / name for part, name in found.items()}
+
+
+def _tell_inner(path: Path, class_names: tuple[str, ...]) -> None:
+    """Tell of parts below classes, PATH/cat/test, which are read as more of the class."""
+    inner = [f"{name}/{each}" for name in class_names for each in folders(path / name)]
+    if inner := [place for place in inner if part_of(place.rpartition("/")[2])]:
+        logger.warning(
+            "read %s so: %d folders such as %s as more pictures of their class. To have "
+            "parts, lay them as test/CLASS",
+            *(path, len(inner), inner[0]),
+        )
+
+
+def _class_names(home: Path) -> tuple[str, ...]:
+    names = folders(home)
+    if not names:
+        lying = sum(file.suffix.lower() in suffixes() for file in walk(home)[0])
+        raise InvalidData(
+            f"{home} must hold one folder per class, but has none ({lying} pictures lie in it "
+            f"directly): add them and move the pictures there"
+        )
+    return names
+
+
+def _list(home: Path, class_names: tuple[str, ...], *, train: Path) -> _Listed:
+    """List the pictures of a part by class; in the train part each class must have one."""
+    foreign = [name for name in folders(home) if name not in class_names]
+    if foreign:
+        raise InvalidData(
+            f"{home} must hold the classes of {train}, but {foreign[0]!r} is no class "
+            f"there: remove it or add it to train"
+        )
+    files: list[Path] = []
+    labels: list[int] = []
+    passed = [found for found in home.iterdir() if _loose(found)]
+    for label, class_name in enumerate(class_names):
+        if not (home / class_name).is_dir():
+            continue
+        found, left = walk(home / class_name)
+        pictures = [file for file in found if file.suffix.lower() in suffixes()]
+        others = [file for file in found if file.suffix.lower() not in suffixes()]
+        if home == train and not pictures:
+            raise InvalidData(
+                f"Every class must have an image, but {home / class_name} has no file that ends "
+                f"in .jpg, .png or another ending of Pillow's formats"
+                f"{', only ' + by_suffix(others) if others else ''}: add images or remove the "
+                f"class"
+            )
+        files += pictures
+        labels += [label] * len(pictures)
+        passed += [*others, *left]
+    return _Listed(files=files, labels=labels, passed=sorted(passed))
+
+
+def _loose(found: Path) -> bool:
+    return ignored(found.name) or not found.is_dir()
+
+
+def _decode(listed: _Listed, *, image_size: int, background: str) -> _Decoded:
+    digests: list[bytes] = []
+
+    def pictures() -> Iterator[Tensor]:
+        for file in listed.files:
+            pixels = read_picture(file, background=background)
+            digest = hashlib.sha256(str(tuple(pixels.shape)).encode())
+            digest.update(pixels.numpy().tobytes())
+            digests.append(digest.digest())
+            yield pixels
+
+    images = stack(pictures(), count=len(listed.files), image_size=image_size)
+    part = images, torch.tensor(listed.labels, dtype=torch.int64)
+    return _Decoded(part=part, digests=digests, listed=listed)
+
+
+def _without_copies(
+    path: Path, decoded: Mapping[PartName, _Decoded], *, class_names: tuple[str, ...]
+) -> dict[str, Part]:
+    """Leave out exact copies of pictures, and tell how many."""
+    found = sort_copies(
+        {
+            part: list(zip(read.digests, read.listed.labels, strict=True))
+            for part, read in decoded.items()
+        }
+    )
+    left = [decoded[part].listed.files[row] for part in found.left for row in found.left[part]]
+    if left:
+        counts = ", ".join(f"{len(rows)} in {part}" for part, rows in found.left.items() if rows)
+        logger.warning(
+            "left out %d exact copies of pictures of %s: %s, first %s. Each counts once, in the "
+            "test part if it lies there, else in validation, else in train",
+            *(len(left), path, counts, left[0]),
+        )
+    doubtful = [
+        decoded[part].listed.files[row]
+        for part, rows in found.contradictory.items()
+        for row in rows
+    ]
+    if doubtful:
+        logger.warning(
+            "%d pictures of %s have the pixels of a picture of another class, first %s: one of "
+            "the two labels must be wrong",
+            *(len(doubtful), path, doubtful[0]),
+        )
+    _check_classes(path, decoded["train"], found.kept["train"], class_names=class_names)
+    parts: dict[str, Part] = {}
+    for part, read in decoded.items():
+        rows = torch.tensor(found.kept[part], dtype=torch.int64)
+        parts[part] = (read.part[0][rows], read.part[1][rows])
+    return parts
+
+
+def _check_classes(
+    path: Path, train: _Decoded, kept: list[int], *, class_names: tuple[str, ...]
+) -> None:
+    counts = Counter(train.listed.labels[row] for row in kept)
+    for label, class_name in enumerate(class_names):
+        if not counts[label]:
+            before = train.listed.labels.count(label)
+            raise InvalidData(
+                f"Every class of {path} must have a picture to train on that is no copy of one "
+                f"held out, but all {before} of {class_name!r} are exact copies of pictures of "
+                f"the test or validation part: add others, or remove the class from every part"
+            )
