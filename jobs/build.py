@@ -21,6 +21,7 @@ from cluster.fleet.local import Show, run_inline
 from cluster.progress import Progress, ProgressBar
 from cluster.session import connect
 from dass.errors import DassError
+from dass.predictor.records import StudentRecord
 from dass.registry.registry import Registry
 from dass.space.spaces import by_name
 from dass.store.store import Store
@@ -172,18 +173,16 @@ def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) ->
         )
 
 
-def following(config: BuildConfig) -> str:
+def following(config: BuildConfig, records: Sequence[StudentRecord]) -> str:
     """Return the line that goes on: meta-training if there is enough to learn from, else a search.
 
     Enough are two students of a teacher to train on and of one to validate on.
     """
     registry = Registry(Store(config.store))
-    labelled = Counter(r.teacher for r in registry.records() if r.space == config.space)
-    enough = [
-        any(labelled[teacher] > 1 for teacher in registry.teachers_of(role))
-        for role in ("train", "validation")
-    ]
-    if all(enough):
+    roles = registry.roles()
+    labelled = Counter((roles.get(r.task), r.teacher) for r in records)
+    enough = {role for (role, _), students in labelled.items() if students > 1}
+    if {"train", "validation"} <= enough:
         return console.line("train", config.space, store=config.store)
     teacher = next(iter(registry.teachers()))
     return console.line("search", config.space, store=config.store, teacher=teacher)
@@ -200,7 +199,7 @@ def main(config: BuildConfig) -> None:
     print(
         f"\n{len(records)} records of {tasks} tasks, {seconds / 3600:.2f} core-hours of students"
     )
-    console.finish(store.url("records"), next_line=following(config))
+    console.finish(store.url("records"), next_line=following(config, records))
 
 
 if __name__ == "__main__":

@@ -134,9 +134,9 @@ def train_all(config: QuickstartConfig, chosen: Sequence[Contender]) -> dict[str
 
 
 def export(config: QuickstartConfig, winner: Contender) -> str:
-    """Train the winner of the tightest budget as it was, keep its network, and say where.
+    """Train the winner of the tightest budget once, keep its network, and say where.
 
-    Trainings are reproducible: the network is the one that the first training made.
+    That training is the contest's first one of it: the fleet finds its record and skips it.
     """
     plan = winner.plans[0]
     asked = DistillConfig(
@@ -171,8 +171,8 @@ def main(config: QuickstartConfig) -> None:
         PREDICTOR, space=config.build.space, recipe=config.build.student.name
     )
     chosen = choose(config, predictor, teacher)
-    outcome = Outcome(teacher=teacher, contenders=chosen, accuracies=train_all(config, chosen))
     where = export(config, chosen[0])
+    outcome = Outcome(teacher=teacher, contenders=chosen, accuracies=train_all(config, chosen))
     path = Path(config.report)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy import stats
+from sklearn.base import RegressorMixin
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from torch import Tensor, nn
@@ -106,7 +107,7 @@ class MeanRank:
     ) -> Scores:
         """Return mean ranks, 0 the worst and 1 the best."""
         encodings = teacher.network.space.encode(architectures).double().numpy()
-        regressed = self._offset + _predicted(self._ridge, encodings)
+        regressed = self._offset + predicted(self._ridge, encodings)
         values = [
             self._means.get(str(a), float(guess))
             for a, guess in zip(architectures, regressed, strict=True)
@@ -114,8 +115,8 @@ class MeanRank:
         return Scores(torch.tensor(values, dtype=torch.float64))
 
 
-def _predicted(
-    regressor: Ridge | GradientBoostingRegressor, inputs: Float[np.ndarray, "n d"]
+def predicted(
+    regressor: RegressorMixin, inputs: Float[np.ndarray, "n d"]
 ) -> Float[np.ndarray, " n"]:
     """Ask a regressor of scikit-learn, which refuses to be asked about nothing."""
     return np.asarray(regressor.predict(inputs)) if len(inputs) else np.zeros(0)
@@ -147,7 +148,7 @@ class BoostedTrees:
     ) -> Scores:
         """Return accuracies relative to a task's mean."""
         encodings = teacher.network.space.encode(architectures).double().numpy()
-        return Scores(torch.from_numpy(_predicted(self._trees, encodings)))
+        return Scores(torch.from_numpy(predicted(self._trees, encodings)))
 
 
 class ShapeRegression:
@@ -178,7 +179,7 @@ class ShapeRegression:
         """Return accuracies relative to a task's mean."""
         space = teacher.network.space
         features = self._features(space, space.encode(architectures))
-        return Scores(torch.from_numpy(self._offset + _predicted(self._ridge, features)))
+        return Scores(torch.from_numpy(self._offset + predicted(self._ridge, features)))
 
 
 class ArchitectureOnly:

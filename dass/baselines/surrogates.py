@@ -20,6 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
+from dass.baselines.fitted import predicted
 from dass.errors import InvalidData
 from dass.networks.teacher import Teacher
 from dass.predictor.features import student_features
@@ -128,7 +129,5 @@ class ExtraTrees:
         support: Sequence[Measured] = (),
     ) -> Scores:
         """Return standardised accuracies."""
-        if not architectures:
-            return Scores(torch.zeros(0, dtype=torch.float64))
         inputs = features_of(teacher.network.space, architectures)
-        return Scores(torch.from_numpy(self._trees.predict(inputs)))
+        return Scores(torch.from_numpy(predicted(self._trees, inputs)))

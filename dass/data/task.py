@@ -32,36 +32,9 @@ Role = Literal["train", "validation", "unseen"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TaskConfig:
-    """A classification problem out of a source of images."""
+class TaskConfig(Rules):
+    """A classification problem out of a source of images: how it is divided, and how read."""
 
-    source: str
-    """`digits`, `fashion`, a dataset of torchvision, `folder:PATH` or `npz:PATH`."""
-    classes: int | None = None
-    """Classes drawn from the candidates, ≥ 2; None takes all of them."""
-    class_seed: int = 0
-    """Seed of the draw of classes, ≥ 0."""
-    only: tuple[str, ...] = ()
-    """Names of the candidate classes; empty for all classes of the source."""
-    exclude: tuple[str, ...] = ()
-    """Names of classes that are no candidates."""
-    train_per_class: int | None = None
-    """Training images kept of each class at most, ≥ 1; None keeps all. Moves no other image."""
-    validation_per_class: int | None = None
-    """Validation images of each class, ≥ 1, exactly; None takes `validation_fraction`, or all of
-    the source's own validation part where there is one."""
-    test_per_class: int | None = None
-    """Test images kept of each class at most, ≥ 1; None keeps all."""
-    validation_fraction: float = 0.2
-    """Share of the train part held out for validation, in (0, 1). Unread where the source has a
-    validation part of its own."""
-    pooled: bool = False
-    """Pool the train and test parts and divide them anew. Always so where no test part is. The
-    source's own validation part stays what it is."""
-    test_fraction: float = 0.3
-    """Share of a pooled source held out for testing, in (0, 1)."""
-    split_seed: int = 0
-    """Seed of the division into train, validation and test, ≥ 0."""
     flip: bool = True
     """May images be mirrored in training? Natural images may; signs and characters may not."""
     background: str = BACKGROUND
@@ -257,8 +230,7 @@ def load_task(config: TaskConfig, *, image_size: int, data_root: str = "data") -
         data_root=data_root,
         background=config.background,
     )
-    rules = {field.name: getattr(config, field.name) for field in dataclasses.fields(Rules)}
-    chosen, divided = divide(images, Rules(**rules))
+    chosen, divided = divide(images, config)
     train, validation, test = (_gather(images, divided, part=part) for part in range(3))
     return Task(
         config=config,

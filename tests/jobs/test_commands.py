@@ -111,7 +111,7 @@ def test_the_labels_and_teachers_of_the_zoo_are_of_recipes_that_it_has():
 
 def test_after_a_build_without_labels_the_next_line_is_no_training(registry):
     config = replace(small.build(), store=registry.store.root, space="micro")
-    assert following(config).startswith("dass search micro --store ")
+    assert following(config, []).startswith("dass search micro --store ")
 
 
 def test_a_line_is_quoted_as_a_shell_reads_it():

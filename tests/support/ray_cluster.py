@@ -16,12 +16,10 @@ def cluster():
         warnings.simplefilter("ignore")
         from ray.cluster_utils import Cluster
 
-    found = Cluster(initialize_head=True, head_node_args=head(num_cpus=2, num_gpus=2))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_ADDRESS", found.address)
-        joined = connect()
-        joined.__enter__()
     with contextlib.ExitStack() as stack:
+        found = Cluster(initialize_head=True, head_node_args=head(num_cpus=2, num_gpus=2))
         stack.callback(found.shutdown)
-        stack.push(joined)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RAY_ADDRESS", found.address)
+            stack.enter_context(connect())
         yield found
