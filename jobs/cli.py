@@ -57,7 +57,7 @@ VERBS = {
         does="images to teachers to distilled students: the meta-dataset",
         presets=_by_space("build")
         | {"evidence-core": "benchmark.core", "evidence": "benchmark.build"}
-        | {"fidelity": "fidelity.build"},
+        | {"fidelity": "fidelity.build", "domains": "domains.build"},
         cores=0,
     ),
     "status": Verb(does="how a build stands, from any machine: `dass status STORE`", options=None),

@@ -32,7 +32,8 @@ class Rules:
     """Which classes and images of a source are taken, and how they are divided."""
 
     source: str
-    """`digits`, `fashion`, a dataset of torchvision, `folder:PATH` or `npz:PATH`."""
+    """`digits`, `fashion`, a dataset of torchvision, `folder:PATH`, `npz:PATH` or
+    `rendered:NAME`."""
     classes: int | None = None
     """Classes drawn from the candidates, ≥ 2; None takes all of them."""
     class_seed: int = 0

@@ -5,6 +5,7 @@
     cifar100 ...  any classification dataset of torchvision that fits in memory
     folder:PATH   one folder of pictures per class, or PATH/train, PATH/val, PATH/test of such
     npz:PATH      `train_images`, `train_labels`, the same of val and test, `class_names`
+    rendered:NAME a domain that is drawn from a seed: no download (`dass.data.rendered`)
 
 PATH may be an address that fsspec reaches (`s3://...`). Grey images are repeated over three
 channels. Nothing pickled is read, except what torchvision downloads itself and checks by its
@@ -27,6 +28,7 @@ from dass.data.folders import read_folder
 from dass.data.images import Images, from_array, resize
 from dass.data.pictures import BACKGROUND
 from dass.data.remote import fetch, is_remote, remote_name
+from dass.data.rendered.domains import domain, render
 from dass.data.torchvision_sets import TORCHVISION, plain, read_torchvision
 from dass.errors import UnknownName
 
@@ -42,7 +44,8 @@ REMOTE = "remote"
 def canonical(source: str) -> tuple[str, str]:
     """Return kind and short name of a source, the same wherever its files lie.
 
-    `("npz", "flowers")` for `npz:/any/path/flowers.npz`, `("named", "cifar100")` for `CIFAR-100`.
+    `("npz", "flowers")` for `npz:/any/path/flowers.npz`, `("named", "cifar100")` for `CIFAR-100`,
+    `("rendered", "solids")` for `rendered:solids`.
 
     Raises:
         UnknownName: No source is called that.
@@ -51,6 +54,8 @@ def canonical(source: str) -> tuple[str, str]:
     if colon and path and kind in ("folder", "npz"):
         name = remote_name(path) if is_remote(path) else Path(os.path.abspath(path)).name
         return kind, name.removesuffix(".npz") if kind == "npz" else name
+    if colon and kind == "rendered":
+        return kind, domain(path).name
     name = plain(source)
     known = ["digits", "fashion", *map(plain, TORCHVISION)]
     if name not in known:
@@ -61,8 +66,8 @@ def canonical(source: str) -> tuple[str, str]:
             )
         close = difflib.get_close_matches(name, known, n=3) or known
         raise UnknownName(
-            f"A source must be `folder:PATH`, `npz:PATH` or a dataset's name, but got {source!r}: "
-            f"try {', '.join(close)}"
+            f"A source must be `folder:PATH`, `npz:PATH`, `rendered:NAME` or a dataset's name, "
+            f"but got {source!r}: try {', '.join(close)}"
         )
     return "named", name
 
@@ -97,12 +102,13 @@ def load_source(
         InvalidData: It cannot be downloaded or read, or contradicts itself.
     """
     kind, name = canonical(source)
-    path = data_root if kind == "named" else source.partition(":")[2]
-    if kind != "named" and is_remote(path):
+    filed = kind in ("folder", "npz")
+    path = source.partition(":")[2] if filed else data_root
+    if filed and is_remote(path):
         path = str(fetch(path, Path(data_root) / REMOTE, folder=kind == "folder"))
     path = os.path.abspath(os.path.expanduser(path))
     changed = None
-    if kind != "named":
+    if filed:
         with readable(Path(path)):
             changed = stamp(Path(path))
     return _load(
@@ -126,6 +132,8 @@ def _load(
         images = read_npz(Path(path), image_size=image_size)
     elif kind == "folder":
         images = read_folder(Path(path), image_size=image_size, background=background)
+    elif kind == "rendered":
+        images = render(name, image_size=image_size)
     elif name == "digits":
         images = _read_digits(image_size)
     elif name == "fashion":

@@ -1,0 +1,1 @@
+"""Rendered images: whole domains of classification, drawn from a seed instead of downloaded."""

@@ -1,0 +1,97 @@
+"""Icons: emoji in colour, and pictograms of icon fonts, pasted on random grounds."""
+
+from functools import partial
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from dass.data.rendered.canvas import SIZE, Picture, affine, backdrop, colour, finish
+from dass.data.rendered.domain import Domain
+from dass.data.rendered.fonts import font, require
+from dass.data.rendered.glyphs import inked, stamp
+
+_EMOJI_FONT, _EMOJI_BODY = "NotoColorEmoji.ttf", 109
+"""Its pictures have one size, in pixels."""
+
+_FACES = "😀😂🙂😉😊😍😘😜🤔😐😏😒😴😎😕😮😢😭😱😡😷🤒🤢🤠😇🤡🙄😬😵😤"
+_THINGS = "🐶🐱🐭🐰🦊🐻🐼🐨🐯🦁🐮🐷🐸🐵🐔🐧🍎🍊🍋🍉🍇🍓🍒🍑🥕🌽🍞🧀🍕🍔🚗🚕🚌🚑🚒🚜🏠🏢⛪🏰"
+_PICTOGRAMS = tuple(
+    map(
+        chr,
+        (
+            *(0xE145, 0xE15B, 0xE5CD, 0xE5CA, 0xE876, 0xE88A, 0xE8B6, 0xE8B8, 0xE87C, 0xE87D),
+            *(0xE838, 0xE0BE, 0xE0CD, 0xE0C8, 0xE412, 0xE04B, 0xE037, 0xE034, 0xE047, 0xE050),
+            *(0xE53F, 0xE531, 0xE52F, 0xE530, 0xE539, 0xE56C, 0xE541, 0xE8CC, 0xE8F8, 0xE865),
+        ),
+    )
+)
+
+
+def _emoji(label: int, rng: np.random.Generator, test: bool, *, characters: str) -> Picture:
+    face = font(_EMOJI_FONT, _EMOJI_BODY)
+    side = 150
+    sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+    left, top, right, bottom = face.getbbox(characters[label])
+    place = ((side - right - left) / 2, (side - bottom - top) / 2)
+    ImageDraw.Draw(sheet).text(place, characters[label], font=face, embedded_color=True)
+    sheet = sheet.resize((SIZE, SIZE), Image.Resampling.BOX)
+    shrunk = int(rng.integers(30, 56))
+    small = sheet.resize((shrunk, shrunk), Image.Resampling.BILINEAR)
+    sheet = Image.new("RGBA", (SIZE, SIZE), (0, 0, 0, 0))
+    sheet.paste(small, tuple(map(int, rng.integers(0, SIZE - shrunk + 1, 2))))
+    pixels = np.asarray(affine(sheet, rng, turn=0.5, shear=0.2, shift=0.05)) / 255
+    weight = pixels[..., 3:] * rng.uniform(0.6, 1)
+    body = pixels[..., :3]
+    mixing = np.eye(3) * 0.6 + 0.4 * rng.dirichlet(np.ones(3), 3)
+    body = body @ mixing.T
+    ground = backdrop(rng, colour(rng), strength=1.0)
+    ground = ground[rng.permutation(SIZE)] * 0.3 + ground * 0.7
+    return finish((1 - weight) * ground + weight * body, rng, noise=0.13)
+
+
+def _pictogram(label: int, rng: np.random.Generator, test: bool) -> Picture:
+    shape = stamp(_PICTOGRAMS[label], "MaterialIcons-Regular.ttf", size=48)
+    shrunk = int(rng.integers(22, 50))
+    small = shape.resize((shrunk, shrunk), Image.Resampling.BOX)
+    shape = Image.new("L", (SIZE, SIZE))
+    shape.paste(small, tuple(map(int, rng.integers(0, SIZE - shrunk + 1, 2))))
+    return inked(shape, rng, turn=0.5, clutter=0.7)
+
+
+def _of_emoji(name: str, shows: str, *, characters: str, train: int, test: int) -> Domain:
+    package = "fonts-noto-color-emoji"
+    return Domain(
+        name=name,
+        group="icons",
+        shows=shows,
+        class_names=tuple(f"U+{ord(each):04X}" for each in characters),
+        draw=partial(_emoji, characters=characters),
+        train=train,
+        test=test,
+        needs=package,
+        check=partial(require, (_EMOJI_FONT,), package=package, domain=name),
+        flip=name == "emoji",
+    )
+
+
+_MATERIAL = "fonts-material-design-icons-iconfont"
+
+DOMAINS = (
+    _of_emoji("faces", "thirty faces of emoji", characters=_FACES, train=45, test=24),
+    _of_emoji(
+        "emoji", "emoji of animals, food, vehicles, houses", characters=_THINGS, train=32, test=18
+    ),
+    Domain(
+        name="pictograms",
+        group="icons",
+        shows="signs of an icon font, small or large, with clutter",
+        class_names=tuple(f"U+{ord(each):04X}" for each in _PICTOGRAMS),
+        draw=_pictogram,
+        train=45,
+        test=24,
+        needs=_MATERIAL,
+        check=partial(
+            require, ("MaterialIcons-Regular.ttf",), package=_MATERIAL, domain="pictograms"
+        ),
+    ),
+)
