@@ -33,7 +33,7 @@ class AdoptConfig:
     """Which images, divided how; hold out validation images it was not trained on."""
     source: str = ""
     """Images in place of those that the task names: digits, fashion, a torchvision dataset's
-    name, folder:PATH or npz:PATH; empty for its own."""
+    name, folder:PATH, npz:PATH or rendered:NAME; empty for its own."""
     role: Role = "train"
     """What meta-training may do with the task."""
     data_root: str = "data"

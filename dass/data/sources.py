@@ -28,7 +28,6 @@ from dass.data.folders import read_folder
 from dass.data.images import Images, from_array, resize
 from dass.data.pictures import BACKGROUND
 from dass.data.remote import fetch, is_remote, remote_name
-from dass.data.rendered.domains import domain, render
 from dass.data.torchvision_sets import TORCHVISION, plain, read_torchvision
 from dass.errors import UnknownName
 
@@ -55,6 +54,8 @@ def canonical(source: str) -> tuple[str, str]:
         name = remote_name(path) if is_remote(path) else Path(os.path.abspath(path)).name
         return kind, name.removesuffix(".npz") if kind == "npz" else name
     if colon and kind == "rendered":
+        from dass.data.rendered.domains import domain  # it draws with much of scipy
+
         return kind, domain(path).name
     name = plain(source)
     known = ["digits", "fashion", *map(plain, TORCHVISION)]
@@ -133,6 +134,8 @@ def _load(
     elif kind == "folder":
         images = read_folder(Path(path), image_size=image_size, background=background)
     elif kind == "rendered":
+        from dass.data.rendered.domains import render
+
         images = render(name, image_size=image_size)
     elif name == "digits":
         images = _read_digits(image_size)

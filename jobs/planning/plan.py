@@ -94,7 +94,7 @@ class BuildConfig:
     """Groups of tasks."""
     source: str = ""
     """Images to take in place of those that the tasks name: digits, fashion, a torchvision
-    dataset's name, folder:PATH or npz:PATH; empty for their own."""
+    dataset's name, folder:PATH, npz:PATH or rendered:NAME; empty for their own."""
     pool: int = 24
     """Students that every task labels, stratified by FLOPs; >= 0."""
     per_task: int = 8

@@ -10,7 +10,16 @@ from dass.data.rendered.domain import Domain
 _RULES = (18, 22, 26, 30, 45, 54, 57, 60, 73, 90, 105, 106, 110, 126, 129, 135, 146, 150, 154, 165)
 """Elementary rules whose pictures from random cells do not die out."""
 
-_LIFE = ("3/23", "36/23", "3678/34678", "35678/5678", "2/", "345/5", "368/245", "1357/1357")
+_LIFE: tuple[str, ...] = (
+    "3/23",
+    "36/23",
+    "3678/34678",
+    "35678/5678",
+    "2/",
+    "345/5",
+    "368/245",
+    "1357/1357",
+)
 _LIFE += ("3/012345678", "36/125", "3/45678", "234/")
 """Birth and survival of rules like Conway's, which is the first."""
 
@@ -52,7 +61,13 @@ def _lifelike(label: int, rng: np.random.Generator, test: bool) -> Picture:
 
 _CELLS = 10
 _WAYS = ((0, 1), (1, 0), (0, -1), (-1, 0))
-_MAZES = ("depth first", "random growth", "binary tree", "sidewinder", "spanning tree")
+_MAZES: tuple[str, ...] = (
+    "depth first",
+    "random growth",
+    "binary tree",
+    "sidewinder",
+    "spanning tree",
+)
 _MAZES += ("division", "braided", "rooms", "long corridors", "half of the walls")
 
 
@@ -166,7 +181,7 @@ def _maze(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="automata",
-        group="automata",
+        group="grids",
         shows="elementary cellular automata from random cells, time downwards",
         class_names=tuple(f"rule {rule}" for rule in _RULES),
         draw=_elementary,
@@ -175,7 +190,7 @@ DOMAINS = (
     ),
     Domain(
         name="lifelike",
-        group="automata",
+        group="grids",
         shows="two-dimensional automata after 5 to 11 steps, by births and survivals",
         class_names=tuple(_LIFE),
         draw=_lifelike,
@@ -185,7 +200,7 @@ DOMAINS = (
     ),
     Domain(
         name="mazes",
-        group="automata",
+        group="grids",
         shows="mazes, by the algorithm that made them",
         class_names=_MAZES,
         draw=_maze,

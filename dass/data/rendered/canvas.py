@@ -44,7 +44,7 @@ def placed(
 def unit(field: Field) -> Field:
     """Return a field stretched to 0..1."""
     low, high = field.min(), field.max()
-    return (field - low) / max(high - low, 1e-9)
+    return np.asarray((field - low) / max(high - low, 1e-9))
 
 
 def smooth_noise(rng: np.random.Generator, sigma: float) -> Field:
@@ -68,7 +68,7 @@ def two_colours(rng: np.random.Generator, *, apart: float = 0.35) -> tuple[Colou
 def paint(field: Field, first: Colour, second: Colour) -> Float[np.ndarray, "h w 3"]:
     """Blend two colours: the first where the field is 0, the second where it is 1."""
     weight = np.clip(field, 0, 1)[..., None]
-    return (1 - weight) * first + weight * second
+    return np.asarray((1 - weight) * first + weight * second)
 
 
 def backdrop(rng: np.random.Generator, ground: Colour, *, strength: float = 0.25) -> np.ndarray:
@@ -95,7 +95,7 @@ def warp(field: Field, rng: np.random.Generator, *, strength: float) -> Field:
     """Bend a field by smooth random shifts of up to some pixels."""
     rows, columns = np.mgrid[:SIZE, :SIZE].astype(float)
     for grid in (rows, columns):
-        grid += strength * (2 * smooth_noise(rng, 7) - 1)
+        grid += strength * (2 * smooth_noise(rng, 7.0) - 1)
     return np.asarray(ndimage.map_coordinates(field, [rows, columns], order=1, mode="nearest"))
 
 

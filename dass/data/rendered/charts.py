@@ -8,7 +8,15 @@ from dass.data.rendered.canvas import SIZE, Picture, finish
 from dass.data.rendered.domain import Domain
 
 _SIDE = 2 * SIZE
-_CHARTS = ("bars", "bars across", "stacked bars", "grouped bars", "line", "two lines", "steps")
+_CHARTS: tuple[str, ...] = (
+    "bars",
+    "bars across",
+    "stacked bars",
+    "grouped bars",
+    "line",
+    "two lines",
+    "steps",
+)
 _CHARTS += ("area", "pie", "ring", "scatter", "bubbles", "radar", "heat map", "boxes", "stems")
 
 Values = Float[np.ndarray, " n"]
@@ -70,19 +78,20 @@ class _Sheet:
 
 
 def _bars(sheet: _Sheet, name: str, values: Values) -> None:
-    edges, fill = np.linspace(0, 1, len(values) + 1), sheet.rng.uniform(0.5, 0.95)
-    for low, value in zip(edges, values, strict=False):
+    edges = np.linspace(0, 1, len(values) + 1).tolist()
+    fill = sheet.rng.uniform(0.5, 0.95)
+    for low, value in zip(edges, values.tolist(), strict=False):
         high = low + fill / len(values)
         if name == "bars across":
-            sheet.box((0, low), (value, high))
+            sheet.box((0.0, low), (value, high))
         elif name == "stacked bars":
             cut = value * sheet.rng.uniform(0.3, 0.7)
-            sheet.box((low, 0), (high, cut))
+            sheet.box((low, 0.0), (high, cut))
             sheet.box((low, cut), (high, value))
         elif name == "grouped bars":
             middle = (low + high) / 2
-            sheet.box((low, 0), (middle, value))
-            sheet.box((middle, 0), (high, sheet.rng.uniform(0.15, 1)))
+            sheet.box((low, 0.0), (middle, value))
+            sheet.box((middle, 0.0), (high, sheet.rng.uniform(0.15, 1)))
         elif name == "boxes":
             middle, half = (low + high) / 2, sheet.rng.uniform(0.08, 0.2)
             line = [(sheet.x(middle), sheet.y(value - 0.15)), (sheet.x(middle), sheet.y(value))]
@@ -90,11 +99,11 @@ def _bars(sheet: _Sheet, name: str, values: Values) -> None:
             sheet.box((low, value - half - 0.1), (high, value - 0.1))
         elif name == "stems":
             middle = (low + high) / 2
-            line = [(sheet.x(middle), sheet.y(0)), (sheet.x(middle), sheet.y(value))]
+            line = [(sheet.x(middle), sheet.y(0.0)), (sheet.x(middle), sheet.y(value))]
             sheet.pen.line(line, fill=sheet.ink(), width=2)
-            sheet.dot((middle, value), 4)
+            sheet.dot((middle, value), 4.0)
         else:
-            sheet.box((low, 0), (high, value))
+            sheet.box((low, 0.0), (high, value))
 
 
 def _round(sheet: _Sheet, name: str, values: Values) -> None:
@@ -136,7 +145,7 @@ def _chart(label: int, rng: np.random.Generator, test: bool) -> Picture:
         ]
         sheet.pen.line(points, fill=sheet.ink(), width=3)
     elif name == "area":
-        corners = [(sheet.x(1), sheet.y(0)), (sheet.x(0), sheet.y(0))]
+        corners = [(sheet.x(1.0), sheet.y(0.0)), (sheet.x(0.0), sheet.y(0.0))]
         sheet.pen.polygon([*sheet.path(values), *corners], fill=sheet.ink())
     elif name in ("pie", "ring", "radar"):
         _round(sheet, name, values)
@@ -155,7 +164,7 @@ def _chart(label: int, rng: np.random.Generator, test: bool) -> Picture:
     return sheet.done()
 
 
-_FUNCTIONS = (
+_FUNCTIONS: tuple[str, ...] = (
     "sine",
     "damped sine",
     "growing sine",

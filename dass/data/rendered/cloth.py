@@ -40,7 +40,7 @@ def _tartan(label: int, rng: np.random.Generator, test: bool) -> Picture:
         threads.append(palette[order[np.minimum(np.searchsorted(edges, place), 6)]])
     u, v = np.indices((SIZE, SIZE)) // 2
     over = ((u + v) % 4 < 2)[..., None]
-    shade = 0.75 + 0.4 * smooth_noise(rng, 9)
+    shade = 0.75 + 0.4 * smooth_noise(rng, 9.0)
     return finish(np.where(over, *threads) * shade[..., None], rng, noise=0.12)
 
 
@@ -64,10 +64,19 @@ def _draft(name: str) -> Float[np.ndarray, "h w"]:
         "broken twill": (j + np.array([0, 1, 3, 2] * 2)[i]) % 4 < 2,
         "steep twill": (2 * i + j) % 8 < 4,
     }
-    return found[name].astype(float)
+    return np.asarray(found[name].astype(float))
 
 
-_WEAVES = ("plain", "basket", "rib", "satin", "twill 2/2", "twill 3/1", "herringbone", "diamond")
+_WEAVES: tuple[str, ...] = (
+    "plain",
+    "basket",
+    "rib",
+    "satin",
+    "twill 2/2",
+    "twill 3/1",
+    "herringbone",
+    "diamond",
+)
 _WEAVES += ("houndstooth", "honeycomb", "broken twill", "steep twill")
 
 
@@ -79,14 +88,21 @@ def _weave(label: int, rng: np.random.Generator, test: bool) -> Picture:
     rows, columns = rows + rng.uniform(0, 8), columns + rng.uniform(0, 8)
     over = draft[rows.astype(int) % len(draft), columns.astype(int) % len(draft)]
     round_ = np.where(over > 0, np.sin(np.pi * (columns % 1)), np.sin(np.pi * (rows % 1)))
-    field = warp(np.where(over > 0, 0.55, 0.1) + 0.4 * np.abs(round_), rng, strength=2)
+    field = warp(np.where(over > 0, 0.55, 0.1) + 0.4 * np.abs(round_), rng, strength=2.0)
     field = np.asarray(ndimage.gaussian_filter(field, rng.uniform(0.4, 0.9)))
-    return tinted(field + 0.3 * (smooth_noise(rng, 6) - 0.5), rng, noise=0.1)
+    return tinted(field + 0.3 * (smooth_noise(rng, 6.0) - 0.5), rng, noise=0.1)
 
 
 # --- flags ---------------------------------------------------------------------------------
 
-_FLAGS = ("three across", "three upright", "two across", "two upright", "four quarters", "cross")
+_FLAGS: tuple[str, ...] = (
+    "three across",
+    "three upright",
+    "two across",
+    "two upright",
+    "four quarters",
+    "cross",
+)
 _FLAGS += ("northern cross", "saltire", "disc", "canton", "triangle", "bend", "border", "lozenge")
 _FLAGS += ("crescent", "chevron", "pall", "five across", "crossed quarters", "pile")
 
@@ -129,7 +145,7 @@ def _flag(label: int, rng: np.random.Generator, test: bool) -> Picture:
     colours = np.stack([colour(rng) for _ in range(5)])
     place = _layout(_FLAGS[label], x, y).astype(int)
     outside = (np.abs(x) > 1) | (np.abs(y) > 1)
-    light = 0.7 + 0.6 * smooth_noise(rng, 7)
+    light = 0.7 + 0.6 * smooth_noise(rng, 7.0)
     flag = np.where(outside[..., None], colours[4], colours[place])
     return finish(flag * light[..., None], rng, noise=0.12)
 
@@ -137,7 +153,7 @@ def _flag(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="tartans",
-        group="cloth",
+        group="textures",
         shows="tartans, a sett a class, the dyes of each bolt a little different",
         class_names=tuple(f"sett {i:02d}" for i in range(SETTS)),
         draw=_tartan,
@@ -147,7 +163,7 @@ DOMAINS = (
     ),
     Domain(
         name="weaves",
-        group="cloth",
+        group="textures",
         shows="weaves near by, a draft a class, turned and bent",
         class_names=_WEAVES,
         draw=_weave,

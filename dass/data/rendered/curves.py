@@ -113,7 +113,7 @@ DOMAINS = (
     ),
     Domain(
         name="strokes",
-        group="lines",
+        group="glyphs",
         shows="letters of an invented script, each of one to three shaken strokes",
         class_names=tuple(f"letter {i:02d}" for i in range(LETTERS)),
         draw=_written,

@@ -46,11 +46,19 @@ def _attractor(label: int, rng: np.random.Generator, test: bool) -> Picture:
     angle = rng.uniform(-0.6, 0.6)
     spin = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     cloud = cloud @ spin * rng.uniform(0.7, 1.1) + rng.uniform(-0.15, 0.15, 2)
-    counts, _, _ = np.histogram2d(*cloud.T, bins=SIZE, range=[[-1, 1], [-1, 1]])
+    counts, _, _ = np.histogram2d(
+        cloud[:, 0], cloud[:, 1], bins=SIZE, range=((-1.0, 1.0), (-1.0, 1.0))
+    )
     return tinted(np.minimum(unit(np.log1p(counts)) * 1.5, 1), rng, noise=0.08)
 
 
-_CONSTANTS = (-0.8 + 0.156j, -0.4 + 0.6j, 0.285 + 0.01j, -0.7269 + 0.1889j, 0.355 + 0.355j)
+_CONSTANTS: tuple[complex, ...] = (
+    -0.8 + 0.156j,
+    -0.4 + 0.6j,
+    0.285 + 0.01j,
+    -0.7269 + 0.1889j,
+    0.355 + 0.355j,
+)
 _CONSTANTS += (-0.54 + 0.54j, 0.37 + 0.1j, -0.1 + 0.651j, -1.0 + 0.2j, -0.194 + 0.6557j)
 _CONSTANTS += (-0.62 + 0.43j, 0.0 + 0.8j, -1.25 + 0.05j, -0.22 - 0.7j, 0.32 - 0.45j)
 

@@ -63,7 +63,7 @@ def _character(
     fonts: tuple[Sequence[str], Sequence[str]],
 ) -> Picture:
     faces = fonts[test]
-    shape = stamp(characters[label], faces[rng.integers(len(faces))], size=_CHARACTER)
+    shape = stamp(characters[label], faces[int(rng.integers(len(faces)))], size=_CHARACTER)
     return inked(shape, rng)
 
 
@@ -111,7 +111,19 @@ _CJK = (
 
 # --- words ---------------------------------------------------------------------------------
 
-_WORDS = ("form", "from", "farm", "firm", "film", "fill", "full", "fall", "hall", "ball", "bell")
+_WORDS: tuple[str, ...] = (
+    "form",
+    "from",
+    "farm",
+    "firm",
+    "film",
+    "fill",
+    "full",
+    "fall",
+    "hall",
+    "ball",
+    "bell",
+)
 _WORDS += ("belt", "bolt", "boat", "coat", "cost", "lost", "last", "list", "lift", "left", "felt")
 _LATIN = (
     *("DejaVuSans.ttf", "DejaVuSerif-Bold.ttf", "FreeSerif.ttf", "FreeSansBold.ttf"),
@@ -155,7 +167,7 @@ DOMAINS = (
     ),
     Domain(
         name="words",
-        group="words",
+        group="glyphs",
         shows="English words a letter or two apart, in either case; other fonts in test",
         class_names=_WORDS,
         draw=_word,

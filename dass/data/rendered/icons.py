@@ -31,14 +31,15 @@ def _emoji(label: int, rng: np.random.Generator, test: bool, *, characters: str)
     face = font(_EMOJI_FONT, _EMOJI_BODY)
     side = 150
     sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
-    left, top, right, bottom = face.getbbox(characters[label])
-    place = ((side - right - left) / 2, (side - bottom - top) / 2)
+    west, north, east, south = face.getbbox(characters[label])
+    place = ((side - east - west) / 2, (side - south - north) / 2)
     ImageDraw.Draw(sheet).text(place, characters[label], font=face, embedded_color=True)
     sheet = sheet.resize((SIZE, SIZE), Image.Resampling.BOX)
     shrunk = int(rng.integers(30, 56))
     small = sheet.resize((shrunk, shrunk), Image.Resampling.BILINEAR)
     sheet = Image.new("RGBA", (SIZE, SIZE), (0, 0, 0, 0))
-    sheet.paste(small, tuple(map(int, rng.integers(0, SIZE - shrunk + 1, 2))))
+    left, top = map(int, rng.integers(0, SIZE - shrunk + 1, 2))
+    sheet.paste(small, (left, top))
     pixels = np.asarray(affine(sheet, rng, turn=0.5, shear=0.2, shift=0.05)) / 255
     weight = pixels[..., 3:] * rng.uniform(0.6, 1)
     body = pixels[..., :3]
@@ -54,7 +55,8 @@ def _pictogram(label: int, rng: np.random.Generator, test: bool) -> Picture:
     shrunk = int(rng.integers(22, 50))
     small = shape.resize((shrunk, shrunk), Image.Resampling.BOX)
     shape = Image.new("L", (SIZE, SIZE))
-    shape.paste(small, tuple(map(int, rng.integers(0, SIZE - shrunk + 1, 2))))
+    left, top = map(int, rng.integers(0, SIZE - shrunk + 1, 2))
+    shape.paste(small, (left, top))
     return inked(shape, rng, turn=0.5, clutter=0.7)
 
 

@@ -29,20 +29,22 @@ _CELLS = tuple(f"{form}, {fill}" for form in _FORMS for fill in _FILLS)
 def _distance(form: str, x: Field, y: Field, *, size: float) -> Field:
     """Return a distance that is 1 at the rim of a cell about the origin."""
     if form == "rods":
-        return np.hypot(np.maximum(np.abs(x) - 0.8 * size, 0), y) / (0.55 * size)
+        return np.asarray(np.hypot(np.maximum(np.abs(x) - 0.8 * size, 0), y) / (0.55 * size))
     radius = np.hypot(x, y)
     if form == "crescents":
-        return np.maximum(radius / size, 2 - np.hypot(x - 0.55 * size, y) / (0.75 * size))
+        return np.asarray(
+            np.maximum(radius / size, 2 - np.hypot(x - 0.55 * size, y) / (0.75 * size))
+        )
     if form == "lobed":
-        return radius / (size * (1 + 0.3 * np.cos(4 * np.arctan2(y, x))))
-    return radius / size
+        return np.asarray(radius / (size * (1 + 0.3 * np.cos(4 * np.arctan2(y, x)))))
+    return np.asarray(radius / size)
 
 
 def _cells(label: int, rng: np.random.Generator, test: bool) -> Picture:
     form, fill = _CELLS[label].split(", ")
     x, y = mesh()
-    tissue = 0.15 * smooth_noise(rng, 5)
-    grains = smooth_noise(rng, 1)
+    tissue = 0.15 * smooth_noise(rng, 5.0)
+    grains = smooth_noise(rng, 1.0)
     for _ in range(int(rng.integers(4, 10))):
         size = rng.uniform(0.14, 0.26)
         dx, dy = rng.uniform(-0.95, 0.95, 2)
@@ -63,7 +65,7 @@ def _cells(label: int, rng: np.random.Generator, test: bool) -> Picture:
 
 # --- galaxies ------------------------------------------------------------------------------
 
-_GALAXIES = (
+_GALAXIES: tuple[str, ...] = (
     "round",
     "elliptical",
     "edge on",
@@ -82,25 +84,29 @@ def _galaxy_light(name: str, rng: np.random.Generator, x: Field, y: Field) -> Fi
         arms = 3 if name.startswith("three") else 2
         wind = rng.uniform(7, 10) if "tight" in name else rng.uniform(2.5, 4.5)
         wave = np.cos(arms * angle - wind * np.log(radius + 0.05) * rng.choice([-1, 1]))
-        return core + 0.8 * np.exp(-radius / 0.4) * (0.5 + 0.5 * wave) ** 2
+        return np.asarray(core + 0.8 * np.exp(-radius / 0.4) * (0.5 + 0.5 * wave) ** 2)
     if name == "barred":
         bar = np.exp(-np.abs(x) / 0.3 - np.abs(y) / 0.06)
         wave = np.cos(2 * angle - 3 * np.log(radius + 0.05))
-        return bar + 0.6 * np.exp(-radius / 0.4) * (radius > 0.3) * (0.5 + 0.5 * wave) ** 2
+        return np.asarray(
+            bar + 0.6 * np.exp(-radius / 0.4) * (radius > 0.3) * (0.5 + 0.5 * wave) ** 2
+        )
     if name == "ring":
-        return 0.7 * core + np.exp(-(((radius - 0.5) / 0.09) ** 2))
+        return np.asarray(0.7 * core + np.exp(-(((radius - 0.5) / 0.09) ** 2)))
     if name == "pair":
         dx = rng.uniform(0.3, 0.5)
-        return np.exp(-np.hypot(x - dx, y) / 0.14) + np.exp(-np.hypot(x + dx, y * 1.5) / 0.14)
+        return np.asarray(
+            np.exp(-np.hypot(x - dx, y) / 0.14) + np.exp(-np.hypot(x + dx, y * 1.5) / 0.14)
+        )
     if name == "irregular":
-        return np.exp(-((radius / 0.5) ** 2)) * smooth_noise(rng, 4) ** 2 * 2
+        return np.asarray(np.exp(-((radius / 0.5) ** 2)) * smooth_noise(rng, 4.0) ** 2 * 2)
     if name == "star cluster":
         stars = rng.random((SIZE, SIZE)) < 0.35 * np.exp(-radius / 0.25)
         return np.asarray(ndimage.gaussian_filter(stars.astype(float), 0.7)) * 2
     if name in ("edge on", "dust lane"):
         disc = np.exp(-np.abs(x) / 0.35 - np.abs(y) / 0.09) + 0.5 * core
-        return disc * (np.abs(y) > 0.035) if name == "dust lane" else disc
-    return np.exp(-radius / 0.22)
+        return np.asarray(disc * (np.abs(y) > 0.035) if name == "dust lane" else disc)
+    return np.asarray(np.exp(-radius / 0.22))
 
 
 def _galaxy(label: int, rng: np.random.Generator, test: bool) -> Picture:
@@ -119,7 +125,16 @@ def _galaxy(label: int, rng: np.random.Generator, test: bool) -> Picture:
 
 # --- land ----------------------------------------------------------------------------------
 
-_LAND = ("fields", "strip fields", "terraces", "orchard", "forest", "river", "delta", "lakes")
+_LAND: tuple[str, ...] = (
+    "fields",
+    "strip fields",
+    "terraces",
+    "orchard",
+    "forest",
+    "river",
+    "delta",
+    "lakes",
+)
 _LAND += (
     "town grid",
     "old town",
@@ -144,21 +159,21 @@ def _patches(rng: np.random.Generator, *, points: int, flat: float) -> tuple[Fie
 def _blocks(rng: np.random.Generator, name: str, x: Field, y: Field) -> Field:
     """Return roofs between streets."""
     if name == "old town":
-        light, gap = _patches(rng, points=int(rng.integers(60, 100)), flat=1)
+        light, gap = _patches(rng, points=int(rng.integers(60, 100)), flat=1.0)
         return np.where(gap > 0.07, 0.4 + 0.6 * light, 0.1)
     step = rng.uniform(0.25, 0.4)
     u, v = (x + 0.15 * np.sin(2 * y) * (name == "suburb")) / step, y / step
     inside = (u % 1 > 0.25) & (v % 1 > 0.25)
     if name == "suburb":
-        houses = (np.hypot(u % 1 - 0.6, v % 1 - 0.6) < 0.25) & (smooth_noise(rng, 2) > 0.4)
-        return 0.35 + 0.2 * smooth_noise(rng, 2) + 0.45 * houses
-    return np.where(inside, 0.4 + 0.6 * smooth_noise(rng, 2), 0.15)
+        houses = (np.hypot(u % 1 - 0.6, v % 1 - 0.6) < 0.25) & (smooth_noise(rng, 2.0) > 0.4)
+        return np.asarray(0.35 + 0.2 * smooth_noise(rng, 2.0) + 0.45 * houses)
+    return np.where(inside, 0.4 + 0.6 * smooth_noise(rng, 2.0), 0.15)
 
 
 def _orderly(rng: np.random.Generator, name: str, x: Field, y: Field) -> Field:
     """Return land in rows: strips, terraces, trees, dunes, a motorway, round fields."""
     rate = rng.uniform(12, 22)
-    bend = smooth_noise(rng, 9)
+    bend = smooth_noise(rng, 9.0)
     if name == "strip fields":
         light = rng.uniform(0, 1, 64)
         return np.asarray(light[np.floor((x + 2) * rate / 3).astype(int) % 64])
@@ -175,25 +190,25 @@ def _orderly(rng: np.random.Generator, name: str, x: Field, y: Field) -> Field:
         place = (np.floor(x / step) * 5 + np.floor(y / step)).astype(int) % 64
         return np.where(np.hypot(u, v) < 0.46, light[place], 0.15)
     road = np.abs(x - 0.2 * np.sin(1.5 * y + rng.uniform(0, 6)))
-    light, _ = _patches(rng, points=30, flat=1)
+    light, _ = _patches(rng, points=30, flat=1.0)
     return np.where(road < 0.12, np.where(road < 0.02, 0.3, 0.95), 0.5 * light)
 
 
 def _wild(rng: np.random.Generator, name: str, x: Field, y: Field) -> Field:
     """Return land that nobody laid out: woods, water, sand, mountains."""
-    rough, fine = smooth_noise(rng, 8), smooth_noise(rng, 1.2)
+    rough, fine = smooth_noise(rng, 8.0), smooth_noise(rng, 1.2)
     if name == "forest":
         return unit(fine + 0.3 * rough)
     if name == "mountains":
-        height = smooth_noise(rng, 6) + 0.4 * smooth_noise(rng, 2.5)
+        height = smooth_noise(rng, 6.0) + 0.4 * smooth_noise(rng, 2.5)
         return unit(np.gradient(height, axis=1) + np.gradient(height, axis=0))
     ground = 0.5 + 0.3 * fine
     if name == "river":
         water = np.abs(x - 0.35 * np.sin(3 * y + rng.uniform(0, 6))) < rng.uniform(0.06, 0.12)
     elif name == "delta":
-        water = np.abs(smooth_noise(rng, 4) - 0.5) < 0.045
+        water = np.abs(smooth_noise(rng, 4.0) - 0.5) < 0.045
     elif name == "lakes":
-        water = smooth_noise(rng, 5) > 0.72
+        water = smooth_noise(rng, 5.0) > 0.72
     else:
         water = x + 0.8 * (rough - 0.5) > rng.uniform(-0.3, 0.3)
     return np.where(water, 0.05, ground)
@@ -212,7 +227,7 @@ def _land(label: int, rng: np.random.Generator, test: bool) -> Picture:
         field = _orderly(rng, name, x, y)
     else:
         field = _wild(rng, name, x, y)
-    haze = 0.25 * (smooth_noise(rng, 6) - 0.5)
+    haze = 0.25 * (smooth_noise(rng, 6.0) - 0.5)
     dark = np.array([0.15, 0.2, 0.15]) + 0.25 * colour(rng)
     light = np.array([0.6, 0.55, 0.4]) + 0.4 * colour(rng)
     return finish(paint(field + haze, dark, light), rng, noise=0.1)
@@ -221,7 +236,7 @@ def _land(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="cells",
-        group="instruments",
+        group="microscopy",
         shows="cells under a microscope, by form and by what fills them",
         class_names=_CELLS,
         draw=_cells,
@@ -231,7 +246,7 @@ DOMAINS = (
     ),
     Domain(
         name="galaxies",
-        group="instruments",
+        group="sky",
         shows="galaxies of twelve kinds between stars",
         class_names=_GALAXIES,
         draw=_galaxy,
@@ -241,7 +256,7 @@ DOMAINS = (
     ),
     Domain(
         name="land",
-        group="instruments",
+        group="land",
         shows="land from above: fields, towns, water, woods",
         class_names=_LAND,
         draw=_land,

@@ -25,12 +25,12 @@ def _length(*parts: np.ndarray) -> np.ndarray:
 
 def _box(p: Points, *half: float) -> Distances:
     q = np.abs(p) - np.array(half)
-    return _length(*np.maximum(q, 0).T) + np.minimum(q.max(1), 0)
+    return np.asarray(_length(*np.maximum(q, 0).T) + np.minimum(q.max(1), 0))
 
 
 def _cylinder(p: Points, radius: float, half: float) -> Distances:
     q = np.stack([_length(p[:, 0], p[:, 2]) - radius, np.abs(p[:, 1]) - half], 1)
-    return _length(*np.maximum(q, 0).T) + np.minimum(q.max(1), 0)
+    return np.asarray(_length(*np.maximum(q, 0).T) + np.minimum(q.max(1), 0))
 
 
 def _torus(p: Points, radius: float, tube: float) -> Distances:
@@ -49,10 +49,8 @@ def _cone(p: Points, sides: int = 0) -> Distances:
 def _prism(p: Points, sides: int) -> Distances:
     radius, angle = _length(p[:, 0], p[:, 2]), np.arctan2(p[:, 2], p[:, 0])
     sector = 2 * np.pi / sides
-    return np.maximum(
-        radius * np.cos((angle + sector / 2) % sector - sector / 2) - 0.5,
-        np.abs(p[:, 1]) - 0.6,
-    )
+    across = radius * np.cos((angle + sector / 2) % sector - sector / 2) - 0.5
+    return np.asarray(np.maximum(across, np.abs(p[:, 1]) - 0.6))
 
 
 def _capsule(p: Points) -> Distances:

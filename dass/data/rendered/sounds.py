@@ -41,7 +41,16 @@ def spectrogram(
     return finish(paint(unit(loud)[::-1], _DARK, _WARM), rng, noise=0.03)
 
 
-_INSTRUMENTS = ("flute", "clarinet", "violin", "trumpet", "organ", "piano", "guitar", "bell")
+_INSTRUMENTS: tuple[str, ...] = (
+    "flute",
+    "clarinet",
+    "violin",
+    "trumpet",
+    "organ",
+    "piano",
+    "guitar",
+    "bell",
+)
 _INSTRUMENTS += ("marimba", "snare", "drum", "cymbal", "siren", "voice", "synth bass", "glass")
 
 
@@ -114,7 +123,15 @@ def _instrument(label: int, rng: np.random.Generator, test: bool) -> Picture:
     return spectrogram(wave, rng, noise=rng.uniform(0.15, 1.1))
 
 
-_SIGNALS = ("tone", "amplitude", "frequency", "two tones", "rising", "falling", "on off keying")
+_SIGNALS: tuple[str, ...] = (
+    "tone",
+    "amplitude",
+    "frequency",
+    "two tones",
+    "rising",
+    "falling",
+    "on off keying",
+)
 _SIGNALS += ("frequency keying", "four frequencies", "phase keying", "pulses", "noise band")
 _SIGNALS += ("hopping", "sawtooth sweep", "comb", "double sideband")
 
@@ -123,7 +140,7 @@ def _symbols(rng: np.random.Generator, t: Wave, *, of: int) -> Wave:
     """Return a random symbol for each time, some tens a second."""
     rate = rng.uniform(15, 45)
     symbols = rng.integers(0, of, int(rate * t[-1]) + 2)
-    return symbols[(rate * t).astype(int)].astype(float)
+    return np.asarray(symbols[(rate * t).astype(int)].astype(float))
 
 
 def _signal(label: int, rng: np.random.Generator, test: bool) -> Picture:

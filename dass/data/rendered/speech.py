@@ -17,7 +17,20 @@ PROGRAM = "espeak-ng"
 _HEADER = 44
 """Bytes before the samples of a WAV file."""
 
-_COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "cat", "dog")
+_COMMANDS: tuple[str, ...] = (
+    "yes",
+    "no",
+    "up",
+    "down",
+    "left",
+    "right",
+    "on",
+    "off",
+    "stop",
+    "go",
+    "cat",
+    "dog",
+)
 _COMMANDS += ("bird", "tree", "house", "bed", "happy", "wow", "forward", "backward")
 _LANGUAGES = ("en-us", "de", "fr-fr", "es", "it", "pl", "fi", "tr", "ru", "cmn", "hi", "sw")
 _PHRASES = ("banana telefon", "karavana", "politika musikant", "domino", "samovar")

@@ -34,7 +34,7 @@ def _gabor(label: int, rng: np.random.Generator, test: bool) -> Picture:
     total = np.zeros((SIZE, SIZE))
     for frequency, angle, weight in zip(frequencies, angles, weights, strict=True):
         along, _ = turned(x, y, angle=angle)
-        patch = smooth_noise(rng, 8)
+        patch = smooth_noise(rng, 8.0)
         total += weight * patch * np.sin(np.pi * frequency * along + rng.uniform(0, 2 * np.pi))
     return tinted(unit(total), rng, noise=0.1)
 
@@ -56,7 +56,15 @@ def _cellular(rng: np.random.Generator, *, points: int, order: int) -> Field:
     return unit(chosen.reshape(SIZE, SIZE))
 
 
-_NOISES = ("pink", "brown", "streaks", "long streaks", "worley few", "worley many", "worley far")
+_NOISES: tuple[str, ...] = (
+    "pink",
+    "brown",
+    "streaks",
+    "long streaks",
+    "worley few",
+    "worley many",
+    "worley far",
+)
 _NOISES += ("cracks few", "cracks many", "ridges", "marble", "wood", "billows", "spots", "foam")
 
 
@@ -64,10 +72,10 @@ def _noise(label: int, rng: np.random.Generator, test: bool) -> Picture:
     name = _NOISES[label]
     few, many = int(rng.integers(25, 50)), int(rng.integers(60, 110))
     x, y = mesh()
-    fine = _spectral(rng, slope=rng.uniform(1.4, 1.8), stretch=1)
+    fine = _spectral(rng, slope=rng.uniform(1.4, 1.8), stretch=1.0)
     if name in ("pink", "brown"):
         low = 0.75 if name == "pink" else 1.2
-        field = _spectral(rng, slope=rng.uniform(low, low + 0.4), stretch=1)
+        field = _spectral(rng, slope=rng.uniform(low, low + 0.4), stretch=1.0)
     elif name.endswith("streaks"):
         stretch = rng.uniform(2, 3.5) if name == "streaks" else rng.uniform(4, 7)
         field = _spectral(rng, slope=rng.uniform(1, 1.5), stretch=stretch)
@@ -126,7 +134,7 @@ def _grating(name: str, rng: np.random.Generator) -> Field:
         "waves": rate * (x + 0.12 * np.sin(rng.uniform(5, 9) * y)),
         "spirals": rate * radius + np.rint(rng.uniform(2, 6)) * angle,
     }[name]
-    return 0.5 + 0.5 * np.sin(phase)
+    return np.asarray(0.5 + 0.5 * np.sin(phase))
 
 
 def _moire(label: int, rng: np.random.Generator, test: bool) -> Picture:
@@ -134,38 +142,38 @@ def _moire(label: int, rng: np.random.Generator, test: bool) -> Picture:
     return tinted(first * second if rng.random() < 0.5 else (first + second) / 2, rng, noise=0.1)
 
 
-def _domain(name: str, shows: str, **given: object) -> Domain:
-    return Domain(name=name, group="textures", shows=shows, flip=False, **given)  # type: ignore[arg-type]
-
-
 DOMAINS = (
-    _domain(
-        "gabor",
-        "patches of two to four waves, their directions and lengths a class",
+    Domain(
+        name="gabor",
+        group="textures",
+        shows="patches of two to four waves, their directions and lengths a class",
         class_names=tuple(f"mixture {i:02d}" for i in range(MIXTURES)),
         draw=_gabor,
         train=60,
         test=35,
     ),
-    _domain(
-        "noises",
-        "noise of fifteen kinds: spectral, Worley, ridged, marble, wood, foam",
+    Domain(
+        name="noises",
+        group="textures",
+        shows="noise of fifteen kinds: spectral, Worley, ridged, marble, wood, foam",
         class_names=_NOISES,
         draw=_noise,
         train=80,
         test=45,
     ),
-    _domain(
-        "turing",
-        "patterns of activator and inhibitor, by their reach and balance",
+    Domain(
+        name="turing",
+        group="textures",
+        shows="patterns of activator and inhibitor, by their reach and balance",
         class_names=tuple(f"reach {r}, bias {b}" for r, b in _TURING),
         draw=_turing,
         train=100,
         test=55,
     ),
-    _domain(
-        "moire",
-        "two gratings on each other: lines, circles, rays, waves, spirals",
+    Domain(
+        name="moire",
+        group="textures",
+        shows="two gratings on each other: lines, circles, rays, waves, spirals",
         class_names=_MOIRE,
         draw=_moire,
         train=80,
