@@ -1,10 +1,14 @@
 """The preset of rendered domains: sizes of its tasks, and the origin of every set."""
 
+from pathlib import Path
+
 import pytest
 
 from dass.data.rendered.domains import DOMAINS
 from dass.errors import UnknownName
 from jobs.presets import benchmark, domains
+
+DATASHEET = Path(__file__).parents[2] / "docs" / "rendered.md"
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +47,19 @@ def test_scripts_are_of_one_origin_wherever_they_come_from():
 def test_a_set_of_unknown_origin_is_a_sentence():
     with pytest.raises(UnknownName, match="add it there"):
         domains.group("npz:data/pets.npz")
+
+
+def test_the_datasheet_has_every_domain_as_it_is(tasks):
+    rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in DATASHEET.read_text().splitlines()
+        if line.startswith("| `")
+    ]
+    assert [row[0] for row in rows] == list(DOMAINS)
+    for name, group, shows, classes, images, trained, needs in rows:
+        each = DOMAINS[name]
+        count = len(each.class_names)
+        assert (group, shows, int(classes)) == (each.group, each.shows, count)
+        assert images == f"{count * each.train} + {count * each.test}"
+        assert int(trained) == count * tasks[name].train_per_class
+        assert needs.replace("`", "").replace(",", "") == (each.needs or "nothing")
