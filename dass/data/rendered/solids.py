@@ -60,19 +60,13 @@ def _capsule(p: Points) -> Distances:
 
 SHAPES: dict[str, Callable[[Points], Distances]] = {
     "ball": lambda p: _length(*p.T) - 0.75,
-    "egg": lambda p: (_length(p[:, 0], p[:, 1] / 1.4, p[:, 2]) - 0.6) * 0.7,
     "cube": lambda p: _box(p, 0.55, 0.55, 0.55),
-    "brick": lambda p: _box(p, 0.75, 0.45, 0.3),
-    "rounded cube": lambda p: _box(p, 0.35, 0.35, 0.35) - 0.22,
     "cylinder": lambda p: _cylinder(p, 0.5, 0.6),
-    "disc": lambda p: _cylinder(p, 0.8, 0.2),
     "capsule": _capsule,
     "torus": lambda p: _torus(p, 0.6, 0.22),
-    "thick torus": lambda p: _torus(p, 0.48, 0.36),
     "cone": _cone,
     "pyramid": lambda p: _cone(p, 4),
     "triangular prism": lambda p: _prism(p, 3),
-    "hexagonal prism": lambda p: _prism(p, 6),
     "octahedron": lambda p: (np.abs(p).sum(1) - 0.95) * 0.577,
     "tube": lambda p: np.maximum(_cylinder(p, 0.6, 0.6), 0.38 - _length(p[:, 0], p[:, 2])),
     "cross": lambda p: np.minimum.reduce(
@@ -102,8 +96,8 @@ def _march(shape: Callable[[Points], Distances], start: Points, along: Points) -
 def _solid(label: int, rng: np.random.Generator, test: bool) -> Picture:
     shape = tuple(SHAPES.values())[label]
     x, y = mesh(SIZE // 2)
-    dx, dy = rng.uniform(-0.25, 0.25, 2)
-    zoom = rng.uniform(1.1, 1.8)
+    dx, dy = rng.uniform(-0.15, 0.15, 2)
+    zoom = rng.uniform(0.95, 1.3)
     stretch = rng.uniform(0.85, 1.15, 3)
     turn = _pose(rng)
     start = np.stack([zoom * (x - dx).ravel(), zoom * (y - dy).ravel(), np.full(x.size, -1.6)], 1)
@@ -118,12 +112,12 @@ def _solid(label: int, rng: np.random.Generator, test: bool) -> Picture:
     light = rng.standard_normal(3)
     light -= 1.5 * turn[2] * np.sign(light @ turn[2]) * (light @ turn[2] > 0)
     shade = 0.25 + 0.75 * np.clip(normal @ (light / np.linalg.norm(light)), 0, 1)
-    body = colour(rng) * 0.7 + 0.3
-    ground = backdrop(rng, colour(rng), strength=0.5)
+    body = 0.6 + 0.4 * colour(rng)
+    ground = backdrop(rng, 0.4 * colour(rng), strength=0.25)
     side = SIZE // 2
     seen = (shade[:, None] * body).reshape(side, side, 3).repeat(2, 0).repeat(2, 1)
     hit = hit.reshape(side, side, 1).repeat(2, 0).repeat(2, 1)
-    return finish(np.where(hit, seen, ground), rng, noise=0.05)
+    return finish(np.where(hit, seen, ground), rng, noise=0.04)
 
 
 DOMAINS = (
@@ -133,8 +127,8 @@ DOMAINS = (
         shows="one shaded solid in any pose and light on a cloudy ground",
         class_names=tuple(SHAPES),
         draw=_solid,
-        train=80,
-        test=40,
+        train=120,
+        test=60,
         flip=True,
     ),
 )
