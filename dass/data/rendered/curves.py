@@ -37,10 +37,10 @@ def _posed(line: Line, rng: np.random.Generator, *, turn: float) -> Line:
 
 
 def _on_paper(ink: Field, rng: np.random.Generator) -> Picture:
-    first, second = two_colours(rng, apart=0.3)
-    ground = backdrop(rng, first, strength=0.4)
+    second, first = sorted(two_colours(rng, apart=0.3), key=np.mean)  # dark on light
+    ground = backdrop(rng, first, strength=0.25)
     weight = ink[..., None] * rng.uniform(0.7, 1)
-    return finish((1 - weight) * ground + weight * second, rng, noise=0.08)
+    return finish((1 - weight) * ground + weight * second, rng, noise=0.05)
 
 
 _CURVES = tuple(
@@ -73,7 +73,7 @@ def _curve(label: int, rng: np.random.Generator, test: bool) -> Picture:
     return _on_paper(_ink([line], rng, width=rng.uniform(1, 2)), rng)
 
 
-LETTERS = 40
+LETTERS = 24
 """Classes of `strokes`."""
 
 
@@ -87,12 +87,12 @@ def _written(label: int, rng: np.random.Generator, test: bool) -> Picture:
     slant = np.array([[1, rng.uniform(-0.3, 0.3)], [0, 1]])
     lines = []
     for knots in _letter(label):
-        shaken = knots + rng.normal(0, 0.11, knots.shape)
+        shaken = knots + rng.normal(0, 0.08, knots.shape)
         spline = CubicSpline(np.arange(len(knots)), shaken)
         lines.append(spline(np.linspace(0, len(knots) - 1, 30)) @ slant)
     middle = np.concatenate(lines).mean(0)
     spread = max(np.abs(np.concatenate(lines) - middle).max(), 1e-6)
-    turn, shift = rng.uniform(-0.3, 0.3), rng.uniform(-0.12, 0.12, 2)
+    turn, shift = rng.uniform(-0.2, 0.2), rng.uniform(-0.08, 0.12, 2)
     cos, sin = np.cos(turn), np.sin(turn)
     matrix = np.array([[cos, -sin], [sin, cos]]) * rng.uniform(0.65, 0.9) / spread
     ink = _ink(
@@ -117,7 +117,7 @@ DOMAINS = (
         shows="letters of an invented script, each of one to three shaken strokes",
         class_names=tuple(f"letter {i:02d}" for i in range(LETTERS)),
         draw=_written,
-        train=35,
-        test=18,
+        train=60,
+        test=30,
     ),
 )

@@ -23,6 +23,9 @@ from dass.data.rendered.domain import Domain
 from dass.data.rendered.fonts import font, require
 
 _WEIGHTS = ("Light", "Regular", "Medium", "SemiBold", "Bold", "Black")
+CHARACTERS = 20
+"""Classes of a script: its first ones."""
+
 _CHARACTER = 44
 """Pixels of a character's body."""
 
@@ -40,18 +43,18 @@ def stamp(text: str, name: str, *, size: int) -> Image.Image:
 
 
 def inked(
-    picture: Image.Image, rng: np.random.Generator, *, turn: float = 0.3, clutter: float = 0.3
+    picture: Image.Image, rng: np.random.Generator, *, turn: float = 0.15, clutter: float = 0.1
 ) -> Picture:
     """Warp a stamp and print it on a ground, with a line across it now and then."""
     if rng.random() < clutter:
         ends = rng.uniform(0, SIZE, 4)
         ImageDraw.Draw(picture).line([*map(float, ends)], fill=160, width=int(rng.integers(1, 4)))
-    ink = mask_of(affine(picture, rng, turn=turn, shear=0.3, shift=0.14))
-    ink = warp(ink, rng, strength=rng.uniform(0, 4))
-    first, second = two_colours(rng, apart=0.35)
+    ink = mask_of(affine(picture, rng, turn=turn, shear=0.2, shift=0.07))
+    ink = warp(ink, rng, strength=rng.uniform(0, 2.5))
+    second, first = sorted(two_colours(rng, apart=0.35), key=np.mean)  # dark on light
     weight = ink[..., None] * rng.uniform(0.75, 1)
-    ground = backdrop(rng, first, strength=0.4)
-    return finish((1 - weight) * ground + weight * second, rng, noise=0.07)
+    ground = backdrop(rng, first, strength=0.25)
+    return finish((1 - weight) * ground + weight * second, rng, noise=0.05)
 
 
 def _character(
@@ -74,6 +77,7 @@ def _script(
     fonts: tuple[Sequence[str], Sequence[str]],
     package: str = "fonts-noto-core fonts-noto-extra",
 ) -> Domain:
+    characters = characters[:CHARACTERS]
     images = 1500 // len(characters)
     every = tuple(sorted({*fonts[0], *fonts[1]}))
     return Domain(
@@ -138,7 +142,7 @@ def _word(label: int, rng: np.random.Generator, test: bool) -> Picture:
     text = _WORDS[label]
     text = (text, text.upper(), text.capitalize())[rng.integers(3)]
     shape = stamp(text, faces[rng.integers(len(faces))], size=26)
-    return inked(shape, rng, turn=0.2, clutter=0.4)
+    return inked(shape, rng, turn=0.1, clutter=0.1)
 
 
 DOMAINS = (

@@ -35,29 +35,29 @@ def _emoji(label: int, rng: np.random.Generator, test: bool, *, characters: str)
     place = ((side - east - west) / 2, (side - south - north) / 2)
     ImageDraw.Draw(sheet).text(place, characters[label], font=face, embedded_color=True)
     sheet = sheet.resize((SIZE, SIZE), Image.Resampling.BOX)
-    shrunk = int(rng.integers(30, 56))
+    shrunk = int(rng.integers(44, 60))
     small = sheet.resize((shrunk, shrunk), Image.Resampling.BILINEAR)
     sheet = Image.new("RGBA", (SIZE, SIZE), (0, 0, 0, 0))
     left, top = map(int, rng.integers(0, SIZE - shrunk + 1, 2))
     sheet.paste(small, (left, top))
-    pixels = np.asarray(affine(sheet, rng, turn=0.5, shear=0.2, shift=0.05)) / 255
+    pixels = np.asarray(affine(sheet, rng, turn=0.25, shear=0.2, shift=0.05)) / 255
     weight = pixels[..., 3:] * rng.uniform(0.6, 1)
     body = pixels[..., :3]
     mixing = np.eye(3) * 0.6 + 0.4 * rng.dirichlet(np.ones(3), 3)
     body = body @ mixing.T
-    ground = backdrop(rng, colour(rng), strength=1.0)
+    ground = backdrop(rng, colour(rng), strength=0.5)
     ground = ground[rng.permutation(SIZE)] * 0.3 + ground * 0.7
-    return finish((1 - weight) * ground + weight * body, rng, noise=0.13)
+    return finish((1 - weight) * ground + weight * body, rng, noise=0.08)
 
 
 def _pictogram(label: int, rng: np.random.Generator, test: bool) -> Picture:
     shape = stamp(_PICTOGRAMS[label], "MaterialIcons-Regular.ttf", size=48)
-    shrunk = int(rng.integers(22, 50))
+    shrunk = int(rng.integers(38, 56))
     small = shape.resize((shrunk, shrunk), Image.Resampling.BOX)
     shape = Image.new("L", (SIZE, SIZE))
     left, top = map(int, rng.integers(0, SIZE - shrunk + 1, 2))
     shape.paste(small, (left, top))
-    return inked(shape, rng, turn=0.5, clutter=0.7)
+    return inked(shape, rng, turn=0.2, clutter=0.3)
 
 
 def _of_emoji(name: str, shows: str, *, characters: str, train: int, test: int) -> Domain:

@@ -77,7 +77,7 @@ _GALAXIES: tuple[str, ...] = (
 _GALAXIES += ("ring", "pair", "irregular", "star cluster", "dust lane")
 
 
-def _galaxy_light(name: str, rng: np.random.Generator, x: Field, y: Field) -> Field:
+def _galaxy_light(name: str, rng: np.random.Generator, *, x: Field, y: Field) -> Field:
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     core = np.exp(-radius / 0.12)
     if name.endswith("arms"):
@@ -116,7 +116,7 @@ def _galaxy(label: int, rng: np.random.Generator, test: bool) -> Picture:
     x, y = turned(x, y, angle=rng.uniform(0, 2 * np.pi))
     low, high = (0.4, 0.65) if name == "elliptical" else (0.75, 1)
     scale = rng.uniform(0.65, 1.2)
-    light = _galaxy_light(name, rng, x / scale, y / scale / rng.uniform(low, high))
+    light = _galaxy_light(name, rng, x=x / scale, y=y / scale / rng.uniform(low, high))
     stars = (rng.random((SIZE, SIZE)) < 0.006) * rng.uniform(0.5, 5, (SIZE, SIZE))
     sky = np.asarray(ndimage.gaussian_filter(light + stars, rng.uniform(0.6, 1.2)))
     sky = np.clip(rng.uniform(0.7, 1.6) * sky, 0, 1) ** rng.uniform(0.6, 1)
@@ -156,7 +156,7 @@ def _patches(rng: np.random.Generator, *, points: int, flat: float) -> tuple[Fie
     return light, (near[:, 1] - near[:, 0]).reshape(SIZE, SIZE)
 
 
-def _blocks(rng: np.random.Generator, name: str, x: Field, y: Field) -> Field:
+def _blocks(rng: np.random.Generator, name: str, *, x: Field, y: Field) -> Field:
     """Return roofs between streets."""
     if name == "old town":
         light, gap = _patches(rng, points=int(rng.integers(60, 100)), flat=1.0)
@@ -170,7 +170,7 @@ def _blocks(rng: np.random.Generator, name: str, x: Field, y: Field) -> Field:
     return np.where(inside, 0.4 + 0.6 * smooth_noise(rng, 2.0), 0.15)
 
 
-def _orderly(rng: np.random.Generator, name: str, x: Field, y: Field) -> Field:
+def _orderly(rng: np.random.Generator, name: str, *, x: Field, y: Field) -> Field:
     """Return land in rows: strips, terraces, trees, dunes, a motorway, round fields."""
     rate = rng.uniform(12, 22)
     bend = smooth_noise(rng, 9.0)
@@ -194,7 +194,7 @@ def _orderly(rng: np.random.Generator, name: str, x: Field, y: Field) -> Field:
     return np.where(road < 0.12, np.where(road < 0.02, 0.3, 0.95), 0.5 * light)
 
 
-def _wild(rng: np.random.Generator, name: str, x: Field, y: Field) -> Field:
+def _wild(rng: np.random.Generator, name: str, *, x: Field, y: Field) -> Field:
     """Return land that nobody laid out: woods, water, sand, mountains."""
     rough, fine = smooth_noise(rng, 8.0), smooth_noise(rng, 1.2)
     if name == "forest":
@@ -222,11 +222,11 @@ def _land(label: int, rng: np.random.Generator, test: bool) -> Picture:
         light, gap = _patches(rng, points=int(rng.integers(12, 30)), flat=rng.uniform(0.6, 1.5))
         field = np.where(gap > 0.03, light, 0)
     elif name in ("town grid", "old town", "suburb"):
-        field = _blocks(rng, name, x, y)
+        field = _blocks(rng, name, x=x, y=y)
     elif name in ("strip fields", "terraces", "orchard", "dunes", "round fields", "motorway"):
-        field = _orderly(rng, name, x, y)
+        field = _orderly(rng, name, x=x, y=y)
     else:
-        field = _wild(rng, name, x, y)
+        field = _wild(rng, name, x=x, y=y)
     haze = 0.25 * (smooth_noise(rng, 6.0) - 0.5)
     dark = np.array([0.15, 0.2, 0.15]) + 0.25 * colour(rng)
     light = np.array([0.6, 0.55, 0.4]) + 0.4 * colour(rng)
