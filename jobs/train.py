@@ -8,7 +8,6 @@ Reads validation accuracies only; test accuracies change no weight and no choice
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -19,15 +18,14 @@ import torch
 from dass.baselines.fitted import MeanRank, ShapeRegression, SizeRegression
 from dass.baselines.size import ByDepth, ByFlops, ByParameters
 from dass.data.task import Role
-from dass.errors import InvalidConfig, InvalidData
-from dass.networks.teacher import Teacher
+from dass.errors import InvalidConfig
+from dass.predictor.crossfit import Lesson, crossfitted, folds_of
 from dass.predictor.ensemble import Ensemble, calibrated
-from dass.predictor.episode import Episode, episode
+from dass.predictor.episode import Episode
 from dass.predictor.meta import MetaConfig, fit, rank_correlation, typical_spread
 from dass.predictor.network import Predictor, PredictorConfig, PredictorShape
 from dass.predictor.ood import fit_reference
 from dass.predictor.ranking import spearman
-from dass.predictor.records import StudentRecord, mean_over_seeds
 from dass.predictor.scorer import Scorer
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
@@ -35,6 +33,8 @@ from dass.space.space import Space
 from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
+from jobs.planning.folds import Members
+from jobs.planning.labels import Measured, episodes_of, gather, lessons_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +50,12 @@ class TrainConfig:
     recipe: str | None = None
     """Name of the student recipe to learn; `None` if the store's records have only one."""
     members: int = 3
-    """Predictors in the ensemble, differing in seed; >= 1."""
+    """Predictors in the ensemble, differing in seed; >= 1. Without `folds` only."""
+    folds: int = 0
+    """Folds of origins: a predictor is trained without each, and a surrogate hears what it says
+    of that fold; >= 2, or 0 for predictors without a surrogate."""
+    roles: tuple[Role, ...] = ("train", "validation")
+    """Tasks that a surrogate and its predictors learn from."""
     shape: PredictorShape = field(default_factory=PredictorShape)
     """What each of them is made of and what it reads."""
     reference: bool = True
@@ -64,87 +69,11 @@ class TrainConfig:
         by_name(self.space)
         if self.members < 1:
             raise InvalidConfig(f"`members >= 1` must hold, but got {self.members}")
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A teacher, its students, and what they reached on the validation part."""
-
-    name: str
-    """Of the teacher."""
-    num_classes: int
-    """Of its task."""
-    teacher: Teacher | None
-    """`None` where only its students' embeddings are at hand."""
-    records: Sequence[StudentRecord]
-    """One per architecture: accuracies are means over seeds."""
-    episode: Episode
-
-
-def gather(
-    registry: Registry, *, space: str, recipe: str | None, device: str
-) -> tuple[str, Mapping[Role, list[Measured]]]:
-    """Read the records of one space and recipe, by the role of their task.
-
-    Returns:
-        The recipe's name, and the teachers of each role with at least two students.
-
-    Raises:
-        InvalidData: there are no such records, or there are several recipes to choose from.
-    """
-    records = [record for record in registry.records() if record.space == space]
-    known = sorted({record.recipe for record in records})
-    if recipe is None:
-        if len(known) != 1:
-            raise InvalidData(
-                f"`recipe` must be one of those of {registry.store.root}, {known}, if it has "
-                f"not exactly one for space {space!r}; build records or name one"
+        if self.folds < 0 or self.folds == 1 or not self.roles:
+            raise InvalidConfig(
+                "`folds` must be 0 or >= 2, and `roles` name some tasks, but got "
+                f"{self.folds} and {self.roles}"
             )
-        recipe = known[0]
-    groups: dict[str, list[StudentRecord]] = defaultdict(list)
-    for record in records:
-        if record.recipe == recipe:
-            groups[record.teacher].append(record)
-    roles = registry.roles()
-    found: dict[Role, list[Measured]] = {"train": [], "validation": [], "unseen": []}
-    with console.bar(total=len(groups), title="embedding", unit="teachers") as bar:
-        for name in sorted(groups):
-            group = mean_over_seeds(groups[name])
-            role = roles.get(group[0].task)
-            if role is not None and len(group) > 1:
-                found[role].append(_measured(registry, name, group, device=device))
-            bar.update()
-    return recipe, found
-
-
-def _measured(
-    registry: Registry, name: str, records: Sequence[StudentRecord], *, device: str
-) -> Measured:
-    if not registry.has_teacher(name) and registry.has_embeddings(name):
-        kept = registry.embeddings(name)
-        return Measured(name, kept.num_classes, None, records, kept.episode(records).to(device))
-    teacher = registry.teacher(name)
-    teacher.network.to(device)
-    architectures = [Architecture.parse(record.architecture) for record in records]
-    accuracies = [record.validation_accuracy for record in records]
-    found = episode(teacher, architectures, accuracies)
-    return Measured(name, teacher.network.num_classes, teacher, records, found)
-
-
-def episodes_of(data: Mapping[Role, Sequence[Measured]]) -> tuple[list[Episode], list[Episode]]:
-    """Return the meta-training episodes and those of validation.
-
-    Raises:
-        InvalidData: there are none of one sort.
-    """
-    episodes, validation = ([m.episode for m in data[role]] for role in ("train", "validation"))
-    if not episodes or not validation:
-        raise InvalidData(
-            "the store must have records of tasks to train on and of tasks to validate on, but "
-            f"has {len(episodes)} and {len(validation)} such teachers; label some with jobs.build "
-            "and `--splits.0.role`"
-        )
-    return episodes, validation
 
 
 def fresh(
@@ -219,25 +148,80 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
     started = time.perf_counter()
     registry = Registry(Store(config.store))
     recipe, data = gather(registry, space=config.space, recipe=config.recipe, device=config.device)
-    trained = [
-        train_member(config, recipe, data, seed=config.meta.seed + i)
-        for i in range(config.members)
-    ]
-    ensemble = finished(config, data, [predictor for predictor, _ in trained])
+    if config.folds:
+        ensemble, facts = _crossfitted(config, registry, recipe=recipe, data=data)
+    else:
+        ensemble, facts = _selected(config, recipe, data)
     card = {
         "space": config.space,
         "recipe": recipe,
-        "train_teachers": [m.name for m in data["train"]],
-        "validation_teachers": [m.name for m in data["validation"]],
-        "train_students": sum(len(m.records) for m in data["train"]),
-        "members_validation_spearman": [value for _, value in trained],
-        "validation_spearman": validation_table(by_name(config.space), data, ensemble),
+        **facts,
         "noise": ensemble.noise,
         "meta": asdict(config.meta),
         "seconds": time.perf_counter() - started,
     }
     registry.put_predictor(config.name, ensemble, card)
     return ensemble, card
+
+
+def _selected(
+    config: TrainConfig, recipe: str, data: Mapping[Role, Sequence[Measured]]
+) -> tuple[Ensemble, dict[str, Any]]:
+    """Train members on the meta-train tasks, selected and calibrated on the validation tasks."""
+    trained = [
+        train_member(config, recipe, data, seed=config.meta.seed + i)
+        for i in range(config.members)
+    ]
+    ensemble = finished(config, data, [predictor for predictor, _ in trained])
+    return ensemble, {
+        "train_teachers": [m.name for m in data["train"]],
+        "validation_teachers": [m.name for m in data["validation"]],
+        "train_students": sum(len(m.records) for m in data["train"]),
+        "members_validation_spearman": [value for _, value in trained],
+        "validation_spearman": validation_table(by_name(config.space), data, ensemble),
+    }
+
+
+def members_for(config: TrainConfig, recipe: str, lessons: Sequence[Lesson]) -> Members:
+    """Return what trains a member without some origins, or reads it from the store."""
+    episodes = [one.episode for one in lessons]
+    return Members(
+        Store(config.store),
+        lessons,
+        lambda seed: fresh(config, recipe, episodes, seed=seed),
+        config=config.meta,
+    )
+
+
+def _crossfitted(
+    config: TrainConfig,
+    registry: Registry,
+    *,
+    recipe: str,
+    data: Mapping[Role, Sequence[Measured]],
+) -> tuple[Ensemble, dict[str, Any]]:
+    """Train a member without each fold of origins, and a surrogate on what they say of it."""
+    lessons = lessons_of(registry, data, config.roles)
+    folds = folds_of([one.students.group for one in lessons], config.folds)
+    members = members_for(config, recipe, lessons)
+    ensemble = crossfitted(lessons, folds, members)
+    reference = None
+    if config.reference:
+        reference = fit_reference(
+            [(one.episode, one.students.facts.num_classes) for one in lessons]
+        )
+    left_out = {
+        ", ".join(sorted(fold)): rank_correlation(
+            member, [one.episode for one in lessons if one.students.group in fold]
+        )
+        for fold, member in zip(folds, ensemble.members, strict=True)
+    }
+    return replace(ensemble, reference=reference), {
+        "train_teachers": [one.students.teacher for one in lessons],
+        "validation_teachers": [],
+        "train_students": sum(len(one.students.accuracies) for one in lessons),
+        "validation_spearman": left_out,
+    }
 
 
 def following(config: TrainConfig) -> str:
@@ -257,8 +241,11 @@ def main(config: TrainConfig) -> None:
     """Train, then compare with the baselines on the validation tasks."""
     _, card = train_predictor(config)
     rows = [[name, f"{value:+.3f}"] for name, value in card["validation_spearman"].items()]
-    print("\nmean Spearman over the validation teachers (the predictor was selected on them)")
-    print(console.table(["scorer", "Spearman"], rows))
+    if config.folds:
+        print("\nmean Spearman of the member that never saw these origins, over their teachers")
+    else:
+        print("\nmean Spearman over the validation teachers (the predictor was selected on them)")
+    print(console.table(["origins" if config.folds else "scorer", "Spearman"], rows))
     store = Store(config.store)
     console.keep(store, f"predictors/{config.name}/job.json", config)
     console.finish(store.url(f"predictors/{config.name}"), next_line=following(config))

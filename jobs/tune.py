@@ -33,17 +33,9 @@ from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
 from jobs.planning import trials_page
+from jobs.planning.labels import Measured, episodes_of, gather
 from jobs.planning.trials_page import GOAL, Tried, ranked
-from jobs.train import (
-    Measured,
-    TrainConfig,
-    episodes_of,
-    finished,
-    following,
-    fresh,
-    gather,
-    validation_table,
-)
+from jobs.train import TrainConfig, finished, following, fresh, validation_table
 
 WEIGHTS = "weights.safetensors"
 

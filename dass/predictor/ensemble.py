@@ -1,8 +1,8 @@
 """An ensemble of predictors: one prediction with an interval, for any students of a teacher.
 
-The members' mean is the prediction. How sure it is comes from what they disagree on and from
-validation tasks; for a teacher out of distribution, size alone predicts. Knows nothing
-of how members are trained.
+With a surrogate its members are advisers: how they order a student is one of the surrogate's
+inputs. Without one their mean is the prediction, and how sure it is comes from what they disagree
+on and from validation tasks. Knows nothing of how members are trained.
 
 Dimension letters: n students.
 """
@@ -22,11 +22,26 @@ from dass.networks.teacher import Teacher
 from dass.predictor.embed import embed
 from dass.predictor.episode import Episode, episode
 from dass.predictor.interval import LEVEL, half_width
+from dass.predictor.level import Facts
 from dass.predictor.network import Predictor, PredictorConfig, Weights
 from dass.predictor.ood import Reference, statistics
 from dass.predictor.records import Measured
+from dass.predictor.relative import relative_features
 from dass.predictor.scorer import Scores
+from dass.predictor.surrogate import Conditioned, Observed, Surrogate
 from dass.space.architecture import Architecture
+from dass.space.sampling import stratified
+
+SAMPLE = 24
+"""Members of a space, stratified by FLOPs, among which an opinion of a student is a standing."""
+
+
+def standing(
+    predicted: Float[Tensor, "*m n"], among: Float[Tensor, "*m k"]
+) -> Float[Tensor, "*m n"]:
+    """Return predictions in standard deviations from the mean of what is said of a sample."""
+    spread = among.std(-1, correction=0, keepdim=True).clamp(min=1e-9)
+    return (predicted - among.mean(-1, keepdim=True)) / spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,8 @@ class Ensemble:
     fraction; `calibrated` sets it."""
     reference: Reference | None = None
     """The teachers of meta-training; without it every teacher is taken as in distribution."""
+    surrogate: Surrogate | None = None
+    """What predicts, given the members' opinions; without it their mean does."""
 
     def __post_init__(self) -> None:
         made_for = {(member.config.space, member.config.recipe) for member in self.members}
@@ -87,11 +104,30 @@ class Ensemble:
         )
 
     def adapt(self, teacher: Teacher, *, support: Sequence[Measured] = ()) -> Adapted:
-        """Adapt every member to a teacher and its measured students, for many calls to come."""
-        task = episode(teacher, [], [], support=support)
+        """Adapt to a teacher and its measured students, for many calls to come."""
+        own = () if self.surrogate else support  # then it is the surrogate that is conditioned
+        task = episode(teacher, [], [], support=own)
         inside = self._in_distribution(teacher, task.teacher_feature_map)
         weights = tuple(member.adapted(task) for member in self.members)
-        return Adapted(self, teacher, task, weights, inside)
+        adapted = Adapted(self, teacher, task, weights, inside)
+        if self.surrogate is None:
+            return adapted
+        return replace(adapted, conditioned=self._conditioned(adapted, support))
+
+    def _conditioned(self, adapted: Adapted, support: Sequence[Measured]) -> Conditioned:
+        """Return the surrogate of a teacher, given its measured students."""
+        assert self.surrogate is not None, "asked of an ensemble with a surrogate only"
+        teacher = adapted.teacher
+        facts = Facts(teacher.accuracy, teacher.network.num_classes)
+        observed = None
+        if support:
+            members = [Architecture.parse(one.architecture) for one in support]
+            observed = Observed(
+                adapted.inputs(members),
+                torch.tensor([one.validation_accuracy for one in support], dtype=torch.float64),
+                tuple(getattr(one, "epochs", 0) for one in support),
+            )
+        return self.surrogate.conditioned(self.surrogate.level.expected(facts), observed)
 
     def predict(
         self,
@@ -116,19 +152,42 @@ class Adapted:
     """Of each member."""
     in_distribution: bool
     """Whether the teacher is like one of meta-training; else intervals are wider."""
+    conditioned: Conditioned | None = None
+    """The surrogate of this teacher, given its measured students; `None` without one."""
 
     def predict(self, architectures: Sequence[Architecture]) -> Scores:
         """Return predicted accuracies and, where there is an opinion, their std."""
+        if self.conditioned is not None:
+            return Scores(*self.conditioned.predict(self.inputs(architectures)))
+        students = self._students(architectures)
+        scores = self.ensemble.predict_episode(students, self.weights)
+        return scores if self.in_distribution else self._widened(scores, students.encodings[:, -1])
+
+    def inputs(self, architectures: Sequence[Architecture]) -> Float[Tensor, "n d"]:
+        """Return what a surrogate reads of students: size and shape, and how members order them.
+
+        A member's opinion is where it places a student among a fixed sample of the space, so that
+        it does not depend on what else is asked.
+        """
+        space = self.teacher.network.space
+        features = relative_features(space, architectures)
+        if not architectures:
+            return torch.cat([features, features[:, :1]], 1)
+        sample = stratified(space, SAMPLE, seed=0)
+        students = self._students([*sample, *architectures])
+        pairs = zip(self.ensemble.members, self.weights, strict=True)
+        each = torch.stack([m.predict_episode(students, w) for m, w in pairs]).double().cpu()
+        opinion = standing(each, each[:, : len(sample)]).mean(0)[len(sample) :]
+        return torch.cat([features, opinion[:, None]], 1)
+
+    def _students(self, architectures: Sequence[Architecture]) -> Episode:
         feature_maps = embed(self.teacher.network, architectures)
-        encodings = self.teacher.network.space.encode(architectures).to(feature_maps.device)
-        students = replace(
+        return replace(
             self.task,
             feature_maps=feature_maps,
-            encodings=encodings,
+            encodings=self.teacher.network.space.encode(architectures).to(feature_maps.device),
             accuracies=feature_maps.new_zeros(len(feature_maps)),
         )
-        scores = self.ensemble.predict_episode(students, self.weights)
-        return scores if self.in_distribution else self._widened(scores, encodings[:, -1])
 
     def _widened(self, scores: Scores, fractions: Float[Tensor, " n"]) -> Scores:
         """Return the same means, as uncertain as what size alone predicts is far from them.

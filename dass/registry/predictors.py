@@ -1,12 +1,12 @@
-"""Predictors as artifacts: ensembles, their reference, and a card that says how they came about.
+"""Predictors as artifacts: ensembles, their reference and surrogate, and a card.
 
-Knows nothing of where they are kept.
+A card says how a predictor came about. Knows nothing of where they are kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from dass.predictor.ensemble import Ensemble
 from dass.predictor.network import Predictor, PredictorConfig
 from dass.predictor.ood import Reference
 from dass.registry.artifacts import Files, fill, pack, unpack
+from dass.registry.surrogates import PREFIX, pack_surrogate, unpack_surrogate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +28,7 @@ class PredictorManifest:
     members: tuple[dict[str, Any], ...]
     noise: float = 0.0
     known: dict[str, Any] | None = None
+    surrogate: dict[str, Any] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
 
 
@@ -40,6 +42,9 @@ def pack_ensemble(ensemble: Ensemble, card: Mapping[str, Any]) -> dict[str, byte
     members = [asdict(member.config) for member in ensemble.members]
     known = None if ensemble.reference is None else ensemble.reference.to_plain()
     config = {"members": members, "noise": ensemble.noise, "known": known, "card": dict(card)}
+    if ensemble.surrogate is not None:
+        config["surrogate"], tensors = pack_surrogate(ensemble.surrogate)
+        weights |= tensors
     return pack("predictor", config, weights)
 
 
@@ -59,7 +64,7 @@ def unpack_ensemble(
     """
     config, weights = unpack(files, kind="predictor", where=where)
     facts = decode(PredictorManifest, config, what=where, error=CorruptArtifact, extra=True)
-    unread = set(weights)
+    unread = {name for name in weights if not (facts.surrogate and name.startswith(PREFIX))}
     members = []
     for index, settings in enumerate(facts.members):
         prefix = f"{index}."
@@ -74,12 +79,16 @@ def unpack_ensemble(
     _check_purpose(members, space=space, recipe=recipe, where=where)
     try:
         reference = None if facts.known is None else Reference.from_plain(facts.known)
-        return Ensemble(tuple(members), facts.noise, reference), facts.card
+        ensemble = Ensemble(tuple(members), facts.noise, reference)
     except DassError as error:
         raise CorruptArtifact(
             f"`noise` must be a number and `known` what `dass.predictor.ood` writes in {where}, "
             f"but: {error}"
         ) from error
+    if facts.surrogate:
+        surrogate = unpack_surrogate(facts.surrogate, weights, where=where)
+        ensemble = replace(ensemble, surrogate=surrogate)
+    return ensemble, facts.card
 
 
 def _member(

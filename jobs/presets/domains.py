@@ -1,4 +1,4 @@
-"""Preset `domains`: one meta-training task of each rendered domain; and which sets are akin.
+"""Preset `domains`: one meta-training task of each rendered domain.
 
 Images are drawn from seeds, nothing is downloaded; `dass.data.rendered` says what must be
 installed. Knows nothing of how they are drawn.
@@ -10,54 +10,17 @@ from dataclasses import replace
 
 from dass.data.rendered.domain import Domain
 from dass.data.rendered.domains import DOMAINS
-from dass.data.sources import canonical
 from dass.data.task import TaskConfig
-from dass.errors import UnknownName
 from jobs.planning.plan import BuildConfig, LabelPlan, SplitPlan
 from jobs.presets import benchmark
 
 STORE = "runs/domains"
-
-STORED = {
-    "tinyimagenet": "natural objects",
-    "cifar10": "natural objects",
-    "flowers5": "flowers",
-    "gtsrb": "signs",
-    "trashnet": "rubbish",
-    "neusteel": "steel",
-    "dtd10": "textures",
-    "fashion": "clothes",
-    "fruitshapes": "outlines",
-    "kannada": "glyphs",
-    "omniglot": "glyphs",
-    "digits": "glyphs",
-    "spokendigits": "speech",
-}
-"""Origin group of each set that is stored as a file or embedded."""
-
-GROUPS = STORED | {name: domain.group for name, domain in DOMAINS.items()}
-"""Origin group of each set by its short name: what leave-one-group-out leaves out together."""
 
 SEALED = ("icons", "fractals", "solids", "sound by formula")
 """Groups that no choice may see: labelled with two seeds, read once (docs/protocol.md)."""
 
 VALIDATION = 480
 """Validation images of a task, or a few more."""
-
-
-def group(source: str) -> str:
-    """Return the origin group of a source, `npz:data/gtsrb.npz` or `rendered:thai` say.
-
-    Raises:
-        UnknownName: No group is known for it.
-    """
-    _, name = canonical(source)
-    if name not in GROUPS:
-        raise UnknownName(
-            f"The source must be of a known origin, but {source!r} is not in GROUPS of "
-            f"jobs/presets/domains.py: add it there"
-        )
-    return GROUPS[name]
 
 
 def task(domain: Domain) -> TaskConfig:

@@ -40,11 +40,12 @@ from dass.store.store import Store
 from jobs.adopt import AdoptConfig, take
 from jobs.build import build
 from jobs.distill import DistillConfig, distil
+from jobs.planning.labels import gather
 from jobs.planning.plan import SplitPlan, StudentPlan, plan_students, plan_teachers
 from jobs.planning.worker import Worker
 from jobs.presets import micro
 from jobs.search import SearchJobConfig, find
-from jobs.train import gather, train_predictor
+from jobs.train import train_predictor
 
 JOBS = ("adopt", "build", "distill", "quickstart", "search", "train")
 

@@ -24,10 +24,10 @@ from dass.space.architecture import Architecture
 from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs.build import build
+from jobs.planning.labels import gather
 from jobs.planning.plan import SplitPlan
 from jobs.presets import micro
 from jobs.publish import PublishConfig, publish
-from jobs.train import gather
 
 
 @pytest.fixture(scope="module")

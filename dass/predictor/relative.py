@@ -1,0 +1,58 @@
+"""Relative features: a student's size and shape as fractions of its teacher's.
+
+Fractions mean the same in every space and at every resolution, so that what is learned of one
+family's students may be said of another's. Knows nothing of weights or labels.
+
+Dimension letters: n students, f features, s stages, b block slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from dass.space.architecture import Architecture
+from dass.space.space import Space
+
+STAGES = 4
+"""Stages that features tell apart; a space with fewer repeats its last."""
+
+
+def feature_names() -> tuple[str, ...]:
+    """Return what each feature is, in order."""
+    each = ("depth", "mean width", "least width", "last width")
+    stages = [f"{what} of stage {i}" for i in range(1, STAGES + 1) for what in each]
+    return ("FLOPs", "parameters", "stem width", *stages)
+
+
+def relative_features(space: Space, architectures: Sequence[Architecture]) -> Float[Tensor, "n f"]:
+    """Return logarithms of a student's size and shape over its teacher's.
+
+    FLOPs, parameters, width of the stem; of every stage the number of blocks and their mean, least
+    and last width.
+    """
+    own, (whole,) = _raw(space, architectures), _raw(space, [space.largest])
+    return torch.from_numpy(np.log(own) - np.log(whole))
+
+
+def _raw(space: Space, architectures: Sequence[Architecture]) -> Float[np.ndarray, "n f"]:
+    widths = space.table(architectures).astype(float)  # n s b, 0 where there is no block
+    there = widths > 0
+    depth = there.sum(2)
+    last = np.take_along_axis(widths, depth[:, :, None] - 1, axis=2)[:, :, 0]
+    least = np.where(there, widths, np.inf).min(2)
+    stages = np.stack([depth, widths.sum(2) / depth, least, last], axis=2)
+    padded = stages[:, np.minimum(np.arange(STAGES), space.num_stages - 1)]
+    size = np.stack(
+        [
+            space.flops(architectures),
+            space.parameters(architectures, num_classes=0),
+            widths[:, 0, 0],
+        ],
+        axis=1,
+    )
+    return np.concatenate([size, padded.reshape(len(widths), -1)], axis=1)
