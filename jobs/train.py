@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ import torch
 
 from dass.baselines.fitted import MeanRank, ShapeRegression, SizeRegression
 from dass.baselines.size import ByDepth, ByFlops, ByParameters
-from dass.data.task import Role
-from dass.errors import InvalidConfig, InvalidData
+from dass.data.task_config import Role
+from dass.errors import InvalidData
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble, calibrated
 from dass.predictor.episode import Episode, episode
-from dass.predictor.meta import MetaConfig, fit, rank_correlation, typical_spread
-from dass.predictor.network import Predictor, PredictorConfig, PredictorShape
+from dass.predictor.meta import fit, rank_correlation, typical_spread
+from dass.predictor.network import Predictor
+from dass.predictor.network_config import PredictorConfig
 from dass.predictor.ood import fit_reference
 from dass.predictor.ranking import spearman
 from dass.predictor.records import StudentRecord, mean_over_seeds
@@ -35,35 +36,7 @@ from dass.space.space import Space
 from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainConfig:
-    """Which records to meta-train on, and how."""
-
-    store: str
-    """Where records and teachers are and the predictor goes: a folder, or s3://bucket/prefix."""
-    space: str
-    """Search space of the records: micro, small or paper."""
-    name: str = "predictor"
-    """Name to publish it under; an existing one of that name is replaced."""
-    recipe: str | None = None
-    """Name of the student recipe to learn; `None` if the store's records have only one."""
-    members: int = 3
-    """Predictors in the ensemble, differing in seed; >= 1."""
-    shape: PredictorShape = field(default_factory=PredictorShape)
-    """What each of them is made of and what it reads."""
-    reference: bool = True
-    """Whether teachers unlike all of meta-training are recognised; their intervals are wider."""
-    meta: MetaConfig = field(default_factory=MetaConfig)
-    """Meta-training."""
-    device: str = "cpu"
-    """cpu or cuda."""
-
-    def __post_init__(self) -> None:
-        by_name(self.space)
-        if self.members < 1:
-            raise InvalidConfig(f"`members >= 1` must hold, but got {self.members}")
+from jobs.configs.train import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)

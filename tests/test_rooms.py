@@ -42,7 +42,8 @@ ORDER = [
     *("dass.pipeline", "dass.testing", "dass"),
     *("cluster.session", "cluster.progress", "cluster.metrics"),
     *("cluster.fleet", "cluster.deploy", "cluster"),
-    *("jobs.console", "jobs.planning", *(f"jobs.{verb}" for verb in VERBS)),
+    *("jobs.console", "jobs.planning.quantity", "jobs.configs", "jobs.planning"),
+    *(f"jobs.{verb}" for verb in VERBS),
     *("jobs.presets", "jobs.cli", "jobs"),
     "serve",
 ]

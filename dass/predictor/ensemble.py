@@ -22,7 +22,8 @@ from dass.networks.teacher import Teacher
 from dass.predictor.embed import embed
 from dass.predictor.episode import Episode, episode
 from dass.predictor.interval import LEVEL, half_width
-from dass.predictor.network import Predictor, PredictorConfig, Weights
+from dass.predictor.network import Predictor, Weights
+from dass.predictor.network_config import PredictorConfig
 from dass.predictor.ood import Reference, statistics
 from dass.predictor.records import Measured
 from dass.predictor.scorer import Scores
