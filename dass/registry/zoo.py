@@ -11,9 +11,7 @@ nothing of how they were made.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from dass.errors import InvalidData, NoPredictor, UnknownName
 from dass.networks.teacher import Teacher
@@ -23,6 +21,9 @@ from dass.registry.registry import Registry
 from dass.registry.zoo_root import ROOT, SHIPPED
 from dass.store.store import Store
 from dass.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import pandas
 
 
 def registry(root: Path | str = ROOT) -> Registry:
@@ -40,7 +41,7 @@ def registry(root: Path | str = ROOT) -> Registry:
     return Registry(Store(str(root), read_only=True))
 
 
-def records(root: Path | str = ROOT) -> pd.DataFrame:
+def records(root: Path | str = ROOT) -> pandas.DataFrame:
     """Return the meta-dataset: a row per measured student."""
     return to_frame(registry(root).records())
 
