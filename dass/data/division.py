@@ -18,8 +18,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from dass.data.images import Images
-from dass.errors import InvalidData, UnknownName
 from dass.data.task_config import Rules
+from dass.errors import InvalidData, UnknownName
 
 Rows = tuple[Int64[Tensor, " _"], Int64[Tensor, " _"], Int64[Tensor, " _"]]
 """Rows of one class in train, validation and test.

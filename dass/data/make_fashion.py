@@ -21,7 +21,6 @@ from dass.data.sources import FASHION
 from dass.data.task import Split, load_task
 from dass.data.task_config import TaskConfig
 
-
 SIDE = 32
 """Rows and columns of the images, in pixels: those of the file, 28 before."""
 

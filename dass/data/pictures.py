@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageColor, ImageOps, features
+from PIL import Image, ImageOps, features
 from torch import Tensor
 
 from dass.data.files import denied
 from dass.data.images import UNREADABLE
-from dass.errors import InvalidData
 from dass.data.reader import BACKGROUND, colour
-
+from dass.errors import InvalidData
 
 UNDECODED = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PDF", "WMF")
 """Formats that Pillow knows by name but decodes nowhere, or only by another program."""

@@ -11,7 +11,6 @@ channels. Nothing pickled is read, except what torchvision downloads itself and 
 digest. Knows nothing of tasks, of how they are divided, or of augmentation.
 """
 
-import difflib
 import logging
 import os
 import time
@@ -26,11 +25,9 @@ from dass.data.files import readable, stamp
 from dass.data.folders import read_folder
 from dass.data.images import Images, from_array, resize
 from dass.data.reader import BACKGROUND
-from dass.data.remote import fetch, is_remote, remote_name
-from dass.data.source_names import TORCHVISION, plain
-from dass.data.torchvision_sets import read_torchvision
-from dass.errors import UnknownName
+from dass.data.remote import fetch, is_remote
 from dass.data.source_names import canonical
+from dass.data.torchvision_sets import read_torchvision
 
 logger = logging.getLogger(__name__)
 

@@ -9,26 +9,18 @@ Letters in shapes: n images, s rows and columns of a square image.
 """
 
 import dataclasses
-import hashlib
-import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from dass.data.division import Rows, divide
-from dass.data.task_config import Rules
 from dass.data.images import Images
-from dass.data.reader import BACKGROUND, READER, colour
-from dass.data.source_names import canonical
+from dass.data.reader import BACKGROUND, READER
 from dass.data.sources import load_source
-from dass.decoding import decode
-from dass.errors import InvalidConfig, InvalidData
 from dass.data.task_config import TaskConfig
+from dass.errors import InvalidData
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from dass.data.images import UNREADABLE, Part, from_picture, nothing, stack
-from dass.errors import InvalidData
 from dass.data.source_names import TORCHVISION, plain
+from dass.errors import InvalidData
 
 logger = logging.getLogger(__name__)
 
