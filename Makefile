@@ -58,7 +58,7 @@ test-chaos: install  ## fifty faults on a cluster of four nodes on this machine,
 	$(BIN)/python -m tests.chaos
 
 bench: install  ## every claim of speed as a ratio
-	for claim in embed distill meta fleet; do $(BIN)/python -m benchmarks.$$claim || exit 1; done
+	for claim in start embed distill meta fleet; do $(BIN)/python -m benchmarks.$$claim || exit 1; done
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -16,7 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dass.data.task import Task, TaskConfig, load_task
+    from dass.data.task import Task, load_task
+    from dass.data.task_config import TaskConfig
     from dass.errors import DassError
     from dass.networks.onnx import to_onnx
     from dass.networks.teacher import Teacher
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from dass.predictor.scorer import Scorer, Scores
     from dass.registry import zoo
     from dass.registry.registry import Registry
-    from dass.searching.evolution import Generation, SearchConfig
+    from dass.searching.evolution import Generation
+    from dass.searching.evolution_config import SearchConfig
     from dass.searching.prediction import Prediction
     from dass.space.architecture import Architecture
     from dass.space.cost import Budget
@@ -64,7 +66,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "dass.data.task": ("Task", "TaskConfig", "load_task"),
+    "dass.data.task": ("Task", "load_task"),
+    "dass.data.task_config": ("TaskConfig",),
     "dass.errors": ("DassError",),
     "dass.networks.onnx": ("to_onnx",),
     "dass.networks.teacher": ("Teacher",),
@@ -75,7 +78,8 @@ _HOMES = {
     "dass.predictor.scorer": ("Scorer", "Scores"),
     "dass.registry": ("zoo",),
     "dass.registry.registry": ("Registry",),
-    "dass.searching.evolution": ("Generation", "SearchConfig"),
+    "dass.searching.evolution": ("Generation",),
+    "dass.searching.evolution_config": ("SearchConfig",),
     "dass.searching.prediction": ("Prediction",),
     "dass.space.architecture": ("Architecture",),
     "dass.space.cost": ("Budget",),

@@ -5,10 +5,10 @@ python -m jobs.adopt small --weights teacher.safetensors --source npz:images.npz
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from dass.data.task import Role, TaskConfig, load_task
+from dass.data.task import load_task
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.registry.adoption import adopt_teacher, digest_of, read_weights
@@ -17,27 +17,7 @@ from dass.space.spaces import by_name
 from dass.store.store import Store
 from dass.training.inference import accuracy
 from jobs import console
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AdoptConfig:
-    """Which weights, and the images they were trained on."""
-
-    store: str
-    """Where the teacher goes: a folder, or s3://bucket/prefix."""
-    space: str
-    """Search space whose largest member it is."""
-    weights: str = ""
-    """A safetensors file with the parameter names of `dass.networks.resnet.ResNet`."""
-    task: TaskConfig = field(default_factory=lambda: TaskConfig(source="digits"))
-    """Which images, divided how; hold out validation images it was not trained on."""
-    source: str = ""
-    """Images in place of those that the task names: digits, fashion, a torchvision dataset's
-    name, folder:PATH, npz:PATH or rendered:NAME; empty for its own."""
-    role: Role = "train"
-    """What meta-training may do with the task."""
-    data_root: str = "data"
-    """Where torchvision datasets are downloaded to."""
+from jobs.configs.adopt import AdoptConfig
 
 
 def take(config: AdoptConfig) -> Teacher:

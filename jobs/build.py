@@ -26,7 +26,8 @@ from dass.registry.registry import Registry
 from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console, status
-from jobs.planning.plan import BuildConfig, StudentPlan, TeacherPlan, plan_students, plan_teachers
+from jobs.configs.build import BuildConfig
+from jobs.planning.plan import StudentPlan, TeacherPlan, plan_students, plan_teachers
 from jobs.planning.teacher_ddp import TeacherTraining
 from jobs.planning.worker import Worker
 

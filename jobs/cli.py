@@ -32,7 +32,7 @@ class Verb:
     does: str
     """What it is for, in a line."""
     presets: Mapping[str, str] = field(default_factory=dict)
-    """By name, the function of `jobs.presets` that returns it; `status` has none."""
+    """By name, the function of `jobs.presets` that returns it; there may be none."""
     options: str | None = STORE
     """What it must be told on a cluster; `None` if it is not one for a cluster."""
     cores: int = 1
@@ -109,6 +109,9 @@ VERBS = {
         presets={"micro": "micro.prepare"},
         options=None,
     ),
+    "completion": Verb(
+        does="a script for TAB in bash or zsh: `dass completion bash`", options=None
+    ),
 }
 
 
@@ -164,9 +167,13 @@ def run(verb: str, arguments: Sequence[str]) -> int:
     from jobs import console
 
     configs = presets(verb)
-    config = tyro.extras.overridable_config_cli(
-        configs, prog=f"dass {verb}", description=advice(verb), args=list(arguments)
-    )
+    try:
+        config = tyro.extras.overridable_config_cli(
+            configs, prog=f"dass {verb}", description=advice(verb), args=list(arguments)
+        )
+    except DassError as error:  # tyro tells of a `ValueError` itself
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
     preset = arguments[0].replace("_", "-")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     print(console.differences(preset, configs[preset][1], config), flush=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,20 +22,8 @@ from dass.registry.registry import Registry
 from dass.store.store import Store
 from jobs import console
 from jobs.build import do, student_jobs
-from jobs.planning.contenders import KINDS, Contender, ContestConfig, contenders
-from jobs.planning.plan import BuildConfig
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClosedLoopConfig:
-    """Whose students to search, and how often to train them."""
-
-    build: BuildConfig
-    """Store, space, student recipe and workers."""
-    predictor: str = "predictor"
-    """Predictor in the store."""
-    contest: ContestConfig = field(default_factory=ContestConfig)
-    """Budgets, search and seeds."""
+from jobs.configs.closed_loop import ClosedLoopConfig
+from jobs.planning.contenders import KINDS, Contender, contenders
 
 
 def unseen_teachers(registry: Registry) -> list[Teacher]:

@@ -8,26 +8,11 @@ Safe at any moment, killed at any moment, beside a running build too.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
-from dass.errors import InvalidConfig
 from dass.registry.registry import Registry
 from dass.store.store import Store
 from jobs import console
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CompactConfig:
-    """Which store, and how gently."""
-
-    store: str
-    """Where the records are: a folder, or s3://bucket/prefix."""
-    grace_s: float = 30.0
-    """Seconds that readers have, once the merged file is there, to end what they began; >= 0."""
-
-    def __post_init__(self) -> None:
-        if self.grace_s < 0:
-            raise InvalidConfig(f"`grace_s >= 0` must hold, but got {self.grace_s}")
+from jobs.configs.compact import CompactConfig
 
 
 def main(config: CompactConfig) -> None:

@@ -5,7 +5,7 @@ python -m jobs.distill micro --teacher NAME --architecture 8_14_32
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 from dass.errors import InvalidConfig
 from dass.networks.onnx import to_onnx
@@ -16,35 +16,12 @@ from dass.registry.networks import pack_student
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
 from dass.store.store import Store
-from dass.training.recipe import Recipe
 from jobs import console
+from jobs.configs.distill import DistillConfig
 from jobs.planning.plan import StudentPlan
 from jobs.planning.worker import Worker
 
 ONNX = "model.onnx"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DistillConfig:
-    """Which student of which teacher."""
-
-    store: str
-    """Where the teacher is and the student goes: a folder, or s3://bucket/prefix."""
-    teacher: str = ""
-    """Name of a teacher in the store."""
-    architecture: str = ""
-    """The student, as `jobs.search` prints it."""
-    recipe: Recipe = field(default_factory=Recipe)
-    """How it is distilled; predictions hold for the recipe that the predictor was trained on."""
-    recipe_name: str = ""
-    """Name of a recipe in the store, or a shipped one, that takes the place of `recipe`; `dass
-    search` prints that of its predictor."""
-    seed: int = 0
-    """Seed of order, augmentation and views."""
-    device: str = "cpu"
-    """cpu or cuda."""
-    data_root: str = "data"
-    """Where torchvision datasets are."""
 
 
 def plan_for(config: DistillConfig) -> StudentPlan:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from tabulate import tabulate
 
-from dass.evaluation.comparison import Comparison, EvaluateConfig, evaluate
+from dass.evaluation.comparison import Comparison, evaluate
+from dass.evaluation.comparison_config import EvaluateConfig
 from dass.evaluation.plots import plots as plots_of
 from dass.evaluation.report import page
 from dass.evaluation.statistics import bootstrap, sign_flip

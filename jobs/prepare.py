@@ -10,39 +10,16 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from dass.networks.teacher import Teacher
 from dass.registry.registry import Registry
-from dass.registry.zoo import ROOT as SHIPPED
 from dass.store.store import Store
 from jobs import console
 from jobs.build import build
-from jobs.planning.plan import BuildConfig, SplitPlan
-from jobs.train import TrainConfig, train_predictor
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PrepareConfig:
-    """What goes into the store."""
-
-    store: str
-    """A local folder."""
-    zoo: str = str(SHIPPED)
-    """Folder of shipped predictors and teachers, laid out as a store; it may be absent."""
-    predictor: str = "predictor"
-    """Name of the predictor that is served."""
-    teacher: str = "digits"
-    """Name of the digits teacher."""
-    build: BuildConfig
-    """What the predictor is meta-trained on where none is shipped."""
-    small_build: BuildConfig
-    """How a digits teacher of space small is trained."""
-    train: TrainConfig
-    """How it is meta-trained."""
-    digits: SplitPlan
-    """Images of the digits teacher."""
+from jobs.configs.prepare import PrepareConfig
+from jobs.train import train_predictor
 
 
 def prepare(config: PrepareConfig) -> list[str]:

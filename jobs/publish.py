@@ -11,7 +11,6 @@ the layout of a store, so that every job runs on it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import load as load_tensors
@@ -25,32 +24,13 @@ from dass.registry.embeddings import embeddings_of, pack_embeddings
 from dass.registry.registry import Registry
 from dass.store.store import Store
 from jobs import console
+from jobs.configs.publish import PublishConfig
 
 RECORDS = "records/records.parquet"
 RESULTS = tuple(
     f"evaluations/{name}" for name in ("evidence.json", "evidence.md", "closed-loop.json")
 )
 MEGABYTE = 2**20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PublishConfig:
-    """From where to where."""
-
-    store: str
-    """What was built: a folder, or s3://bucket/prefix."""
-    space: str
-    """Space of the records."""
-    into: str = "zoo"
-    """The folder to ship."""
-    predictors: tuple[str, ...] = (
-        "predictor", "reconstructed", "no-teacher", "no-student", "no-adaptation", "no-description"
-    )  # fmt: skip
-    """Those that are shipped, as far as there are; the first one is the predictor."""
-    teachers: bool = True
-    """Whether teachers go along."""
-    most_megabytes: int = 80
-    """How large the folder may become."""
 
 
 def gather(config: PublishConfig) -> dict[str, bytes]:

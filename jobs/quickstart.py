@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from dass.data.task import TaskConfig
-from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import StudentRecord, mean_over_seeds
@@ -25,57 +23,15 @@ from dass.registry.registry import Registry
 from dass.store.store import Store
 from jobs import console
 from jobs.build import build, do, student_jobs
-from jobs.distill import DistillConfig, distil
-from jobs.planning.contenders import Contender, ContestConfig, contenders
+from jobs.configs.distill import DistillConfig
+from jobs.configs.quickstart import QuickstartConfig, ShippedConfig
+from jobs.distill import distil
+from jobs.planning.contenders import Contender, contenders
 from jobs.planning.outcome import HEAD, Outcome
-from jobs.planning.plan import BuildConfig, plan_teachers
-from jobs.train import TrainConfig, train_predictor
+from jobs.planning.plan import plan_teachers
+from jobs.train import train_predictor
 
 PREDICTOR = "predictor"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShippedConfig:
-    """A teacher of the zoo, and the name that it gets in the store."""
-
-    teacher: str
-    """Its name in the zoo."""
-    name: str
-    """Its name in the store."""
-    task: TaskConfig
-    """Where its images are; they must be those it was trained on."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QuickstartConfig:
-    """Where teacher and predictor come from, and the contest that is held."""
-
-    build: BuildConfig
-    """Store, space, recipes and workers; its tasks, if it has any, are what a predictor learns
-    from first, and the teacher of the unseen one is searched."""
-    train: TrainConfig | None = None
-    """How the predictor learns; `None` takes the shipped one."""
-    shipped: ShippedConfig | None = None
-    """The teacher of the contest; `None` takes the build's unseen one."""
-    contest: ContestConfig = field(default_factory=ContestConfig)
-    """Budgets, search and seeds."""
-    report: str = "report.html"
-    """Where the page goes: a local path."""
-    note: str
-    """What the reader must know of the figures."""
-    next_line: str
-    """What to run after it."""
-
-    def __post_init__(self) -> None:
-        if (self.train is None) != bool(self.shipped) or (self.train is None) == bool(
-            self.build.splits
-        ):
-            raise InvalidConfig(
-                "a first run must either learn (`train` and tasks in `build.splits`) or take what "
-                f"is shipped (`shipped` alone), but got {len(self.build.splits)} groups of tasks, "
-                f"{'a' if self.train else 'no'} `train` and {'a' if self.shipped else 'no'} "
-                "`shipped`"
-            )
 
 
 # --- teacher and predictor -----------------------------------------------------------------

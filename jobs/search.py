@@ -7,59 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Any
 
-import tyro
-
-from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.predictor.interval import LEVEL
 from dass.registry import zoo
 from dass.registry.registry import Registry
-from dass.searching.evolution import Generation, SearchConfig, search
+from dass.searching.evolution import Generation, search
 from dass.searching.prediction import Prediction
-from dass.space.cost import Budget, check_fraction
+from dass.space.cost import Budget
 from dass.store.store import Store
 from jobs import console
-from jobs.planning.quantity import Count
+from jobs.configs.search import SearchJobConfig
 
 DEFAULT_FRACTION = 0.5
 """Of the teacher's FLOPs, where no limit is given."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SearchJobConfig:
-    """Whose students, how cheap, and how to look for them."""
-
-    store: str
-    """Where predictor and teacher are and the ranking goes: a folder, or s3://bucket/prefix."""
-    teacher: str = ""
-    """Name of a teacher in the store (`jobs.build` or `jobs.adopt` put it there)."""
-    predictor: str = "predictor"
-    """Name of the predictor in the store."""
-    max_flops: Count | None = None
-    """Most multiply-adds of one forward pass: 20000000, 20e6 or 20M."""
-    max_flops_fraction: Annotated[float | None, tyro.conf.arg(aliases=("--max-flops-share",))] = (
-        None
-    )
-    """The same as a fraction of the teacher's, in (0, 1]. Without any limit it is a half."""
-    max_parameters: Count | None = None
-    """Most trainable parameters."""
-    measured: bool = False
-    """Adapt on the teacher's measured students in the store as well, if there are any."""
-    search: SearchConfig = field(default_factory=SearchConfig)
-    """Algorithm, candidates, seed."""
-    device: str = "cpu"
-    """cpu or cuda."""
-
-    def __post_init__(self) -> None:
-        if self.max_flops is not None and self.max_flops_fraction is not None:
-            raise InvalidConfig(
-                "`max_flops` and `max_flops_fraction` must not both be given, but got "
-                f"{self.max_flops} and {self.max_flops_fraction}"
-            )
-        check_fraction(self.max_flops_fraction, "max_flops_fraction")
 
 
 def budget_for(config: SearchJobConfig, teacher: Teacher) -> Budget:

@@ -20,7 +20,7 @@ from typing import Any
 from cluster.fleet.job import Failure
 from cluster.progress import Progress
 from dass.errors import MissingKey, StorageError, StoreUnavailable
-from dass.registry.registry import Registry
+from dass.registry import record_files
 from dass.store.store import Store
 from jobs import console
 
@@ -115,7 +115,7 @@ def describe(store: Store, now: float) -> str:
     age = now - found["time"]
     state = "ended" if found["ended"] else "running" if age < STALE_S else "silent, was it killed?"
     cost = ", ".join(f"{hours:.2f} {unit}-hours" for unit, hours in found["cost_h"].items())
-    records = len(Registry(store).record_keys())
+    records = len(record_files.keys(store))
     lines = [
         f"{state}: {found['line']}",
         f"snapshot {age:.0f} s old, by {found['host']}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,13 @@ import torch
 
 from dass.baselines.fitted import MeanRank, ShapeRegression, SizeRegression
 from dass.baselines.size import ByDepth, ByFlops, ByParameters
-from dass.data.task import Role
-from dass.errors import InvalidConfig
+from dass.data.task_config import Role
 from dass.predictor.crossfit import Lesson, crossfitted, folds_of
 from dass.predictor.ensemble import Ensemble, calibrated
 from dass.predictor.episode import Episode
-from dass.predictor.meta import MetaConfig, fit, rank_correlation, typical_spread
-from dass.predictor.network import Predictor, PredictorConfig, PredictorShape
+from dass.predictor.meta import fit, rank_correlation, typical_spread
+from dass.predictor.network import Predictor
+from dass.predictor.network_config import PredictorConfig
 from dass.predictor.ood import fit_reference
 from dass.predictor.ranking import spearman
 from dass.predictor.scorer import Scorer
@@ -33,47 +33,9 @@ from dass.space.space import Space
 from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
+from jobs.configs.train import TrainConfig
 from jobs.planning.folds import Members
 from jobs.planning.labels import Measured, episodes_of, gather, lessons_of
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainConfig:
-    """Which records to meta-train on, and how."""
-
-    store: str
-    """Where records and teachers are and the predictor goes: a folder, or s3://bucket/prefix."""
-    space: str
-    """Search space of the records: micro, small or paper."""
-    name: str = "predictor"
-    """Name to publish it under; an existing one of that name is replaced."""
-    recipe: str | None = None
-    """Name of the student recipe to learn; `None` if the store's records have only one."""
-    members: int = 3
-    """Predictors in the ensemble, differing in seed; >= 1. Without `folds` only."""
-    folds: int = 0
-    """Folds of origins: a predictor is trained without each, and a surrogate hears what it says
-    of that fold; >= 2, or 0 for predictors without a surrogate."""
-    roles: tuple[Role, ...] = ("train", "validation")
-    """Tasks that a surrogate and its predictors learn from."""
-    shape: PredictorShape = field(default_factory=PredictorShape)
-    """What each of them is made of and what it reads."""
-    reference: bool = True
-    """Whether teachers unlike all of meta-training are recognised; their intervals are wider."""
-    meta: MetaConfig = field(default_factory=MetaConfig)
-    """Meta-training."""
-    device: str = "cpu"
-    """cpu or cuda."""
-
-    def __post_init__(self) -> None:
-        by_name(self.space)
-        if self.members < 1:
-            raise InvalidConfig(f"`members >= 1` must hold, but got {self.members}")
-        if self.folds < 0 or self.folds == 1 or not self.roles:
-            raise InvalidConfig(
-                "`folds` must be 0 or >= 2, and `roles` name some tasks, but got "
-                f"{self.folds} and {self.roles}"
-            )
 
 
 def fresh(

@@ -15,7 +15,8 @@ import torch
 from dass.errors import InvalidConfig
 from dass.predictor.ensemble import Ensemble
 from dass.registry.registry import Registry
-from dass.searching.evolution import Generation, SearchConfig, search
+from dass.searching.evolution import Generation, search
+from dass.searching.evolution_config import SearchConfig
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget, check_fraction

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dass.searching.evolution import SearchConfig
+from dass.searching.evolution_config import SearchConfig
 from serve import catalogue, scoring
 from serve.ranker import SearchSpec
 from serve.wire import Base64, Count, Fraction, Id, Model, Name

@@ -42,8 +42,9 @@ ORDER = [
     *("dass.pipeline", "dass.testing", "dass"),
     *("cluster.session", "cluster.progress", "cluster.metrics"),
     *("cluster.fleet", "cluster.deploy", "cluster"),
-    *("jobs.console", "jobs.planning", *(f"jobs.{verb}" for verb in VERBS)),
-    *("jobs.presets", "jobs.cli", "jobs"),
+    *("jobs.console", "jobs.planning.quantity", "jobs.configs", "jobs.planning"),
+    *(f"jobs.{verb}" for verb in VERBS),
+    *("jobs.presets", "jobs.cli", "jobs.completion", "jobs"),
     "serve",
 ]
 """Each line imports only lines above it, or its own room; a name stands for all below it."""

@@ -9,7 +9,8 @@ import torch
 
 from dass.baselines.size import ByFlops
 from dass.networks.teacher import Teacher
-from dass.searching.evolution import SearchConfig, run
+from dass.searching.evolution import run
+from dass.searching.evolution_config import SearchConfig
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 

@@ -18,6 +18,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from dass.data.images import Images
+from dass.data.task_config import Rules
 from dass.errors import InvalidData, UnknownName
 
 Rows = tuple[Int64[Tensor, " _"], Int64[Tensor, " _"], Int64[Tensor, " _"]]
@@ -25,40 +26,6 @@ Rows = tuple[Int64[Tensor, " _"], Int64[Tensor, " _"], Int64[Tensor, " _"]]
 
 They count through the train part of the source, on through its test part and its validation part.
 """
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
-    """Which classes and images of a source are taken, and how they are divided."""
-
-    source: str
-    """`digits`, `fashion`, a dataset of torchvision, `folder:PATH`, `npz:PATH` or
-    `rendered:NAME`."""
-    classes: int | None = None
-    """Classes drawn from the candidates, ≥ 2; None takes all of them."""
-    class_seed: int = 0
-    """Seed of the draw of classes, ≥ 0."""
-    only: tuple[str, ...] = ()
-    """Names of the candidate classes; empty for all classes of the source."""
-    exclude: tuple[str, ...] = ()
-    """Names of classes that are no candidates."""
-    train_per_class: int | None = None
-    """Training images kept of each class at most, ≥ 1; None keeps all. Moves no other image."""
-    validation_per_class: int | None = None
-    """Validation images of each class, ≥ 1, exactly; None takes `validation_fraction`, or all of
-    the source's own validation part where there is one."""
-    test_per_class: int | None = None
-    """Test images kept of each class at most, ≥ 1; None keeps all."""
-    validation_fraction: float = 0.2
-    """Share of the train part held out for validation, in (0, 1). Unread where the source has a
-    validation part of its own."""
-    pooled: bool = False
-    """Pool the train and test parts and divide them anew. Always so where no test part is. The
-    source's own validation part stays what it is."""
-    test_fraction: float = 0.3
-    """Share of a pooled source held out for testing, in (0, 1)."""
-    split_seed: int = 0
-    """Seed of the division into train, validation and test, ≥ 0."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,8 @@ from dass.data.copies import sort_copies
 from dass.data.files import by_suffix, folders, ignored, readable, walk
 from dass.data.images import Images, Part, stack
 from dass.data.parts import PartName, name_parts, part_of, understood
-from dass.data.pictures import BACKGROUND, read_picture, suffixes
+from dass.data.pictures import read_picture, suffixes
+from dass.data.reader import BACKGROUND
 from dass.errors import InvalidData
 
 logger = logging.getLogger(__name__)

@@ -16,23 +16,10 @@ import numpy as np
 import torch
 
 from dass.data.division import shuffle
+from dass.data.fashion_tasks import META_DATASET_TASK, TASK
 from dass.data.sources import FASHION
-from dass.data.task import Split, TaskConfig, load_task
-
-META_DATASET_TASK = TaskConfig(
-    source="npz:data/fashion.npz",
-    train_per_class=130,
-    validation_per_class=100,
-    test_per_class=250,
-    pooled=True,
-    test_fraction=0.5,
-)
-"""The task whose images these are; the path stands for wherever the original file lies."""
-
-TASK = TaskConfig(
-    source="fashion", train_per_class=130, validation_per_class=100, test_per_class=250
-)
-"""The same images as a task of the embedded source."""
+from dass.data.task import Split, load_task
+from dass.data.task_config import TaskConfig
 
 SIDE = 32
 """Rows and columns of the images, in pixels: those of the file, 28 before."""

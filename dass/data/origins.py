@@ -6,8 +6,8 @@ elsewhere: comparisons leave whole groups out. Knows nothing of tasks.
 
 from __future__ import annotations
 
-from dass.data.rendered.domains import DOMAINS
-from dass.data.sources import canonical
+from dass.data.rendered.catalogue import CATALOGUE
+from dass.data.source_names import canonical
 
 STORED = {
     "tinyimagenet": "natural objects",
@@ -26,7 +26,7 @@ STORED = {
 }
 """Group of each set that is stored as a file or embedded."""
 
-GROUPS = STORED | {name: domain.group for name, domain in DOMAINS.items()}
+GROUPS = STORED | {name: facts.group for name, facts in CATALOGUE.items()}
 """Group of each set by its short name."""
 
 

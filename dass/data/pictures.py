@@ -14,22 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageColor, ImageOps, features
+from PIL import Image, ImageOps, features
 from torch import Tensor
 
 from dass.data.files import denied
 from dass.data.images import UNREADABLE
+from dass.data.reader import BACKGROUND, colour
 from dass.errors import InvalidData
-
-READER = 2
-"""Version of what is read out of a picture and a folder; it enters the names of their tasks.
-
-1 did not turn by EXIF, showed what was under transparent pixels, refused 16 bits, and counted
-copies in side folders.
-"""
-
-BACKGROUND = "white"
-"""What transparent pictures are laid on, unless a task says otherwise."""
 
 UNDECODED = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "PDF", "WMF")
 """Formats that Pillow knows by name but decodes nowhere, or only by another program."""
@@ -87,16 +78,6 @@ def decode(picture: Image.Image, *, background: str = BACKGROUND) -> UInt8[Tenso
     else:
         pixels = np.array(picture.convert("RGB"))
     return torch.from_numpy(pixels).permute(2, 0, 1)[None]
-
-
-def colour(name: str) -> tuple[int, int, int]:
-    """Return red, green and blue of a colour's name, 0..255.
-
-    Raises:
-        ValueError: No colour is called that.
-    """
-    red, green, blue = ImageColor.getrgb(name)[:3]
-    return red, green, blue
 
 
 def _laid(picture: Image.Image, background: str) -> Levels:

@@ -12,7 +12,6 @@ channels. Nothing pickled is read, except what torchvision downloads itself and 
 digest. Knows nothing of tasks, of how they are divided, or of augmentation.
 """
 
-import difflib
 import logging
 import os
 import time
@@ -26,10 +25,10 @@ from dass.data.archives import read_npz
 from dass.data.files import readable, stamp
 from dass.data.folders import read_folder
 from dass.data.images import Images, from_array, resize
-from dass.data.pictures import BACKGROUND
-from dass.data.remote import fetch, is_remote, remote_name
-from dass.data.torchvision_sets import TORCHVISION, plain, read_torchvision
-from dass.errors import UnknownName
+from dass.data.reader import BACKGROUND
+from dass.data.remote import fetch, is_remote
+from dass.data.source_names import canonical
+from dass.data.torchvision_sets import read_torchvision
 
 logger = logging.getLogger(__name__)
 
@@ -38,50 +37,6 @@ FASHION = Path(__file__).with_name("fashion.npz")
 
 REMOTE = "remote"
 """Folder below the data root for copies of what lies at an address."""
-
-
-def canonical(source: str) -> tuple[str, str]:
-    """Return kind and short name of a source, the same wherever its files lie.
-
-    `("npz", "flowers")` for `npz:/any/path/flowers.npz`, `("named", "cifar100")` for `CIFAR-100`,
-    `("rendered", "solids")` for `rendered:solids`.
-
-    Raises:
-        UnknownName: No source is called that.
-    """
-    kind, colon, path = source.partition(":")
-    if colon and path and kind in ("folder", "npz"):
-        name = remote_name(path) if is_remote(path) else Path(os.path.abspath(path)).name
-        return kind, name.removesuffix(".npz") if kind == "npz" else name
-    if colon and kind == "rendered":
-        from dass.data.rendered.domains import domain  # it draws with much of scipy
-
-        return kind, domain(path).name
-    name = plain(source)
-    known = ["digits", "fashion", *map(plain, TORCHVISION)]
-    if name not in known:
-        if looks := _path_kind(source):
-            raise UnknownName(
-                f"A source must say what a path holds, but got {source!r}: write "
-                f"`{looks}:{source}`"
-            )
-        close = difflib.get_close_matches(name, known, n=3) or known
-        raise UnknownName(
-            f"A source must be `folder:PATH`, `npz:PATH`, `rendered:NAME` or a dataset's name, "
-            f"but got {source!r}: try {', '.join(close)}"
-        )
-    return "named", name
-
-
-def _path_kind(source: str) -> str | None:
-    """Return what kind of source a bare path looks like; None if it looks like no path."""
-    if source.lower().endswith(".npz"):
-        return "npz"
-    local = Path(source).expanduser()
-    here = bool(source) and local.exists()
-    if not here and not is_remote(source) and not set(source) & {"/", os.sep}:
-        return None
-    return "npz" if here and local.is_file() else "folder"
 
 
 def load_source(

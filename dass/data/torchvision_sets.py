@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from dass.data.images import UNREADABLE, Part, from_picture, nothing, stack
+from dass.data.source_names import TORCHVISION, plain
 from dass.errors import InvalidData
 
 logger = logging.getLogger(__name__)
@@ -27,38 +28,6 @@ _NOT_LOADED = (
     *(OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error),
     *(HTTPException, RuntimeError, ValueError, ImportError),
 )
-_Arguments = tuple[dict[str, Any], ...]
-_Parts = tuple[_Arguments, _Arguments]
-_FLAT: _Parts = (({},), ())
-_BY_FLAG: _Parts = (({"train": True},), ({"train": False},))
-_BY_SPLIT: _Parts = (({"split": "train"},), ({"split": "test"},))
-_TRAINVAL: _Parts = (({"split": "trainval"},), ({"split": "test"},))
-_WITH_VAL: _Parts = (
-    ({"split": "train"}, {"split": "val"}),
-    ({"split": "test"},),
-)
-
-TORCHVISION: dict[str, _Parts] = {
-    **dict.fromkeys(("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST"), _BY_FLAG),
-    **dict.fromkeys(("MNIST", "QMNIST", "USPS"), _BY_FLAG),
-    **dict.fromkeys(("Food101", "GTSRB", "STL10", "SVHN", "StanfordCars"), _BY_SPLIT),
-    **dict.fromkeys(("FGVCAircraft", "OxfordIIITPet"), _TRAINVAL),
-    **dict.fromkeys(("DTD", "Flowers102", "PCAM", "RenderedSST2"), _WITH_VAL),
-    **dict.fromkeys(("Caltech101", "Caltech256", "EuroSAT", "SEMEION", "SUN397"), _FLAT),
-    "Country211": (({"split": "train"}, {"split": "valid"}), ({"split": "test"},)),
-    "EMNIST": (({"split": "balanced", "train": True},), ({"split": "balanced", "train": False},)),
-    "Imagenette": (({"split": "train"},), ({"split": "val"},)),
-}
-"""Arguments that give the train part and the test part of each dataset.
-
-Left out: what does not fit in memory whole (ImageNet, Places365, iNaturalist: take a part of it
-as `folder:`) and what has no labels for testing or labels that are no classes (FER2013, CLEVR).
-"""
-
-
-def plain(name: str) -> str:
-    """Return a dataset's name without case, dashes and spaces."""
-    return "".join(letter for letter in name.lower() if letter not in "-_ ")
 
 
 def read_torchvision(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from dass.errors import InvalidData
 from dass.evaluation import scoring
+from dass.evaluation.comparison_config import PROBE, EvaluateConfig
 from dass.evaluation.equal_time import CANDIDATES, Competitor, compare
 from dass.evaluation.reliability import LEAST_STUDENTS, awareness, ceiling_of, mean_over_teachers
 from dass.evaluation.scoring import LabelledTeacher
@@ -32,34 +33,6 @@ from dass.training.recipe import Recipe
 LEAST_CEILING = 0.6
 """Below it, or with fewer students than a ceiling asks for, a dataset is shown, but is no part of
 the headline."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvaluateConfig:
-    """Which predictors to compare, on which store."""
-
-    store: str
-    """Where records, teachers and predictors are: a folder, or s3://bucket/prefix."""
-    space: str
-    """Search space of the records."""
-    student: Recipe
-    """Recipe of the labels."""
-    predictor: str = "predictor"
-    """The predictor that is judged."""
-    others: tuple[str, ...] = ()
-    """Further predictors of the store to show: the reconstructed one, ablations."""
-    proxies: tuple[str, ...] = tuple(scoring.EXPENSIVE)
-    """Expensive scorers to compare with; of those kept in the store, nothing is computed."""
-    pool: int = 24
-    """Size of the build's pool: tells architectures seen in meta-training from others."""
-    pool_seed: int = 0
-    """Seed of the build."""
-    name: str = "evidence"
-    """Name of the result."""
-    into: str | None = None
-    """Where the result goes: a folder, or s3://bucket/prefix; `None` for the store itself."""
-    data_root: str = "data"
-    """Where torchvision datasets are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -205,7 +178,7 @@ def _expensive(
 def _learned(config: EvaluateConfig) -> set[str]:
     """Return the names of what is no baseline."""
     forms = (SHIPPED, WRONG_TEACHER, *config.others)
-    return {*forms, *(f"{form} + {scoring.PROBE}" for form in forms)}
+    return {*forms, *(f"{form} + {PROBE}" for form in forms)}
 
 
 def ceilings_of(
@@ -274,7 +247,7 @@ def coverage(
 
 def at_equal_time(students: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
     """Set one epoch of KD against the predictor, on what each costs by itself."""
-    ours, theirs = SHIPPED, scoring.PROBE
+    ours, theirs = SHIPPED, PROBE
     competitors = []
     for teacher, own in students.groupby("teacher") if len(students) else ():
         epoch, search = (own[own["scorer"] == name] for name in (theirs, ours))

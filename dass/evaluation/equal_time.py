@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from dass.evaluation.metrics import BUDGETS
+from dass.space.cost import BUDGETS
 
 CANDIDATES = 2000
 """Students that a search scores."""

@@ -14,11 +14,9 @@ from jaxtyping import Float
 
 from dass.errors import InvalidData
 from dass.predictor.ranking import kendall, regret, size_residual, spearman
+from dass.space.cost import BUDGETS
 
 Values = Float[np.ndarray, " n"]
-
-BUDGETS = (0.3, 0.5, 0.7)
-"""Fractions of the teacher's FLOPs within which a student is sought."""
 
 METRICS: dict[str, Callable[[Values, Values, Values, float], float]] = {
     "spearman": lambda s, m, f, w: spearman(s, m),

@@ -27,7 +27,9 @@ from dass.baselines.one_epoch import OneEpoch
 from dass.baselines.size import ByDepth, ByFlops, ByParameters
 from dass.baselines.surrogates import ExtraTrees, GaussianProcess
 from dass.baselines.zero_cost import Naswot, SynFlow, Zen
-from dass.data.task import Role, Task, load_task
+from dass.data.task import Task, load_task
+from dass.data.task_config import Role
+from dass.evaluation.comparison_config import PROBE, PROXIES
 from dass.networks.teacher import Teacher
 from dass.predictor.records import Measured, StudentRecord
 from dass.predictor.scorer import Scorer, Scores
@@ -40,24 +42,24 @@ from dass.training.recipe import Recipe
 SCORES = "evidence/scores.parquet"
 """Where expensive scores are kept."""
 
-PROBE = "one epoch of KD"
-"""The scorer that trains every student shortly."""
-
-EXPENSIVE: dict[str, Callable[[Task, Recipe], Scorer]] = {
-    "SynFlow (log)": lambda task, recipe: SynFlow(),
-    "NASWOT, 128 images": lambda task, recipe: Naswot(task.train),
-    "Zen": lambda task, recipe: Zen(),
-    "DisWOT (N(0, 1))": lambda task, recipe: Diswot(task.train, flip=task.flip),
-    "DisWOT semantic": lambda task, recipe: Diswot(task.train, flip=task.flip, part="semantic"),
-    "DisWOT relation": lambda task, recipe: Diswot(task.train, flip=task.flip, part="relation"),
-    PROBE: lambda task, recipe: OneEpoch(task, recipe),
-}
+EXPENSIVE: dict[str, Callable[[Task, Recipe], Scorer]] = dict(
+    zip(
+        PROXIES,
+        (
+            lambda task, recipe: SynFlow(),
+            lambda task, recipe: Naswot(task.train),
+            lambda task, recipe: Zen(),
+            lambda task, recipe: Diswot(task.train, flip=task.flip),
+            lambda task, recipe: Diswot(task.train, flip=task.flip, part="semantic"),
+            lambda task, recipe: Diswot(task.train, flip=task.flip, part="relation"),
+            lambda task, recipe: OneEpoch(task, recipe),
+        ),
+        strict=True,
+    )
+)
 """Scorers whose scores are kept."""
 
-TRAINS_NOTHING = (
-    *("parameters", "FLOPs", "depth", "SynFlow (log)", "NASWOT, 128 images", "Zen"),
-    *("DisWOT (N(0, 1))", "DisWOT semantic", "DisWOT relation"),
-)
+TRAINS_NOTHING = ("parameters", "FLOPs", "depth", *(name for name in PROXIES if name != PROBE))
 """Scorers that need neither records nor training."""
 
 

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from dass.errors import InvalidConfig
+from dass.networks.policy import Policy
 from dass.networks.resnet import ResNet
 from dass.space.architecture import Architecture
 from dass.space.space import Space
-
-Policy = Literal["first", "last", "uniform"]
 
 
 def chosen(kept: int, available: int, policy: Policy) -> list[int]:

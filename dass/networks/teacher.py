@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dass.data.task import TaskConfig
+from dass.data.task_config import TaskConfig
 from dass.errors import InvalidConfig
 from dass.networks.resnet import ResNet
 

@@ -16,7 +16,8 @@ from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import Measured
 from dass.predictor.scorer import Scorer
 from dass.registry.registry import Registry
-from dass.searching.evolution import Generation, SearchConfig, run
+from dass.searching.evolution import Generation, run
+from dass.searching.evolution_config import SearchConfig
 from dass.space.cost import Budget
 from dass.store.store import Store
 

@@ -20,7 +20,8 @@ from torch import Tensor
 from dass.errors import InvalidConfig, InvalidData
 from dass.predictor.ensemble import Ensemble, standing
 from dass.predictor.episode import Episode
-from dass.predictor.meta import MetaConfig, Step, fit
+from dass.predictor.meta import Step, fit
+from dass.predictor.meta_config import MetaConfig
 from dass.predictor.network import Predictor
 from dass.predictor.surrogate import Surrogate
 from dass.predictor.surrogate_fit import Students, fit_surrogate

@@ -23,7 +23,8 @@ from dass.predictor.embed import embed
 from dass.predictor.episode import Episode, episode
 from dass.predictor.interval import LEVEL, half_width
 from dass.predictor.level import Facts
-from dass.predictor.network import Predictor, PredictorConfig, Weights
+from dass.predictor.network import Predictor, Weights
+from dass.predictor.network_config import PredictorConfig
 from dass.predictor.ood import Reference, statistics
 from dass.predictor.records import Measured
 from dass.predictor.relative import relative_features

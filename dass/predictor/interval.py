@@ -6,7 +6,7 @@ that intervals of this level hold. Knows nothing of predictors.
 
 from __future__ import annotations
 
-from scipy import stats
+from statistics import NormalDist
 
 from dass.errors import InvalidConfig
 
@@ -22,4 +22,4 @@ def half_width(level: float = LEVEL) -> float:
     """
     if not 0 < level < 1:
         raise InvalidConfig(f"`0 < level < 1` must hold for an interval, but got {level}")
-    return float(stats.norm.ppf((1 + level) / 2))
+    return NormalDist().inv_cdf((1 + level) / 2)

@@ -81,7 +81,8 @@ def _rbf(
     scale = (-log_lengths).exp()
     a, b = a * scale, b * scale
     squares = a.square().sum(1)[:, None] + b.square().sum(1)[None] - 2 * a @ b.T
-    return (variance - 0.5 * squares.clamp(min=0.0)).exp()
+    covariances: Tensor = (variance - 0.5 * squares.clamp(min=0.0)).exp()
+    return covariances
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,8 @@ class Process:
 
     def covariance(self, a: Float[Tensor, "n d"], b: Float[Tensor, "k d"]) -> Float[Tensor, "n k"]:
         """Return covariances between scores of a new teacher's students, without noise."""
-        parts = (self._explained(a).T @ self._explained(b), self.hyperparameters.own(a, b))
-        return parts[0] + parts[1]
+        shared: Tensor = self._explained(a).T @ self._explained(b)
+        return shared + self.hyperparameters.own(a, b)
 
     def variances(self, inputs: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """Return the diagonal of the same, with what inducing points miss of it."""
@@ -113,7 +114,8 @@ class Process:
 
     def _explained(self, inputs: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
         whitened, _ = _whitened(self.hyperparameters, self.inducing, inputs)
-        return torch.linalg.solve_triangular(self.factor, whitened.T, upper=False)
+        solved: Tensor = torch.linalg.solve_triangular(self.factor, whitened.T, upper=False)
+        return solved
 
     @property
     def noise(self) -> float:

@@ -1,7 +1,8 @@
 """The meta-dataset: measured facts, and the tensors a meta-step makes of them.
 
 A record is plain scalars and one list of them, so that pandas alone reads the Parquet files.
-Where they are stored is not known here.
+Where they are stored is not known here. Pandas is imported by the functions that make tables: a
+search reads none.
 
 Dimension letters: n query students, m support students, d code length, c h w an embedding.
 """
@@ -13,12 +14,14 @@ import io
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-import pandas as pd
 
 from dass.errors import CorruptArtifact
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,14 +93,16 @@ class Measured(Protocol):
         ...
 
 
-def to_frame(records: Iterable[StudentRecord]) -> pd.DataFrame:
+def to_frame(records: Iterable[StudentRecord]) -> pandas.DataFrame:
     """Lay records out as a table, with a `key` column first."""
+    import pandas
+
     rows = [{"key": record.key} | asdict(record) for record in records]
     columns = ["key", *(field.name for field in fields(StudentRecord))]
-    return pd.DataFrame(rows, columns=columns)
+    return pandas.DataFrame(rows, columns=columns)
 
 
-def from_frame(frame: pd.DataFrame) -> list[StudentRecord]:
+def from_frame(frame: pandas.DataFrame) -> list[StudentRecord]:
     """Read records out of a table, each identity once; a `key` column is not needed.
 
     Raises:
@@ -134,8 +139,10 @@ def from_parquet(data: bytes) -> list[StudentRecord]:
     Raises:
         CorruptArtifact: the bytes are no Parquet table of records.
     """
+    import pandas
+
     try:
-        frame = pd.read_parquet(io.BytesIO(data))
+        frame = pandas.read_parquet(io.BytesIO(data))
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise CorruptArtifact(
             f"a record must be a whole Parquet file, but got: {error}"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dass.data.task import TaskConfig
+from dass.data.task_config import TaskConfig
 from dass.decoding import decode
 from dass.errors import CorruptArtifact, DassError
 from dass.networks.resnet import ResNet

@@ -15,7 +15,8 @@ from torch import Tensor
 from dass.decoding import decode
 from dass.errors import CorruptArtifact, DassError, InvalidConfig, UnknownName
 from dass.predictor.ensemble import Ensemble
-from dass.predictor.network import Predictor, PredictorConfig
+from dass.predictor.network import Predictor
+from dass.predictor.network_config import PredictorConfig
 from dass.predictor.ood import Reference
 from dass.registry.artifacts import Files, fill, pack, unpack
 from dass.registry.surrogates import PREFIX, pack_surrogate, unpack_surrogate

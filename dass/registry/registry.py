@@ -22,7 +22,7 @@ from typing import Any, get_args
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from dass.data.task import Role, TaskConfig
+from dass.data.task_config import Role, TaskConfig
 from dass.decoding import decode
 from dass.errors import CorruptArtifact, UnknownName
 from dass.networks.teacher import Teacher

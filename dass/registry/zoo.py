@@ -11,28 +11,19 @@ nothing of how they were made.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from dass.errors import InvalidData, NoPredictor, UnknownName
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import to_frame
 from dass.registry.registry import Registry
+from dass.registry.zoo_root import ROOT, SHIPPED
 from dass.store.store import Store
 from dass.training.recipe import Recipe
 
-_INSIDE = Path(__file__).resolve().with_name("shipped")
-ROOT = _INSIDE if _INSIDE.is_dir() else _INSIDE.parents[2] / "zoo"
-"""Where the files lie: `zoo/` beside the package in a checkout of the project, `shipped/` in it
-where it was installed from a wheel (`force-include` in pyproject.toml says how much of it that
-is). `shipped/` comes first: a folder `zoo` beside an installed package may be another's, and a
-checkout has no `shipped/`."""
-
-
-SHIPPED = "predictor"
-"""Name of the shipped predictor, and of a store's own unless it is called otherwise."""
+if TYPE_CHECKING:
+    import pandas
 
 
 def registry(root: Path | str = ROOT) -> Registry:
@@ -50,7 +41,7 @@ def registry(root: Path | str = ROOT) -> Registry:
     return Registry(Store(str(root), read_only=True))
 
 
-def records(root: Path | str = ROOT) -> pd.DataFrame:
+def records(root: Path | str = ROOT) -> pandas.DataFrame:
     """Return the meta-dataset: a row per measured student."""
     return to_frame(registry(root).records())
 

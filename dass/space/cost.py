@@ -12,6 +12,9 @@ from typing import Protocol, runtime_checkable
 
 from dass.errors import InvalidConfig
 
+BUDGETS = (0.3, 0.5, 0.7)
+"""Fractions of the teacher's FLOPs within which a student is sought."""
+
 
 @runtime_checkable
 class Costed(Protocol):

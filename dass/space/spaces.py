@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dass.errors import UnknownName
+from dass.space.names import NAMES, check_name
 from dass.space.space import Space
 
 
@@ -48,7 +48,7 @@ def micro() -> Space:
     )
 
 
-SPACES = {"paper": paper, "small": small, "micro": micro}
+SPACES = dict(zip(NAMES, (paper, small, micro), strict=True))
 
 
 def by_name(name: str) -> Space:
@@ -57,6 +57,5 @@ def by_name(name: str) -> Space:
     Raises:
         UnknownName: lists the spaces there are.
     """
-    if name not in SPACES:
-        raise UnknownName(f"a space must be one of {sorted(SPACES)}, but got {name!r}")
+    check_name(name)
     return SPACES[name]()

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from dass.errors import InvalidConfig
-from dass.networks.remap import Policy
+from dass.networks.policy import Policy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

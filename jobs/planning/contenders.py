@@ -6,43 +6,23 @@ Knows nothing of stores, of workers, or of what is trained already.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from dass.baselines.choices import largest_in_budget, random_in_budget
-from dass.errors import InvalidConfig
-from dass.evaluation.metrics import BUDGETS
 from dass.networks.teacher import Teacher
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED
 from dass.predictor.scorer import Scorer
-from dass.searching.evolution import SearchConfig, run
+from dass.searching.evolution import run
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.training.recipe import Recipe
+from jobs.configs.contest import ContestConfig
 from jobs.planning.plan import StudentPlan
 
 KINDS = ("searched", "largest in budget", "random")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ContestConfig:
-    """Within which budgets, how they are searched, and how often each choice is trained."""
-
-    fractions: tuple[float, ...] = BUDGETS
-    """Budgets, as fractions of the teacher's FLOPs; in (0, 1]."""
-    seeds: int = 3
-    """Trainings of each choice; >= 1."""
-    search: SearchConfig = field(default_factory=SearchConfig)
-    """How to search; the random choice is the first member that its seed draws."""
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1 or not self.fractions:
-            raise InvalidConfig(
-                "`seeds >= 1` and at least one of `fractions` must hold, but got "
-                f"{self.seeds} and {self.fractions}"
-            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

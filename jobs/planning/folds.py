@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 from dass.predictor.crossfit import Fold, Lesson, train_without
 from dass.predictor.ensemble import Ensemble
-from dass.predictor.meta import MetaConfig
+from dass.predictor.meta_config import MetaConfig
 from dass.predictor.network import Predictor
 from dass.registry.predictors import pack_ensemble, unpack_ensemble
 from dass.store.store import Store

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dass.data.origins import origin
-from dass.data.task import Role
+from dass.data.task_config import Role
 from dass.errors import InvalidData
 from dass.networks.teacher import Teacher
 from dass.predictor.crossfit import Lesson

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from cluster.fleet.job import Job
-from dass.data.task import Task, TaskConfig, load_task
+from dass.data.task import Task, load_task
+from dass.data.task_config import TaskConfig
 from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher

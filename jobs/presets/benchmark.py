@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dass.evaluation.comparison import EvaluateConfig
-from dass.predictor.meta import MetaConfig
-from dass.predictor.network import PredictorShape
+from dass.evaluation.comparison_config import EvaluateConfig
+from dass.predictor.meta_config import MetaConfig
+from dass.predictor.network_config import PredictorShape
 from dass.training.recipe import Recipe
-from jobs.closed_loop import ClosedLoopConfig
-from jobs.planning.plan import BuildConfig, SplitPlan
+from jobs.configs.build import BuildConfig, SplitPlan
+from jobs.configs.closed_loop import ClosedLoopConfig
+from jobs.configs.publish import PublishConfig
+from jobs.configs.train import TrainConfig
+from jobs.configs.tune import TuneConfig
 from jobs.presets import benchmark_tasks, small
-from jobs.publish import PublishConfig
-from jobs.train import TrainConfig
-from jobs.tune import TuneConfig
 
 STORE = "runs/evidence"
 ABLATIONS = ("no-teacher", "no-student", "no-adaptation", "no-description")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from dass.data.task import Role, TaskConfig
+from dass.data.task_config import Role, TaskConfig
 from dass.training.recipe import Recipe
-from jobs.planning.plan import LabelPlan, SplitPlan
+from jobs.configs.build import LabelPlan, SplitPlan
 
 CLOTHES = (
     "n02669723 academic gown",

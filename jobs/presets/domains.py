@@ -1,17 +1,16 @@
 """Preset `domains`: one meta-training task of each rendered domain.
 
-Images are drawn from seeds, nothing is downloaded; `dass.data.rendered` says what must be
-installed. Knows nothing of how they are drawn.
+Images are drawn from seeds, nothing is downloaded; the catalogue of `dass.data.rendered` says what
+must be installed. Knows nothing of how they are drawn.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from dass.data.rendered.domain import Domain
-from dass.data.rendered.domains import DOMAINS
-from dass.data.task import TaskConfig
-from jobs.planning.plan import BuildConfig, LabelPlan, SplitPlan
+from dass.data.rendered.catalogue import CATALOGUE, Facts
+from dass.data.task_config import TaskConfig
+from jobs.configs.build import BuildConfig, LabelPlan, SplitPlan
 from jobs.presets import benchmark
 
 STORE = "runs/domains"
@@ -23,11 +22,11 @@ VALIDATION = 480
 """Validation images of a task, or a few more."""
 
 
-def task(domain: Domain) -> TaskConfig:
+def task(name: str, domain: Facts) -> TaskConfig:
     """Return the task of a domain: all classes, 480 images to validate, 600 to 1,200 to train."""
-    validation = -(-VALIDATION // len(domain.class_names))
+    validation = -(-VALIDATION // domain.classes)
     return TaskConfig(
-        source=f"rendered:{domain.name}",
+        source=f"rendered:{name}",
         train_per_class=domain.train - validation,
         validation_per_class=validation,
         flip=domain.flip,
@@ -39,14 +38,16 @@ def build() -> BuildConfig:
     return replace(
         benchmark.build(),
         store=STORE,
-        splits=tuple(_split(domain) for domain in DOMAINS.values()),
+        splits=tuple(_split(name, facts) for name, facts in CATALOGUE.items()),
         pool=12,
         per_task=24,
         seeds=1,
     )
 
 
-def _split(domain: Domain) -> SplitPlan:
+def _split(name: str, domain: Facts) -> SplitPlan:
     if domain.group in SEALED:
-        return SplitPlan(role="unseen", task=task(domain), labels=LabelPlan(per_task=16, seeds=2))
-    return SplitPlan(task=task(domain))
+        return SplitPlan(
+            role="unseen", task=task(name, domain), labels=LabelPlan(per_task=16, seeds=2)
+        )
+    return SplitPlan(task=task(name, domain))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dass.data.make_fashion import TASK
-from jobs.planning.contenders import ContestConfig
+from dass.data.fashion_tasks import TASK
+from jobs.configs.contest import ContestConfig
+from jobs.configs.quickstart import QuickstartConfig, ShippedConfig
 from jobs.presets import benchmark
-from jobs.quickstart import QuickstartConfig, ShippedConfig
 
 STORE = "runs/quickstart"
 TEACHER = "small.fashion-2f723e7a.label16-4791e311.0"

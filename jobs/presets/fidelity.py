@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dass.training.recipe import Recipe
-from jobs.planning.plan import BuildConfig, LabelPlan, SplitPlan
+from jobs.configs.build import BuildConfig, LabelPlan, SplitPlan
 from jobs.presets import benchmark
 
 STORE = "runs/fidelity"

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dass.data.task import Role, TaskConfig
-from dass.predictor.meta import MetaConfig
-from dass.predictor.network import PredictorShape
-from dass.searching.evolution import SearchConfig
+from dass.data.task_config import Role, TaskConfig
+from dass.predictor.meta_config import MetaConfig
+from dass.predictor.network_config import PredictorShape
+from dass.searching.evolution_config import SearchConfig
 from dass.training.recipe import Recipe
-from jobs.adopt import AdoptConfig
-from jobs.compact import CompactConfig
-from jobs.distill import DistillConfig
-from jobs.planning.contenders import ContestConfig
-from jobs.planning.plan import BuildConfig, SplitPlan
-from jobs.prepare import PrepareConfig
+from jobs.configs.adopt import AdoptConfig
+from jobs.configs.build import BuildConfig, SplitPlan
+from jobs.configs.compact import CompactConfig
+from jobs.configs.contest import ContestConfig
+from jobs.configs.distill import DistillConfig
+from jobs.configs.prepare import PrepareConfig
+from jobs.configs.quickstart import QuickstartConfig
+from jobs.configs.search import SearchJobConfig
+from jobs.configs.train import TrainConfig
+from jobs.configs.tune import TuneConfig
 from jobs.presets import small
-from jobs.quickstart import QuickstartConfig
-from jobs.search import SearchJobConfig
-from jobs.train import TrainConfig
-from jobs.tune import TuneConfig
 
 STORE = "runs/micro"
 

@@ -5,15 +5,15 @@ Functions that return whole configs, by the verb that they are for.
 
 from __future__ import annotations
 
-from dass.data.task import TaskConfig
+from dass.data.task_config import TaskConfig
 from dass.training.recipe import Recipe, published_teacher
-from jobs.adopt import AdoptConfig
-from jobs.compact import CompactConfig
-from jobs.distill import DistillConfig
-from jobs.planning.plan import BuildConfig, SplitPlan
-from jobs.search import SearchJobConfig
-from jobs.train import TrainConfig
-from jobs.tune import TuneConfig
+from jobs.configs.adopt import AdoptConfig
+from jobs.configs.build import BuildConfig, SplitPlan
+from jobs.configs.compact import CompactConfig
+from jobs.configs.distill import DistillConfig
+from jobs.configs.search import SearchJobConfig
+from jobs.configs.train import TrainConfig
+from jobs.configs.tune import TuneConfig
 
 STORE = "runs/paper"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dass.data.origins import origin
-from dass.data.rendered.domains import DOMAINS
+from dass.data.rendered.catalogue import CATALOGUE
 from jobs.presets import domains
 
 DATASHEET = Path(__file__).parents[2] / "docs" / "rendered.md"
@@ -19,18 +19,18 @@ def tasks():
 
 
 def test_there_is_one_task_of_each_domain(tasks):
-    assert list(tasks) == list(DOMAINS)
-    assert len({task.name for task in tasks.values()}) == len(DOMAINS)
+    assert list(tasks) == list(CATALOGUE)
+    assert len({task.name for task in tasks.values()}) == len(CATALOGUE)
 
 
-@pytest.mark.parametrize("name", DOMAINS)
+@pytest.mark.parametrize("name", CATALOGUE)
 def test_a_task_has_enough_images_in_every_part(name, tasks):
-    classes, task = len(DOMAINS[name].class_names), tasks[name]
+    classes, task = CATALOGUE[name].classes, tasks[name]
     assert 600 <= classes * task.train_per_class <= 1300
     assert classes * task.validation_per_class >= 400
-    assert classes * DOMAINS[name].test >= 500
+    assert classes * CATALOGUE[name].test >= 500
     # All of a class's images are used, and none is asked for that is not there.
-    assert task.train_per_class + task.validation_per_class == DOMAINS[name].train
+    assert task.train_per_class + task.validation_per_class == CATALOGUE[name].train
 
 
 def test_sealed_groups_are_tested_on_and_all_others_trained_on():

@@ -31,7 +31,7 @@ from dass.errors import (
 )
 from dass.networks.onnx import run_onnx
 from dass.predictor.meta import MetaConfig
-from dass.predictor.network import PredictorShape
+from dass.predictor.network_config import PredictorShape
 from dass.predictor.records import from_frame, mean_over_seeds
 from dass.registry.registry import Registry
 from dass.searching.evolution import SearchConfig

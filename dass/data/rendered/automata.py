@@ -181,30 +181,17 @@ def _maze(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="automata",
-        group="grids",
-        shows="elementary cellular automata from random cells, time downwards",
         class_names=tuple(f"rule {rule}" for rule in _RULES),
         draw=_elementary,
-        train=100,
-        test=50,
     ),
     Domain(
         name="lifelike",
-        group="grids",
-        shows="two-dimensional automata after 5 to 11 steps, by births and survivals",
         class_names=tuple(_LIFE),
         draw=_lifelike,
-        train=100,
-        test=55,
-        flip=True,
     ),
     Domain(
         name="mazes",
-        group="grids",
-        shows="mazes, by the algorithm that made them",
         class_names=_MAZES,
         draw=_maze,
-        train=120,
-        test=60,
     ),
 )

@@ -231,20 +231,12 @@ def _function(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="charts",
-        group="charts",
-        shows="charts of sixteen kinds without text",
         class_names=_CHARTS,
         draw=_chart,
-        train=70,
-        test=40,
     ),
     Domain(
         name="functions",
-        group="charts",
-        shows="plots of functions of twenty families, upright or upside down",
         class_names=_FUNCTIONS,
         draw=_function,
-        train=60,
-        test=35,
     ),
 )

@@ -140,30 +140,17 @@ def _flag(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="tartans",
-        group="textures",
-        shows="tartans, a sett a class, the dyes of each bolt a little different",
         class_names=tuple(f"sett {i:02d}" for i in range(SETTS)),
         draw=_tartan,
-        train=40,
-        test=24,
-        flip=True,
     ),
     Domain(
         name="weaves",
-        group="textures",
-        shows="weaves near by, a draft a class, turned and bent",
         class_names=_WEAVES,
         draw=_weave,
-        train=110,
-        test=50,
     ),
     Domain(
         name="flags",
-        group="emblems",
-        shows="flags in the wind in any colours, a layout a class",
         class_names=_FLAGS,
         draw=_flag,
-        train=100,
-        test=50,
     ),
 )

@@ -104,20 +104,12 @@ def _written(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="curves",
-        group="lines",
-        shows="Lissajous figures, roses, hypotrochoids and torus knots, a ratio a class",
         class_names=_CURVES,
         draw=_curve,
-        train=55,
-        test=35,
     ),
     Domain(
         name="strokes",
-        group="glyphs",
-        shows="letters of an invented script, each of one to three shaken strokes",
         class_names=tuple(f"letter {i:02d}" for i in range(LETTERS)),
         draw=_written,
-        train=60,
-        test=30,
     ),
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dass.data.rendered.canvas import Picture
+from dass.data.rendered.catalogue import Facts, facts
 
 Draw = Callable[[int, np.random.Generator, bool], Picture]
 """Draws a picture of a class, by its label, for the test part if the last argument is true."""
@@ -20,25 +21,22 @@ class Domain:
     """A set of images that is computed. Its images never change: a better one gets a new name."""
 
     name: str
-    """Short name, after `rendered:`."""
-    group: str
-    """Origin: domains of one group resemble each other, and are left out together."""
-    shows: str
-    """What its pictures show, in a few words."""
+    """Short name, after `rendered:`; the catalogue has its facts."""
     class_names: tuple[str, ...]
     """Names of the classes, in the order of the labels."""
     draw: Draw
     """Draws one picture."""
-    train: int
-    """Images of each class in the train part."""
-    test: int
-    """Images of each class in the test part."""
-    flip: bool = False
-    """Does a mirrored picture stay in its class?"""
-    needs: str = ""
-    """What must be installed, as Debian calls it; empty if nothing must."""
     check: Callable[[], None] | None = None
     """Raises `InvalidData` if what is needed is not installed."""
+
+    def __post_init__(self) -> None:
+        found, stated = len(self.class_names), self.facts.classes
+        assert found == stated, f"{self.name} has {found} classes, its facts say {stated}"
+
+    @property
+    def facts(self) -> Facts:
+        """What the catalogue says of it."""
+        return facts(self.name)
 
     def picture(self, label: int, part: str, *, index: int) -> Picture:
         """Draw one picture: a function of domain, class, part and index, and of nothing else."""

@@ -3,8 +3,6 @@
 Needs nothing but what the domain says; nothing is downloaded or written. Knows nothing of tasks.
 """
 
-import difflib
-
 import numpy as np
 import torch
 
@@ -24,8 +22,8 @@ from dass.data.rendered import (
     textures,
 )
 from dass.data.rendered.canvas import SIZE
+from dass.data.rendered.catalogue import facts
 from dass.data.rendered.domain import Domain
-from dass.errors import UnknownName
 
 _MODULES = (glyphs, icons, curves, charts, textures, fractals, automata, solids, nature, cloth)
 
@@ -33,21 +31,6 @@ DOMAINS: dict[str, Domain] = {
     domain.name: domain for module in (*_MODULES, sounds, speech) for domain in module.DOMAINS
 }
 """Every domain, by the name after `rendered:`."""
-
-
-def domain(name: str) -> Domain:
-    """Return a domain by its name.
-
-    Raises:
-        UnknownName: None is called that.
-    """
-    if name not in DOMAINS:
-        close = difflib.get_close_matches(name, DOMAINS, n=3) or sorted(DOMAINS)
-        raise UnknownName(
-            f"`rendered:NAME` must name a domain that can be drawn, but got {name!r}: "
-            f"try {', '.join(close)}"
-        )
-    return DOMAINS[name]
 
 
 def render(
@@ -65,10 +48,10 @@ def render(
         UnknownName: No domain is called that.
         InvalidData: What it needs is not installed.
     """
-    drawn = domain(name)
+    sizes, drawn = facts(name), DOMAINS[name]
     if drawn.check is not None:
         drawn.check()
-    counts = {"train": train or drawn.train, "test": test or drawn.test}
+    counts = {"train": train or sizes.train, "test": test or sizes.test}
     parts = {part: _part(drawn, part, count=n, size=image_size) for part, n in counts.items()}
     return Images.of(f"rendered:{name}", drawn.class_names, parts=parts)
 

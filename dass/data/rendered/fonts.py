@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+from dass.data.rendered.catalogue import facts
 from dass.errors import InvalidData
 
 FOLDERS = (
@@ -32,12 +33,13 @@ def installed(folders: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
-def require(names: tuple[str, ...], *, package: str, domain: str) -> None:
+def require(names: tuple[str, ...], *, domain: str) -> None:
     """Check that fonts are there.
 
     Raises:
         InvalidData: One is not; the message names the package of Debian that holds it.
     """
+    package = facts(domain).needs
     missing = [name for name in names if name not in installed(FOLDERS)]
     if missing:
         raise InvalidData(

@@ -80,20 +80,12 @@ def _julia(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="fractals",
-        group="fractals",
-        shows="attractors of affine iterated function systems, a system a class",
         class_names=tuple(f"system {i:02d}" for i in range(SYSTEMS)),
         draw=_attractor,
-        train=50,
-        test=30,
     ),
     Domain(
         name="julia",
-        group="fractals",
-        shows="cuttings of Julia sets, a constant a class",
         class_names=tuple(f"c = {c:.3f}" for c in _CONSTANTS),
         draw=_julia,
-        train=90,
-        test=45,
     ),
 )

@@ -75,22 +75,14 @@ def _script(
     characters: str,
     *,
     fonts: tuple[Sequence[str], Sequence[str]],
-    package: str = "fonts-noto-core fonts-noto-extra",
 ) -> Domain:
     characters = characters[:CHARACTERS]
-    images = 1500 // len(characters)
     every = tuple(sorted({*fonts[0], *fonts[1]}))
     return Domain(
         name=name,
-        group="glyphs",
-        shows=f"{len(characters)} characters, {len(fonts[0])} fonts in training, "
-        f"{len(fonts[1])} others in test",
         class_names=tuple(f"U+{ord(each):04X}" for each in characters),
         draw=partial(_character, characters=characters, fonts=fonts),
-        train=images,
-        test=600 // len(characters),
-        needs=package,
-        check=partial(require, every, package=package, domain=name),
+        check=partial(require, every, domain=name),
     )
 
 
@@ -134,7 +126,6 @@ _LATIN = (
     *("FreeMono.ttf", "NotoSans-Light.ttf", "NotoSerif-Regular.ttf", "NotoSans-CondensedBold.ttf"),
 )
 _LATIN_TEST = ("DejaVuSerif.ttf", "FreeSans.ttf", "FreeSerifBold.ttf", "NotoSerif-Italic.ttf")
-_LATIN_PACKAGES = "fonts-dejavu-core fonts-freefont-ttf fonts-noto-core fonts-noto-extra"
 
 
 def _word(label: int, rng: np.random.Generator, test: bool) -> Picture:
@@ -161,23 +152,16 @@ DOMAINS = (
         "hangul",
         "가각간갈감갑강거걱건걸검겁겅고곡곤골곰곱공구국군굴굼굽궁나낙난날남납낭너넉넌널넘",
         fonts=_CJK,
-        package="fonts-noto-cjk",
     ),
     _script(
         "hanzi",
         "人入八大太犬天夫未末本木禾米土士王玉主日目白自田由甲申千干于午牛石右左古",
         fonts=_CJK,
-        package="fonts-noto-cjk",
     ),
     Domain(
         name="words",
-        group="glyphs",
-        shows="English words a letter or two apart, in either case; other fonts in test",
         class_names=_WORDS,
         draw=_word,
-        train=60,
-        test=30,
-        needs=_LATIN_PACKAGES,
-        check=partial(require, (*_LATIN, *_LATIN_TEST), package=_LATIN_PACKAGES, domain="words"),
+        check=partial(require, (*_LATIN, *_LATIN_TEST), domain="words"),
     ),
 )

@@ -60,40 +60,22 @@ def _pictogram(label: int, rng: np.random.Generator, test: bool) -> Picture:
     return inked(shape, rng, turn=0.2, clutter=0.3)
 
 
-def _of_emoji(name: str, shows: str, *, characters: str, train: int, test: int) -> Domain:
-    package = "fonts-noto-color-emoji"
+def _of_emoji(name: str, characters: str) -> Domain:
     return Domain(
         name=name,
-        group="icons",
-        shows=shows,
         class_names=tuple(f"U+{ord(each):04X}" for each in characters),
         draw=partial(_emoji, characters=characters),
-        train=train,
-        test=test,
-        needs=package,
-        check=partial(require, (_EMOJI_FONT,), package=package, domain=name),
-        flip=name == "emoji",
+        check=partial(require, (_EMOJI_FONT,), domain=name),
     )
 
 
-_MATERIAL = "fonts-material-design-icons-iconfont"
-
 DOMAINS = (
-    _of_emoji("faces", "thirty faces of emoji", characters=_FACES, train=45, test=24),
-    _of_emoji(
-        "emoji", "emoji of animals, food, vehicles, houses", characters=_THINGS, train=32, test=18
-    ),
+    _of_emoji("faces", _FACES),
+    _of_emoji("emoji", _THINGS),
     Domain(
         name="pictograms",
-        group="icons",
-        shows="signs of an icon font, small or large, with clutter",
         class_names=tuple(f"U+{ord(each):04X}" for each in _PICTOGRAMS),
         draw=_pictogram,
-        train=45,
-        test=24,
-        needs=_MATERIAL,
-        check=partial(
-            require, ("MaterialIcons-Regular.ttf",), package=_MATERIAL, domain="pictograms"
-        ),
+        check=partial(require, ("MaterialIcons-Regular.ttf",), domain="pictograms"),
     ),
 )

@@ -236,32 +236,17 @@ def _land(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="cells",
-        group="microscopy",
-        shows="cells under a microscope, by form and by what fills them",
         class_names=_CELLS,
         draw=_cells,
-        train=80,
-        test=40,
-        flip=True,
     ),
     Domain(
         name="galaxies",
-        group="sky",
-        shows="galaxies of twelve kinds between stars",
         class_names=_GALAXIES,
         draw=_galaxy,
-        train=110,
-        test=50,
-        flip=True,
     ),
     Domain(
         name="land",
-        group="land",
-        shows="land from above: fields, towns, water, woods",
         class_names=_LAND,
         draw=_land,
-        train=70,
-        test=40,
-        flip=True,
     ),
 )

@@ -123,12 +123,7 @@ def _solid(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="solids",
-        group="solids",
-        shows="one shaded solid in any pose and light on a cloudy ground",
         class_names=tuple(SHAPES),
         draw=_solid,
-        train=120,
-        test=60,
-        flip=True,
     ),
 )

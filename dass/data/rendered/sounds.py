@@ -214,29 +214,17 @@ def _song(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="instruments",
-        group="sound by formula",
-        shows="spectrograms of a note or three of sixteen synthetic instruments, in noise",
         class_names=_INSTRUMENTS,
         draw=_instrument,
-        train=70,
-        test=40,
     ),
     Domain(
         name="signals",
-        group="sound by formula",
-        shows="spectrograms of modulated carriers in heavy noise",
         class_names=_SIGNALS,
         draw=_signal,
-        train=100,
-        test=40,
     ),
     Domain(
         name="birdsong",
-        group="sound by formula",
-        shows="spectrograms of invented birds, each with three syllables",
         class_names=tuple(f"species {i:02d}" for i in range(SPECIES)),
         draw=_song,
-        train=60,
-        test=35,
     ),
 )

@@ -92,24 +92,14 @@ def _language(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="commands",
-        group="speech",
-        shows="spectrograms of twenty spoken words; other voices in test",
         class_names=_COMMANDS,
         draw=_command,
-        train=65,
-        test=30,
-        needs=PROGRAM,
         check=partial(require, "commands"),
     ),
     Domain(
         name="accents",
-        group="speech",
-        shows="spectrograms of the same words in twelve languages' accents; other voices in test",
         class_names=_LANGUAGES,
         draw=_language,
-        train=120,
-        test=50,
-        needs=PROGRAM,
         check=partial(require, "accents"),
     ),
 )

@@ -145,38 +145,22 @@ def _moire(label: int, rng: np.random.Generator, test: bool) -> Picture:
 DOMAINS = (
     Domain(
         name="gabor",
-        group="textures",
-        shows="patches of two to four waves, their directions and lengths a class",
         class_names=tuple(f"mixture {i:02d}" for i in range(MIXTURES)),
         draw=_gabor,
-        train=60,
-        test=35,
     ),
     Domain(
         name="noises",
-        group="textures",
-        shows="noise of fifteen kinds: spectral, Worley, ridged, marble, wood, foam",
         class_names=_NOISES,
         draw=_noise,
-        train=80,
-        test=45,
     ),
     Domain(
         name="turing",
-        group="textures",
-        shows="patterns of activator and inhibitor, by their reach and balance",
         class_names=tuple(f"reach {r}, bias {b}" for r, b in _TURING),
         draw=_turing,
-        train=100,
-        test=55,
     ),
     Domain(
         name="moire",
-        group="textures",
-        shows="two gratings on each other: lines, circles, rays, waves, spirals",
         class_names=_MOIRE,
         draw=_moire,
-        train=80,
-        test=45,
     ),
 )

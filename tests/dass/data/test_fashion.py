@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dass.data.make_fashion import META_DATASET_TASK, TASK
+from dass.data.fashion_tasks import META_DATASET_TASK, TASK
 from dass.data.sources import FASHION
 from dass.data.task import load_task
 from dass.registry import zoo

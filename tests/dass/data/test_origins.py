@@ -3,7 +3,6 @@
 import pytest
 
 from dass.data.origins import GROUPS, origin
-from dass.data.rendered.domains import DOMAINS
 from jobs.presets import benchmark
 
 
@@ -25,7 +24,3 @@ def test_both_sets_of_natural_objects_are_akin():
 
 def test_a_source_of_a_users_own_is_akin_to_no_other():
     assert origin("npz:data/pets.npz") not in {*GROUPS.values(), origin("folder:cats")}
-
-
-def test_every_rendered_domain_has_a_group():
-    assert all(domain.group for domain in DOMAINS.values())

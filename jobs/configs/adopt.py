@@ -1,0 +1,28 @@
+"""What `jobs.adopt` is told: which weights, and the images they were trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dass.data.task_config import Role, TaskConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdoptConfig:
+    """Which weights, and the images they were trained on."""
+
+    store: str
+    """Where the teacher goes: a folder, or s3://bucket/prefix."""
+    space: str
+    """Search space whose largest member it is."""
+    weights: str = ""
+    """A safetensors file with the parameter names of `dass.networks.resnet.ResNet`."""
+    task: TaskConfig = field(default_factory=lambda: TaskConfig(source="digits"))
+    """Which images, divided how; hold out validation images it was not trained on."""
+    source: str = ""
+    """Images in place of those that the task names: digits, fashion, a torchvision dataset's
+    name, folder:PATH, npz:PATH or rendered:NAME; empty for its own."""
+    role: Role = "train"
+    """What meta-training may do with the task."""
+    data_root: str = "data"
+    """Where torchvision datasets are downloaded to."""

@@ -1,0 +1,47 @@
+"""What `jobs.search` is told: whose students, how cheap, and how to look for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+
+from dass.errors import InvalidConfig
+from dass.searching.evolution_config import SearchConfig
+from dass.space.cost import check_fraction
+from jobs.planning.quantity import Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchJobConfig:
+    """Whose students, how cheap, and how to look for them."""
+
+    store: str
+    """Where predictor and teacher are and the ranking goes: a folder, or s3://bucket/prefix."""
+    teacher: str = ""
+    """Name of a teacher in the store (`jobs.build` or `jobs.adopt` put it there)."""
+    predictor: str = "predictor"
+    """Name of the predictor in the store."""
+    max_flops: Count | None = None
+    """Most multiply-adds of one forward pass: 20000000, 20e6 or 20M."""
+    max_flops_fraction: Annotated[float | None, tyro.conf.arg(aliases=("--max-flops-share",))] = (
+        None
+    )
+    """The same as a fraction of the teacher's, in (0, 1]. Without any limit it is a half."""
+    max_parameters: Count | None = None
+    """Most trainable parameters."""
+    measured: bool = False
+    """Adapt on the teacher's measured students in the store as well, if there are any."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """Algorithm, candidates, seed."""
+    device: str = "cpu"
+    """cpu or cuda."""
+
+    def __post_init__(self) -> None:
+        if self.max_flops is not None and self.max_flops_fraction is not None:
+            raise InvalidConfig(
+                "`max_flops` and `max_flops_fraction` must not both be given, but got "
+                f"{self.max_flops} and {self.max_flops_fraction}"
+            )
+        check_fraction(self.max_flops_fraction, "max_flops_fraction")
