@@ -4,15 +4,21 @@ Domains that need fonts or espeak-ng are skipped, and said so, where these are n
 """
 
 import hashlib
+import os
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from dass.data import sources
 from dass.data.rendered import fonts, glyphs, speech
 from dass.data.rendered.catalogue import CATALOGUE, facts
-from dass.data.rendered.domains import DOMAINS
+from dass.data.rendered.domains import DOMAINS, render
 from dass.data.task import TaskConfig, load_task
 from dass.errors import InvalidData, UnknownName
 
@@ -52,11 +58,61 @@ def name(request):
 def few(name, monkeypatch):
     """A domain of which only four and two images of three classes are drawn."""
     whole = DOMAINS[name]
-    sizes = dataclasses.replace(whole.facts, classes=3, train=4, test=2)
-    monkeypatch.setitem(CATALOGUE, name, sizes)
-    names = whole.class_names[:3]
-    monkeypatch.setitem(DOMAINS, name, dataclasses.replace(whole, class_names=names))
-    return name
+    monkeypatch.setitem(CATALOGUE, name, replace(whole.facts, classes=3, train=4, test=2))
+    monkeypatch.setitem(DOMAINS, name, replace(whole, class_names=whole.class_names[:3]))
+    sources._load.cache_clear()
+    yield name
+    sources._load.cache_clear()
+
+
+def test_there_are_many_domains_of_many_origins():
+    assert len(DOMAINS) >= 14
+    assert len({each.facts.group for each in DOMAINS.values()}) >= 7
+
+
+def test_another_process_draws_the_same_bytes():
+    names = [name for name in DOMAINS if not missing(name)]
+    other = subprocess.run(
+        [sys.executable, "-c", DIGESTS, *names],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert other.stdout.splitlines() == [digest(name) for name in names]
+
+
+def test_a_picture_does_not_depend_on_what_was_drawn_before(name):
+    first = DOMAINS[name].picture(0, "train", index=1)
+    DOMAINS[name].picture(1, "test", index=0)
+    assert np.array_equal(first, DOMAINS[name].picture(0, "train", index=1))
+
+
+def test_every_class_has_a_picture_of_its_own(name):
+    whole = DOMAINS[name]
+    drawn = [whole.picture(label, "train", index=0) for label in range(len(whole.class_names))]
+    assert len(set(whole.class_names)) == len(drawn)
+    assert len({pixels.tobytes() for pixels in drawn}) == len(drawn)
+    assert min(pixels.std() for pixels in drawn) > 4
+
+
+def test_a_small_sample_passes_through_a_task_and_no_image_is_there_twice(few):
+    config = TaskConfig(source=f"rendered:{few}", validation_per_class=1, flip=facts(few).flip)
+    task = load_task(config, image_size=16)
+    parts = (task.train, task.validation, task.test)
+    assert [part.labels.bincount().tolist() for part in parts] == [[3] * 3, [1] * 3, [2] * 3]
+    images = torch.cat([part.images for part in parts])
+    assert images.shape == (18, 3, 16, 16)
+    assert len(torch.unique(images.flatten(1), dim=0)) == 18
+    assert task.name.startswith(f"{few}-")
+
+
+def test_more_images_leave_the_first_ones_as_they_are(monkeypatch):
+    monkeypatch.setitem(CATALOGUE, "flags", replace(facts("flags"), classes=1))
+    monkeypatch.setitem(DOMAINS, "flags", replace(DOMAINS["flags"], class_names=("three across",)))
+    few, more = (render("flags", image_size=32, train=count, test=1) for count in (2, 4))
+    assert torch.equal(more.train_images[:2], few.train_images)
 
 
 @pytest.mark.parametrize("script", [each for each in glyphs.DOMAINS if each.name != "words"])
@@ -81,10 +137,10 @@ def test_an_unknown_domain_is_a_sentence_with_the_nearest_names():
         facts("")
 
 
-@pytest.mark.parametrize("name", [each for each in DOMAINS if "fonts" in DOMAINS[each].facts.needs])
+@pytest.mark.parametrize("name", [n for n in DOMAINS if "fonts" in facts(n).needs])
 def test_missing_fonts_say_which_package_to_install(name, monkeypatch, tmp_path):
     monkeypatch.setattr(fonts, "FOLDERS", (str(tmp_path),))
-    package = DOMAINS[name].needs
+    package = facts(name).needs
     with pytest.raises(InvalidData, match=f"`rendered:{name}`.*apt-get install {package}"):
         load_task(TaskConfig(source=f"rendered:{name}"), image_size=32)
 
