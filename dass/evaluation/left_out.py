@@ -9,8 +9,9 @@ Dimension letters: n students, d inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dass.evaluation.scoring import fitted
+from dass.evaluation.scoring import LabelledTeacher, fitted
+from dass.evaluation.tables import measure
 from dass.networks.teacher import Teacher
 from dass.predictor.crossfit import Fold, Lesson, crossfitted, unheard
 from dass.predictor.ensemble import Ensemble, standing
@@ -26,6 +28,9 @@ from dass.predictor.network import Predictor
 from dass.predictor.records import StudentRecord
 from dass.predictor.surrogate import Observed, Surrogate
 from dass.space.architecture import Architecture
+
+KEPT = "evidence/{name}.parquet"
+"""Where scores are kept, by their name."""
 
 SURROGATE, DEAF, MEMBERS = "DaSS, surrogate", "surrogate without DaSS", "DaSS"
 """The judged predictor, the same without its members, and its members alone."""
@@ -85,9 +90,13 @@ def scores_of(
         kept = [one for one in lessons if one.students.group not in left_out]
         names = {one.students.teacher for one in kept}
         rest = [fold for fold in folds if fold != left_out]
-        heard = crossfitted(kept, rest, lambda fold, out=left_out: member_without(fold | out))
+        heard = crossfitted(kept, rest, partial(_without_both, member_without, left_out))
         known = [record for record in records if record.teacher in names]
         yield _fold(own, heard, unheard(kept), known)
+
+
+def _without_both(member_without: Callable[[Fold], Predictor], one: Fold, two: Fold) -> Predictor:
+    return member_without(one | two)
 
 
 def _belongs(one: Judged, left_out: Fold, folds: Sequence[Fold]) -> bool:
@@ -199,3 +208,27 @@ def intervals(scores: pd.DataFrame, judged: Sequence[Judged], *, half: float) ->
     inside = np.abs(measured - frame["score"].to_numpy()) <= reach
     frame = frame.assign(coverage=inside.astype(float), width=2 * reach)
     return frame.groupby(["scorer", "teacher"], as_index=False)[["coverage", "width"]].mean()
+
+
+def _mean_over_draws(rows: pd.DataFrame) -> pd.DataFrame:
+    names = ["scorer", "teacher", "task", "role", "group"]
+    return rows.groupby(names, as_index=False).mean(numeric_only=True)
+
+
+def measures(
+    scores: pd.DataFrame, judged: Sequence[LabelledTeacher], *, pool: Container[str]
+) -> pd.DataFrame:
+    """Return every metric by scorer, teacher and group of architectures, on test accuracies.
+
+    Scores that depend on which students were measured are judged choice by choice; the result is
+    their mean.
+
+    Args:
+        scores: of `scores_of`.
+        judged: labelled teachers, whatever the role of their task.
+        pool: ids of the architectures that every task labels.
+    """
+    tested = [replace(one, role="unseen") for one in judged]
+    every = scores.assign(seconds=0.0)
+    parts = [measure(part, tested, pool=pool) for _, part in every.groupby("draw", sort=True)]
+    return _mean_over_draws(pd.concat(parts, ignore_index=True))
