@@ -15,11 +15,16 @@ from tabulate import tabulate
 
 from dass.evaluation.comparison import Comparison, evaluate
 from dass.evaluation.comparison_config import EvaluateConfig
+from dass.evaluation.left_out_tables import LeftOut, left_out
 from dass.evaluation.plots import plots as plots_of
 from dass.evaluation.report import page
 from dass.evaluation.statistics import bootstrap, sign_flip
+from dass.registry.registry import Registry
+from dass.space.sampling import stratified
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
+from jobs.planning.left_out_text import section
 
 HEAD = ["scorer", "Spearman", "of ceiling", "Kendall", "τ equal FLOPs", "residual", "regret@1",
         "regret@5", "ms/student", "p vs best"]  # fmt: skip
@@ -161,7 +166,24 @@ def text(found: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def publish(config: EvaluateConfig, found: Comparison) -> str:
+def second_of(config: EvaluateConfig) -> LeftOut | None:
+    """Return the second comparison, of the scores that a cross-validation kept in the store."""
+    pool = stratified(by_name(config.space), config.pool, seed=config.pool_seed)
+    return left_out(
+        Registry(Store(config.store)),
+        recipe=config.student.name,
+        pool={str(architecture) for architecture in pool},
+    )
+
+
+def whole_text(found: Comparison, second: LeftOut | None) -> str:
+    """Return both comparisons as Markdown, the second one first where there is one."""
+    if second is None:
+        return text(found)
+    return f"{section(second)}\n**First comparison, ten spent sets**\n\n{text(found)}"
+
+
+def publish(config: EvaluateConfig, found: Comparison, *, second: LeftOut | None = None) -> str:
     """Write JSON, Markdown and HTML; return where."""
     store = Store(config.into or config.store)
     facts = {
@@ -175,7 +197,7 @@ def publish(config: EvaluateConfig, found: Comparison) -> str:
     }
     prefix = f"evaluations/{config.name}"
     store.write(f"{prefix}.json", json.dumps(facts, indent=1).encode())
-    store.write(f"{prefix}.md", text(found).encode())
+    store.write(f"{prefix}.md", whole_text(found, second).encode())
     drawn = {}
     if len(found.students):
         shown = ("DaSS as shipped", *found.chosen.values(), "FLOPs", "one epoch of KD", "random")
@@ -197,10 +219,11 @@ def main(config: EvaluateConfig) -> None:
             bar.update()
 
         found = evaluate(config, advance=advance)
-    where = publish(config, found)
+    second = second_of(config)
+    where = publish(config, found, second=second)
     into = Store(config.into or config.store)
     console.keep(into, f"evaluations/{config.name}.job.json", config)
-    print("\n" + text(found))
+    print("\n" + whole_text(found, second))
     console.finish(where, next_line="docs/protocol.md says what every column is")
 
 

@@ -9,8 +9,8 @@ Dimension letters: n students, d inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -19,8 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dass.evaluation.scoring import LabelledTeacher, fitted
-from dass.evaluation.tables import measure
+from dass.evaluation.comparison_config import PROBE
+from dass.evaluation.scoring import fitted
 from dass.networks.teacher import Teacher
 from dass.predictor.crossfit import Fold, Lesson, crossfitted, unheard
 from dass.predictor.ensemble import Ensemble, standing
@@ -92,7 +92,7 @@ def scores_of(
         rest = [fold for fold in folds if fold != left_out]
         heard = crossfitted(kept, rest, partial(_without_both, member_without, left_out))
         known = [record for record in records if record.teacher in names]
-        yield _fold(own, heard, unheard(kept), known)
+        yield _fold(own, heard, unheard(kept), known=known)
 
 
 def _without_both(member_without: Callable[[Fold], Predictor], one: Fold, two: Fold) -> Predictor:
@@ -108,35 +108,37 @@ def _fold(
     judged: Sequence[Judged],
     heard: Ensemble,
     deaf: Surrogate,
+    *,
     known: Sequence[StudentRecord],
 ) -> pd.DataFrame:
-    assert heard.surrogate is not None, "cross-fitting makes one"
     space = judged[0].teacher.network.space
     rivals = {n: s for n, s in fitted(space.name, known).items() if n in RIVALS}
     rows = []
     for one in judged:
         members = [Architecture.parse(record.architecture) for record in one.records]
         for name, scorer in rivals.items():
-            mean, std = scorer.predict(one.teacher, members)
-            rows.append(_rows(one, name, mean, std))
-        said = torch.stack([m.predict_episode(one.lesson.episode) for m in heard.members])
-        rows.append(_rows(one, MEMBERS, said.mean(0), None))
-        opinion = standing(said.double(), said.double()).mean(0)
-        plain = one.lesson.students.inputs
-        for name, surrogate, inputs in (
-            (SURROGATE, heard.surrogate, torch.cat([plain, opinion[:, None]], 1)),
-            (DEAF, deaf, plain),
-        ):
-            rows += list(_conditioned(one, name, surrogate, inputs))
+            rows.append(_rows(one, name, scorer.predict(one.teacher, members)))
+        rows += _ours(one, heard, deaf)
     return pd.concat(rows, ignore_index=True)
 
 
+def _ours(one: Judged, heard: Ensemble, deaf: Surrogate) -> Iterator[pd.DataFrame]:
+    """Yield what members say, and what surrogates that hear them or do not predict."""
+    assert heard.surrogate is not None, "cross-fitting makes one"
+    said = torch.stack([m.predict_episode(one.lesson.episode) for m in heard.members]).double()
+    yield _rows(one, MEMBERS, (said.mean(0), None))
+    plain = one.lesson.students.inputs
+    told = torch.cat([plain, standing(said, said).mean(0)[:, None]], 1)
+    yield from _conditioned(one, SURROGATE, heard.surrogate, inputs=told)
+    yield from _conditioned(one, DEAF, deaf, inputs=plain)
+
+
 def _conditioned(
-    one: Judged, name: str, surrogate: Surrogate, inputs: Float[Tensor, "n d"]
+    one: Judged, name: str, surrogate: Surrogate, *, inputs: Float[Tensor, "n d"]
 ) -> Iterator[pd.DataFrame]:
     """Score with nothing measured, and with some students measured, several times."""
     expected = surrogate.level.expected(one.lesson.students.facts)
-    yield _rows(one, name, *surrogate.conditioned(expected).predict(inputs))
+    yield _rows(one, name, surrogate.conditioned(expected).predict(inputs))
     number = len(inputs)
     for draw in range(DRAWS):
         order = torch.randperm(number, generator=torch.Generator().manual_seed(draw))
@@ -144,7 +146,7 @@ def _conditioned(
             chosen, rest = order[:k], order[k:]
             for label, observed in _observations(one, inputs, chosen, k=k):
                 found = surrogate.conditioned(expected, observed).predict(inputs[rest])
-                rows = _rows(one, f"{name}, {label}", *found, kept=rest.tolist())
+                rows = _rows(one, f"{name}, {label}", found, kept=rest.tolist())
                 yield rows.assign(draw=draw)
 
 
@@ -162,11 +164,11 @@ def _observations(
 def _rows(
     one: Judged,
     scorer: str,
-    mean: Float[Tensor, " n"],
-    std: Float[Tensor, " n"] | None,
+    scores: tuple[Float[Tensor, " n"], Float[Tensor, " n"] | None],
     *,
     kept: Sequence[int] | None = None,
 ) -> pd.DataFrame:
+    mean, std = scores
     rows = range(len(one.records)) if kept is None else kept
     return pd.DataFrame(
         {
@@ -185,50 +187,6 @@ def with_early(scores: pd.DataFrame, judged: Sequence[Judged]) -> pd.DataFrame:
     parts = [scores]
     for one in judged:
         if one.first_epochs is not None:
-            parts.append(_rows(one, "one epoch of KD", torch.from_numpy(one.first_epochs), None))
+            early = torch.from_numpy(one.first_epochs)
+            parts.append(_rows(one, PROBE, (early, None)))
     return pd.concat(parts, ignore_index=True)
-
-
-def intervals(scores: pd.DataFrame, judged: Sequence[Judged], *, half: float) -> pd.DataFrame:
-    """Return by scorer and teacher how often labels lie within `half` standard deviations.
-
-    Returns:
-        Columns scorer, teacher, coverage of test accuracies, and the mean width, a fraction.
-    """
-    tests = {
-        (one.teacher.name, record.architecture): record.test_accuracy
-        for one in judged
-        for record in one.records
-    }
-    frame = scores.dropna(subset=["std"])
-    frame = frame[frame["scorer"].str.contains("surrogate")]
-    keys = zip(frame["teacher"], frame["architecture"], strict=True)
-    measured = np.array([tests[key] for key in keys])
-    reach = half * frame["std"].to_numpy()
-    inside = np.abs(measured - frame["score"].to_numpy()) <= reach
-    frame = frame.assign(coverage=inside.astype(float), width=2 * reach)
-    return frame.groupby(["scorer", "teacher"], as_index=False)[["coverage", "width"]].mean()
-
-
-def _mean_over_draws(rows: pd.DataFrame) -> pd.DataFrame:
-    names = ["scorer", "teacher", "task", "role", "group"]
-    return rows.groupby(names, as_index=False).mean(numeric_only=True)
-
-
-def measures(
-    scores: pd.DataFrame, judged: Sequence[LabelledTeacher], *, pool: Container[str]
-) -> pd.DataFrame:
-    """Return every metric by scorer, teacher and group of architectures, on test accuracies.
-
-    Scores that depend on which students were measured are judged choice by choice; the result is
-    their mean.
-
-    Args:
-        scores: of `scores_of`.
-        judged: labelled teachers, whatever the role of their task.
-        pool: ids of the architectures that every task labels.
-    """
-    tested = [replace(one, role="unseen") for one in judged]
-    every = scores.assign(seconds=0.0)
-    parts = [measure(part, tested, pool=pool) for _, part in every.groupby("draw", sort=True)]
-    return _mean_over_draws(pd.concat(parts, ignore_index=True))

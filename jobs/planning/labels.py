@@ -16,7 +16,7 @@ from dass.networks.teacher import Teacher
 from dass.predictor.crossfit import Lesson
 from dass.predictor.episode import Episode, episode
 from dass.predictor.level import Facts
-from dass.predictor.records import StudentRecord, mean_over_seeds
+from dass.predictor.records import FIRST_CLOSED_LOOP_SEED, StudentRecord, mean_over_seeds
 from dass.predictor.surrogate_fit import Students
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
@@ -50,7 +50,11 @@ def gather(
     Raises:
         InvalidData: there are no such records, or there are several recipes to choose from.
     """
-    records = [record for record in registry.records() if record.space == space]
+    records = [
+        record
+        for record in registry.records()
+        if record.space == space and record.seed < FIRST_CLOSED_LOOP_SEED
+    ]
     known = sorted({record.recipe for record in records})
     if recipe is None:
         if len(known) != 1:

@@ -1,0 +1,103 @@
+"""The second comparison as Markdown. Knows nothing of how its scores came about."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from tabulate import tabulate
+
+from dass.evaluation.left_out import SURROGATE
+from dass.evaluation.left_out_tables import LeftOut, judged_by_own
+from dass.evaluation.statistics import bootstrap, sign_flip
+
+HEAD = ("scorer", "own draws", "of ceiling", "p", "all", "regret@1", "regret@5", "coverage",
+        "width")  # fmt: skip
+
+
+def section(found: LeftOut) -> str:
+    """Return both tables, of open and of sealed groups, and what their columns are."""
+    parts = ["**Second comparison: origins left out**", EXPLAINED]
+    for sealed, title in ((False, "Groups left out in turn"), (True, "Sealed groups")):
+        rows = lines(found, sealed=sealed)
+        if rows:
+            teachers = judged_by_own(found, sealed=sealed)["teacher"].nunique()
+            parts += [f"{title}: {teachers} tasks", _markdown(rows)]
+    parts += ["Spearman among own draws, task by task", per_task(found)]
+    return "\n\n".join(parts) + "\n"
+
+
+EXPLAINED = (
+    "Everything is fitted without the tasks of that origin. Own draws first: Spearman with test "
+    "accuracies of architectures that no other task labelled, with its interval over tasks; the "
+    f"fraction of the ceiling where there are two seeds; p of the sign-flip test against "
+    f"{SURROGATE!r} (origins are the units). Then all architectures; regret in points, mean of "
+    "three budgets; how often 90 % intervals hold test accuracies, and their width in points. "
+    "`k measured` had k students of the very task trained whole, `k epochs` for their first epoch."
+)
+
+
+def lines(found: LeftOut, *, sealed: bool) -> list[list[str]]:
+    """Return a row per scorer, the best first."""
+    own = judged_by_own(found, sealed=sealed)
+    if not len(own):
+        return []
+    wide = own.pivot(index="teacher", columns="scorer", values="spearman")
+    every = found.tasks[(found.tasks["group"] == "all") & (found.tasks["sealed"] == sealed)]
+    means = every.groupby("scorer")[["spearman", "regret1", "regret5"]].mean()
+    held = found.intervals[found.intervals["teacher"].isin(every["teacher"])]
+    held = held.groupby("scorer")[["coverage", "width"]].mean()
+    tops = wide.index.map(lambda t: found.ceilings.get(t, np.nan)).to_numpy(float)
+    rows = []
+    for scorer in wide.mean().sort_values(ascending=False).index:
+        values = wide[scorer].dropna()
+        fractions = wide[scorer].to_numpy() / np.where(tops > 0, tops, np.nan)
+        ceiling = "–" if np.isnan(fractions).all() else f"{np.nanmean(fractions):.2f}"
+        all_, first, fifth = means.loc[scorer].tolist()
+        coverage, width = held.loc[scorer].tolist() if scorer in held.index else (None, None)
+        rows.append(
+            [
+                str(scorer),
+                str(bootstrap(values.to_numpy())),
+                ceiling,
+                _p(own, str(scorer)),
+                f"{all_:.3f}",
+                f"{100 * first:.2f}",
+                f"{100 * fifth:.2f}",
+                "–" if coverage is None else f"{100 * coverage:.0f} %",
+                "–" if width is None else f"{100 * width:.1f}",
+            ]
+        )
+    return rows
+
+
+def _p(own: pd.DataFrame, scorer: str) -> str:
+    """Return p of the difference to the judged predictor, means by origin being its units."""
+    means = own.groupby(["origin", "scorer"])["spearman"].mean().unstack()
+    if scorer == SURROGATE or SURROGATE not in means or not 1 <= len(means) <= 20:
+        return "–"
+    differences = (means[SURROGATE] - means[scorer]).dropna().to_numpy()
+    return f"{sign_flip(differences):.3f}" if len(differences) else "–"
+
+
+SHOWN = (SURROGATE, f"{SURROGATE}, 8 measured", "surrogate without DaSS", "DaSS",
+         "Gaussian process", "extremely random trees", "one epoch of KD", "FLOPs")  # fmt: skip
+
+
+def per_task(found: LeftOut) -> str:
+    """Return a table of Spearman among own draws, a row for each task."""
+    own = pd.concat([judged_by_own(found, sealed=sealed) for sealed in (False, True)])
+    wide = own.pivot(index=["sealed", "origin", "task"], columns="scorer", values="spearman")
+    teachers = own.drop_duplicates("task").set_index("task")["teacher"]
+    shown = [name for name in SHOWN if name in wide]
+    rows = []
+    for sealed, group, task in wide.index:
+        top = found.ceilings.get(teachers[task])
+        values = wide.loc[(sealed, group, task), shown]
+        cells = ["–" if np.isnan(value) else f"{value:.2f}" for value in values]
+        mark = f"{group} (sealed)" if sealed else str(group)
+        rows.append([str(task), mark, "–" if top is None else f"{top:.2f}", *cells])
+    return _markdown(rows, ("task", "origin", "ceiling", *shown))
+
+
+def _markdown(rows: list[list[str]], head: tuple[str, ...] = HEAD) -> str:
+    return tabulate(rows, head, tablefmt="github", disable_numparse=True, colglobalalign="left")
