@@ -1,11 +1,11 @@
 """Take a user's own teacher into a store: a state dict of a space's largest member.
 
-python -m jobs.adopt small --weights teacher.safetensors --source npz:images.npz
+python -m jobs.adopt small --weights teacher.safetensors --source folder:photos --val folder:held
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dass.data.task import Role, TaskConfig, load_task
@@ -17,6 +17,7 @@ from dass.space.spaces import by_name
 from dass.store.store import Store
 from dass.training.inference import accuracy
 from jobs import console
+from jobs.planning.plan import elsewhere
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,12 +29,18 @@ class AdoptConfig:
     space: str
     """Search space whose largest member it is."""
     weights: str = ""
-    """A safetensors file with the parameter names of `dass.networks.resnet.ResNet`."""
+    """Your teacher: a safetensors file with the parameter names of torchvision's ResNet."""
     task: TaskConfig = field(default_factory=lambda: TaskConfig(source="digits"))
     """Which images, divided how; hold out validation images it was not trained on."""
     source: str = ""
-    """Images in place of those that the task names: digits, fashion, a torchvision dataset's
-    name, folder:PATH or npz:PATH; empty for its own."""
+    """The images it was trained on: folder:PATH, npz:PATH, digits, fashion or a torchvision
+    dataset's name; empty for those that the task names."""
+    val: str = ""
+    """Images of the same classes to validate on, folder:PATH or npz:PATH; empty for those of the
+    source, or a share of its training images."""
+    test: str = ""
+    """Images of the same classes to report on, which nothing else ever sees, folder:PATH or
+    npz:PATH; empty for those of the source, or a share of it."""
     role: Role = "train"
     """What meta-training may do with the task."""
     data_root: str = "data"
@@ -51,7 +58,7 @@ def take(config: AdoptConfig) -> Teacher:
     path = Path(config.weights)
     data = _read(path, called=config.weights)
     space = by_name(config.space)
-    task_config = replace(config.task, source=config.source or config.task.source)
+    task_config = elsewhere(config.task, config.source, val=config.val, test=config.test)
     task = load_task(task_config, image_size=space.image_size, data_root=config.data_root)
     network = read_weights(data, space=space, num_classes=task.num_classes, where=str(path))
     teacher = Teacher(

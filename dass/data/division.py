@@ -58,6 +58,12 @@ class Rules:
     """Share of a pooled source held out for testing, in (0, 1)."""
     split_seed: int = 0
     """Seed of the division into train, validation and test, ≥ 0."""
+    validation: str = ""
+    """A validation part of your own, of the same classes: `folder:PATH` or `npz:PATH`; empty for
+    that of the source, or a share of its train part."""
+    test: str = ""
+    """A test part of your own, of the same classes: `folder:PATH` or `npz:PATH`; empty for that of
+    the source, or a share of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

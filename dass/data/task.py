@@ -22,10 +22,14 @@ from torch import Tensor
 
 from dass.data.division import Rows, Rules, divide
 from dass.data.images import Images
+from dass.data.parts import PartName
 from dass.data.pictures import BACKGROUND, READER, colour
 from dass.data.sources import canonical, load_source
 from dass.decoding import decode
 from dass.errors import InvalidConfig, InvalidData
+
+NAMED_PARTS: tuple[PartName, ...] = ("validation", "test")
+"""Parts that a task may take from another place than its source."""
 
 Role = Literal["train", "validation", "unseen"]
 """What meta-training may do with a task: train on it, validate on it, or test on it."""
@@ -62,6 +66,7 @@ class TaskConfig(Rules):
                     f"`0 < {field} < 1` must hold, but got {value}: give a share, 0.2 say"
                 )
         self._check_reading()
+        self._check_named_parts()
         both = sorted(set(self.only) & set(self.exclude))
         if both:
             raise InvalidConfig(
@@ -89,8 +94,23 @@ class TaskConfig(Rules):
                 f"{self.background!r} for {self.source}: leave it out"
             )
 
+    def _check_named_parts(self) -> None:
+        for part in NAMED_PARTS:
+            named = getattr(self, part)
+            if named and canonical(named)[0] == "named":
+                raise InvalidConfig(
+                    f"`{part}` must be `folder:PATH` or `npz:PATH`, but got {named!r}: write "
+                    f"where the images of that part lie"
+                )
+        if self.test and self.pooled:
+            raise InvalidConfig(
+                f"`pooled` must be off where a test part is named, but both are set "
+                f"({self.test}): leave one out"
+            )
+
     def _of_pictures(self) -> bool:
-        return self.source.startswith("folder:")
+        places = (self.source, *(getattr(self, part) for part in NAMED_PARTS))
+        return any(place.startswith("folder:") for place in places)
 
     @property
     def name(self) -> str:
@@ -106,6 +126,9 @@ class TaskConfig(Rules):
             "only": sorted(set(self.only)),
             "exclude": sorted(set(self.exclude)),
         }
+        for part in NAMED_PARTS:
+            if getattr(self, part):
+                fields[part] = ":".join(canonical(getattr(self, part)))
         digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
         words = [re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-") or "images"]
         if self.classes is not None:
@@ -116,7 +139,8 @@ class TaskConfig(Rules):
         """Return the fields as values of JSON.
 
         How pictures are read is among them only where it matters: a `folder:` source was read
-        by some version, and on another background than the usual one perhaps.
+        by some version, and on another background than the usual one perhaps. Parts of one's own
+        are among them where they are named.
         """
         fields = {
             field: list(value) if isinstance(value, tuple) else value
@@ -126,6 +150,9 @@ class TaskConfig(Rules):
             del fields["reader"]
         if self.background == BACKGROUND:
             del fields["background"]
+        for part in NAMED_PARTS:
+            if not fields[part]:
+                del fields[part]
         return fields
 
     @classmethod
@@ -229,6 +256,7 @@ def load_task(config: TaskConfig, *, image_size: int, data_root: str = "data") -
         image_size=image_size,
         data_root=data_root,
         background=config.background,
+        held_out={part: named for part in NAMED_PARTS if (named := getattr(config, part))},
     )
     chosen, divided = divide(images, config)
     train, validation, test = (_gather(images, divided, part=part) for part in range(3))
