@@ -43,7 +43,7 @@ ORDER = [
     *("cluster.session", "cluster.progress", "cluster.metrics"),
     *("cluster.fleet", "cluster.deploy", "cluster"),
     *("jobs.console", "jobs.planning", *(f"jobs.{verb}" for verb in VERBS)),
-    *("jobs.presets", "jobs.cli", "jobs"),
+    *("jobs.options", "jobs.verbs", "jobs.presets", "jobs.cli", "jobs"),
     "serve",
 ]
 """Each line imports only lines above it, or its own room; a name stands for all below it."""
