@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 WORDS = {str: "TEXT", int: "N", float: "NUMBER"}
 """What stands for a value of a type."""
@@ -58,7 +58,7 @@ def options(config: Any) -> Iterator[Option]:
 
 def _options(config: Any, prefix: str) -> Iterator[Option]:
     kinds = get_type_hints(type(config), include_extras=True)
-    does = _documented(type(config))
+    does = _documented(cast(Hashable, type(config)))
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), prefix + field.name.replace("_", "-")
         if dataclasses.is_dataclass(value):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from dass.data.arrays import Array, labels_of, pixels_of, texts
-from dass.data.files import denied, readable
+from dass.data.files import denied, posing, readable
 from dass.data.images import Images, Part, from_array, resize
 from dass.data.parts import PARTS, PartName, check_names, name_parts, part_of, understood
 from dass.errors import InvalidData
@@ -147,14 +147,16 @@ def _read(
 def _load(path: Path) -> dict[str, Array]:
     """Read the arrays that are understood, and tell which are not."""
     with readable(path):
+        beginning = b""
         if path.is_file():
-            path.open("rb").close()  # whether it may be read: is_zipfile does not tell
+            with path.open("rb") as opened:  # whether it may be read: is_zipfile does not tell
+                beginning = opened.read(128)
         if not zipfile.is_zipfile(path):
             what = "is none" if path.exists() else "does not exist"
             what = "is a folder (for pictures write `folder:PATH`)" if path.is_dir() else what
             raise InvalidData(
                 f"`npz:PATH` must name an archive of arrays as numpy.savez writes it, but {path} "
-                f"{what}: correct the path or the file"
+                f"{what}: correct the path or the file.{posing(beginning)}"
             )
     arrays: dict[str, Array] = {}
     key = "The list of arrays"
