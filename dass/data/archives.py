@@ -22,7 +22,7 @@ from dass.errors import InvalidData
 logger = logging.getLogger(__name__)
 
 WHATS: dict[str, tuple[str, ...]] = {"images": ("images", "x"), "labels": ("labels", "y")}
-"""How images and labels are called, in lower case: `train_images`, `x_train`, or `images` alone."""
+"""How images and labels are called: `train_images`, `x_train`, or `images` alone, in any case."""
 
 NAMED = re.compile(
     r"(?P<part>[a-z]+)_(?P<what>images|labels|x|y)|(?P<before>images|labels|x|y)(_(?P<after>[a-z]+))?",
@@ -224,8 +224,8 @@ def _parts(
             what, part = found
             if part in by_what[what]:
                 raise InvalidData(
-                    f"{path} must hold one array of {what} of each part, but {by_what[what][part]} "
-                    f"and {key} both stand for those of {part}: remove or rename one"
+                    f"{path} must hold one array of {what} of each part, but "
+                    f"{by_what[what][part]} and {key} both stand for those of {part}: remove or rename one"
                 )
             by_what[what][part] = key
     named = {what: name_parts(keys, where=f"{what} of {path}") for what, keys in by_what.items()}

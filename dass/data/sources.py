@@ -153,9 +153,7 @@ def _load(
         images = read_npz(path, image_size=image_size)
     elif place.kind == "folder":
         together = {part: held.path for part, held in held_out if held.kind == "folder"}
-        images = read_folder(
-            path, image_size=image_size, background=background, held_out=together
-        )
+        images = read_folder(path, image_size=image_size, background=background, held_out=together)
     elif name == "digits":
         images = _read_digits(image_size)
     elif name == "fashion":

@@ -52,7 +52,8 @@ def test_a_named_validation_part_is_used_as_it_is(tmp_path):
 
 
 def test_with_a_named_test_part_nothing_of_the_source_is_held_out_for_testing(tmp_path):
-    source, held, last = (folder(tmp_path / name, n) for name, n in (("a", 10), ("b", 4), ("c", 3)))
+    counts = {"a": 10, "b": 4, "c": 3}
+    source, held, last = (folder(tmp_path / name, n) for name, n in counts.items())
     assert sizes(source=source, test=last) == ([8, 8], [2, 2], [3, 3])
     assert sizes(source=source, validation=held, test=last) == ([10, 10], [4, 4], [3, 3])
 
@@ -80,7 +81,8 @@ def test_a_named_part_takes_the_place_of_the_one_in_the_source_and_that_is_told(
 def test_an_npz_of_one_part_is_that_part_whatever_it_is_called(
     tmp_path, caplog, kind, named, note
 ):
-    source = folder(tmp_path / "a", 10) if kind == "folder" else saved(made(tmp_path / "a"), arrays())
+    home = tmp_path / "a"
+    source = folder(home, 10) if kind == "folder" else saved(made(home), arrays())
     labels = np.array([0, 1, 1])
     held = archive(tmp_path / "b", {named["images"]: drawn(3)}, {named["labels"]: labels})
     assert sizes(source=source, validation=held)[1] == [1, 2]
@@ -93,7 +95,7 @@ def test_of_an_npz_of_several_parts_the_one_of_the_name_is_taken_or_it_is_refuse
     labels = {"train_labels": np.arange(4) % 2, "test_labels": np.array([0, 1])}
     held = archive(tmp_path / "b", images, labels)
     assert sizes(source=source, test=held)[2] == [1, 1]
-    with pytest.raises(InvalidData, match=r"one part or a validation part, but it holds train and"):
+    with pytest.raises(InvalidData, match=r"or a validation part, but it holds train and"):
         sizes(source=source, validation=held)
 
 
@@ -188,7 +190,8 @@ def test_named_parts_enter_the_name_only_where_they_are_named():
     assert TaskConfig.from_dict(held.to_dict()) == held
     assert "reader" not in held.to_dict()
     pictured = TaskConfig(source="npz:a/x.npz", validation="folder:held", background="black")
-    assert pictured.to_dict()["reader"] == 2 and TaskConfig.from_dict(pictured.to_dict()) == pictured
+    assert pictured.to_dict()["reader"] == 2
+    assert TaskConfig.from_dict(pictured.to_dict()) == pictured
 
 
 @pytest.mark.parametrize(
