@@ -225,7 +225,8 @@ def _parts(
             if part in by_what[what]:
                 raise InvalidData(
                     f"{path} must hold one array of {what} of each part, but "
-                    f"{by_what[what][part]} and {key} both stand for those of {part}: remove or rename one"
+                    f"{by_what[what][part]} and {key} both stand for those "
+                    f"of {part}: remove or rename one"
                 )
             by_what[what][part] = key
     named = {what: name_parts(keys, where=f"{what} of {path}") for what, keys in by_what.items()}
