@@ -18,6 +18,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from dass.data.files import posing
 from dass.errors import CorruptArtifact
 from dass.registry.state_dicts import check_fit
 
@@ -94,7 +95,7 @@ def tensors(data: bytes, *, where: str = "the file") -> dict[str, Tensor]:
     except (SafetensorError, ValueError, KeyError) as error:
         raise CorruptArtifact(
             f"weights of {where} must be a whole safetensors file, but got {len(data)} bytes that "
-            f"are truncated or something else: {error}"
+            f"are truncated or something else: {error}.{posing(data[:128])}"
         ) from error
     for name, tensor in loaded.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):

@@ -16,7 +16,10 @@ from dass.errors import CorruptArtifact
 NESTS = frozenset({"state_dict", "model_state_dict"})
 """Where a training's checkpoint keeps the network; what is beside it is not the network."""
 
-WRAPPERS = frozenset({"module", "_orig_mod", "model"}) | NESTS
+AVERAGES = frozenset({"state_dict_ema", "model_ema", "ema"})
+"""Where it keeps a moving average of the network, which is read where nothing else is there."""
+
+WRAPPERS = frozenset({"module", "_orig_mod", "model"}) | NESTS | AVERAGES
 """What DataParallel, `torch.compile`, Lightning and checkpoints put before a name."""
 
 HEAD = "fc."
@@ -37,12 +40,16 @@ def unwrapped(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
 
     A name that frees to nothing expected stays as it is, for the error that follows.
     """
-    nested = {n: t for n, t in weights.items() if NESTS & set(n.split("."))}
+    nested = _inside(weights, NESTS) or _inside(weights, AVERAGES)
     found: dict[str, Tensor] = {}
     for name in sorted(nested or weights, key=lambda name: (len(name), name)):
         bare = _bare(name)
         found[bare if bare in expected and bare not in found else name] = weights[name]
     return {n: t for n, t in found.items() if n in expected or not _is_second(n, found, expected)}
+
+
+def _inside(weights: Mapping[str, Tensor], homes: frozenset[str]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in weights.items() if homes & set(name.split("."))}
 
 
 def _bare(name: str) -> str:

@@ -16,12 +16,18 @@ class AdoptConfig:
     space: str
     """Search space whose largest member it is."""
     weights: str = ""
-    """A safetensors file with the parameter names of `dass.networks.resnet.ResNet`."""
+    """Your teacher: a safetensors file with the parameter names of torchvision's ResNet."""
     task: TaskConfig = field(default_factory=lambda: TaskConfig(source="digits"))
     """Which images, divided how; hold out validation images it was not trained on."""
     source: str = ""
-    """Images in place of those that the task names: digits, fashion, a torchvision dataset's
-    name, folder:PATH, npz:PATH or rendered:NAME; empty for its own."""
+    """The images it was trained on: folder:PATH, npz:PATH, rendered:NAME, digits, fashion or a
+    torchvision dataset's name; empty for those that the task names."""
+    val: str = ""
+    """Images of the same classes to validate on, folder:PATH or npz:PATH; empty for those of the
+    source, or a share of its training images."""
+    test: str = ""
+    """Images of the same classes to report on, which nothing else ever sees, folder:PATH or
+    npz:PATH; empty for those of the source, or a share of it."""
     role: Role = "train"
     """What meta-training may do with the task."""
     data_root: str = "data"
