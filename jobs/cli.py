@@ -32,7 +32,7 @@ class Verb:
     does: str
     """What it is for, in a line."""
     presets: Mapping[str, str] = field(default_factory=dict)
-    """By name, the function of `jobs.presets` that returns it; `status` has none."""
+    """By name, the function of `jobs.presets` that returns it; two verbs have none."""
     options: str | None = STORE
     """What it must be told on a cluster; `None` if it is not one for a cluster."""
     cores: int = 1
@@ -73,6 +73,9 @@ VERBS = {
         presets=_by_space("tune") | {"evidence": "benchmark.tune"},
         options="--train.store s3://...",
         cores=0,
+    ),
+    "convert": Verb(
+        does="a checkpoint to safetensors: `dass convert FILE.pth FILE.safetensors`", options=None
     ),
     "adopt": Verb(
         does="a teacher of your own into a store",

@@ -126,7 +126,7 @@ def test_stretching_keeps_no_shape_and_bgr_turns_the_channels():
     assert cut[0, 0].tolist() == [[0, 0, 1, 1]] * 4, "the centre of it"
     assert Preprocessing(**plain, channels="BGR")(pixels).equal(cut.flip(1))
     levels = Preprocessing(**plain | {"std": (1 / 255,) * 3})(pixels)
-    assert levels.unique().tolist() == [0, 255]
+    assert levels.unique().tolist() == pytest.approx([0, 255])
 
 
 def test_a_size_alone_cuts_nothing_off_and_settings_that_cannot_be_are_refused():
@@ -178,7 +178,6 @@ def test_half_precision_is_read_and_other_sizes_are_known(tmp_path):
     [
         ("resnet34", {}, "are of another depth or variant"),
         ("vgg11", {}, "are of another architecture"),
-        ("wide_resnet50_2", {}, "another depth or variant"),
         ("resnet18", {"num_classes": 7}, "a head of 5 classes where 7 are asked for"),
         ("resnet81", {}, "try resnet18"),
     ],
@@ -445,7 +444,7 @@ def test_what_gives_no_logits_is_refused():
     for broken in (lambda x: x, lambda x: "logits", lambda x: x.mean()):
         with pytest.raises(CorruptArtifact, match="must put out"):
             classifier_of(broken, preprocessing=SMALL)
-    divided = classifier_of(lambda x: x.mean((2, 3)) / (x.std() > 0), preprocessing=SMALL)
+    divided = classifier_of(lambda x: x.mean((2, 3)) / x.std((2, 3)), preprocessing=SMALL)
     with pytest.raises(CorruptArtifact, match="finite"):
         divided.logits(torch.zeros(1, 3, 36, 36, dtype=torch.uint8))
 
