@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,11 +23,14 @@ from torch import Tensor
 from dass.errors import CorruptArtifact, InvalidConfig, NameTaken
 from dass.networks.state_dicts import WRAPPERS
 
-PLAIN = ("state_dict", "model_state_dict", "model", "network", "net", "weights", "params")
+PLAIN = ("state_dict", "model_state_dict", "model", "network", "net", "params", "module")
 """Where checkpoints keep a network, in the order in which it is looked for."""
 
 AVERAGED = ("model_ema", "state_dict_ema", "ema_state_dict", "ema", "params_ema")
 """Where they keep its average over training."""
+
+PICKLED = b"\x80"
+"""How a pickle begins that is in no archive."""
 
 COUNTERS = frozenset({"n_averaged"})
 """What wrappers count beside a network's tensors."""
@@ -105,10 +109,12 @@ def _load(path: Path) -> Mapping[Any, Any]:
     kinds = (dtypes.Float64DType, dtypes.Float32DType, dtypes.Int64DType, dtypes.Int32DType)
     harmless: list[Any] = [argparse.Namespace, scalar, np.dtype, *kinds]
     try:
-        if path.read_bytes()[8:9] == b"{":
-            raise InvalidConfig(f"{path} is safetensors already: give it as it is")
-        with torch.serialization.safe_globals(harmless):
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
+        safetensors = path.read_bytes()[8:9] == b"{"
+        with warnings.catch_warnings(), torch.serialization.safe_globals(harmless):
+            warnings.simplefilter("ignore")  # of protocols, and of what checks cost
+            loaded = (
+                None if safetensors else torch.load(path, map_location="cpu", weights_only=True)
+            )
     except OSError as error:
         raise InvalidConfig(
             f"the file to convert must be one that you may read, but {error}: correct the path"
@@ -117,6 +123,8 @@ def _load(path: Path) -> Mapping[Any, Any]:
         raise CorruptArtifact(_refusal(path, str(error))) from error
     except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptArtifact(_refusal(path, "")) from error
+    if safetensors:
+        raise InvalidConfig(f"{path} is safetensors already: give it as it is")
     if not isinstance(loaded, Mapping):
         raise CorruptArtifact(
             f"{path} must hold tensors by their names, but holds a {type(loaded).__name__}: save "
@@ -136,10 +144,12 @@ def _refusal(path: Path, error: str) -> str:
             f"{path} must be a checkpoint, but is an archive of TorchScript or torch.export, "
             f"which is a program: export it as ONNX where you trust it, and give `onnx:FILE`"
         )
-    if "GLOBAL" in error or "Unsupported" in error or "weights_only" in error:
+    coded = any(sign in error for sign in ("GLOBAL", "unrecognized function", "Can only"))
+    if coded or path.read_bytes()[:1] == PICKLED:
         named = error.partition("GLOBAL ")[2].split(" ")[0]
+        what = "with code in it" if coded else "that may have code in it"
         return (
-            f"{path} must hold tensors alone, but is a pickle with code in it"
+            f"{path} must hold tensors alone, but is a pickle {what}"
             f"{f' ({named})' if named else ''}, which could do anything when loaded: where you "
             f"trust it, load it yourself and save `torch.save(network.state_dict(), FILE)`"
         )

@@ -115,9 +115,15 @@ def check_teacher(oracle: Oracle, task: Task) -> TeacherCheck:
         )
     tried = _some(task.train)
     hits = _hits(oracle, tried)
-    _check_order(oracle, tried, hits, class_names=task.class_names)
-    if isinstance(oracle, Classifier):
-        _check_pixels(oracle, tried, hits)
+    remedies = _other_pixels(oracle, tried) if isinstance(oracle, Classifier) else []
+    remedies.append(_other_order(oracle, tried, task.class_names))
+    best = max(remedies, key=lambda remedy: int(remedy.hits.sum()))
+    if _gains(hits, best.hits):
+        raise UnfitTeacher(
+            f"{best.cause}: as it is {oracle.name} classifies {_percent(hits)} of {len(tried)} "
+            f"training images correctly, otherwise {_percent(best.hits)}. If that is so, "
+            f"{best.advice}"
+        )
     right = int(_hits(oracle, task.validation).sum())
     images = len(task.validation)
     ends = binomtest(right, images).proportion_ci(0.95, method="wilson")
@@ -160,10 +166,20 @@ def best_order(
     return np.asarray(columns, dtype=np.int64)
 
 
-def _check_order(
-    oracle: Oracle, tried: Split, hits: Bool[Tensor, " n"], *, class_names: Sequence[str]
-) -> None:
-    """Fit an order on one half of the images and see what it gains on the other, both ways.
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Remedy:
+    """What would have made a teacher better on training images."""
+
+    hits: Bool[Tensor, " n"]
+    """Which images it then classifies correctly."""
+    cause: str
+    """What would be wrong with it as it is."""
+    advice: str
+    """What to give then."""
+
+
+def _other_order(oracle: Oracle, tried: Split, class_names: Sequence[str]) -> _Remedy:
+    """Fit an order on one half of the images and see what it does on the other, both ways.
 
     On the same images the best of so many orders gains by luck alone.
     """
@@ -174,37 +190,31 @@ def _check_order(
     for half in (halves, ~halves):
         order = best_order(predicted[half], labels[half], classes=classes)
         after[~half] = order[labels[~half]] == predicted[~half]
-    if not _gains(hits, torch.from_numpy(after)):
-        return
     order = best_order(predicted, labels, classes=classes)
     names = [class_names[label] for label in np.argsort(order)]
-    cause = (
-        "its classes are in the order of their numbers, and folders sort `class10` before `class2`"
-        if names == sorted(class_names, key=_by_number)
-        else "its classes are in another order than the images'"
-    )
-    raise UnfitTeacher(
-        f"{cause[0].upper()}{cause[1:]}: as it is {oracle.name} classifies {_percent(hits)} of "
-        f"{len(tried)} training images correctly, by another order "
-        f"{_percent(torch.from_numpy(after))}. If that is so, write these lines to a file and "
-        f"give `--classes FILE`:\n" + "\n".join(names)
+    numbered = names == sorted(class_names, key=_by_number)
+    cause = "Its classes are in another order than the images'"
+    if numbered:
+        cause = (
+            "Its classes are in the order of their numbers, and folders sort `class10` before "
+            "`class2`"
+        )
+    return _Remedy(
+        hits=torch.from_numpy(after),
+        cause=cause,
+        advice="write these lines to a file and give `--classes FILE`:\n" + "\n".join(names),
     )
 
 
-def _check_pixels(oracle: Classifier, tried: Split, hits: Bool[Tensor, " n"]) -> None:
-    found = {
-        name: _hits(oracle.with_preprocessing(each), tried)
+def _other_pixels(oracle: Classifier, tried: Split) -> list[_Remedy]:
+    return [
+        _Remedy(
+            hits=_hits(oracle.with_preprocessing(each), tried),
+            cause=f"Its pixels are normalised otherwise than it was trained with ({name})",
+            advice=f"give `{oracle.preprocessing.flags(each)}`",
+        )
         for name, each in normalisations(oracle.preprocessing).items()
-    }
-    best = max(found, key=lambda name: int(found[name].sum()))
-    if not _gains(hits, found[best]):
-        return
-    there = normalisations(oracle.preprocessing)[best]
-    raise UnfitTeacher(
-        f"Its pixels are normalised otherwise than it was trained with: as it is {oracle.name} "
-        f"classifies {_percent(hits)} of {len(tried)} training images correctly, with {best} "
-        f"{_percent(found[best])}. If that is so, give `{oracle.preprocessing.flags(there)}`"
-    )
+    ]
 
 
 def _near_chance(oracle: Oracle, found: TeacherCheck) -> str:
