@@ -49,21 +49,24 @@ def as_picture(pixels):
 
 class TestModule(OracleContract):
     @pytest.fixture(scope="class")
-    def oracle(self):
+    @classmethod
+    def oracle(cls):
         """One that was left in training mode: dropout and batch norm must not show."""
         return classifier_of(tiny().train(), preprocessing=SMALL, class_names=NAMES)
 
 
 class TestFunction(OracleContract):
     @pytest.fixture(scope="class")
-    def oracle(self):
+    @classmethod
+    def oracle(cls):
         network = tiny()
         return classifier_of(lambda x: {"logits": network(x)}, preprocessing=SMALL)
 
 
 class TestTorchvision(OracleContract):
     @pytest.fixture(scope="class")
-    def oracle(self, tmp_path_factory):
+    @classmethod
+    def oracle(cls, tmp_path_factory):
         tmp_path = tmp_path_factory.mktemp("teacher")
         torchvision_weights(tmp_path / "w.safetensors")
         return load_oracle(
@@ -73,7 +76,8 @@ class TestTorchvision(OracleContract):
 
 class TestOnnx(OracleContract):
     @pytest.fixture(scope="class", params=[None, 1, 4])
-    def oracle(self, tmp_path_factory, request):
+    @classmethod
+    def oracle(cls, tmp_path_factory, request):
         tmp_path = tmp_path_factory.mktemp("teacher")
         file = onnx_file(tmp_path / "t.onnx", tiny(), batch=request.param)
         return load_oracle(f"onnx:{file}", classes=NAMES)
@@ -81,7 +85,8 @@ class TestOnnx(OracleContract):
 
 class TestTimm(OracleContract):
     @pytest.fixture(scope="class")
-    def oracle(self, tmp_path_factory):
+    @classmethod
+    def oracle(cls, tmp_path_factory):
         tmp_path = tmp_path_factory.mktemp("teacher")
         timm = pytest.importorskip("timm")
         network = timm.create_model("mobilenetv3_small_050", num_classes=3)
@@ -93,7 +98,8 @@ class TestTimm(OracleContract):
 
 class TestHuggingFace(OracleContract):
     @pytest.fixture(scope="class")
-    def oracle(self, tmp_path_factory):
+    @classmethod
+    def oracle(cls, tmp_path_factory):
         tmp_path = tmp_path_factory.mktemp("teacher")
         pytest.importorskip("transformers")
         huggingface_folder(tmp_path)
