@@ -95,6 +95,9 @@ VERBS = {
             *("train.meta.listwise-weight", "train.meta.weight-decay"),
         ),
     ),
+    "convert": Verb(
+        does="a checkpoint to safetensors: `dass convert FILE.pth FILE.safetensors`", options=None
+    ),
     "adopt": Verb(
         does="a teacher of your own into a store",
         presets=_by_space("adopt"),

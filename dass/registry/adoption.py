@@ -14,10 +14,10 @@ from torch import Tensor
 
 from dass.errors import NameTaken
 from dass.networks.resnet import ResNet
+from dass.networks.state_dicts import Misfit, unwrapped
 from dass.networks.teacher import Teacher
 from dass.registry import artifacts
 from dass.registry.registry import Registry
-from dass.registry.state_dicts import Misfit, unwrapped
 from dass.space.space import Space
 from dass.space.spaces import SPACES, by_name
 

@@ -71,6 +71,8 @@ REFUSED = {
     "no shape": ["train", "small", "--shape.hidden", "0"],
     "no store to ask": ["status"],
     "no shell": ["completion", "cmd"],
+    "no file to convert": ["convert"],
+    "no safetensors": ["convert", "teacher.pth", "teacher.pt"],
 }
 
 
