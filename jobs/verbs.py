@@ -121,6 +121,12 @@ VERBS = {
         presets={"evidence": "benchmark.evaluate"},
         first=("predictor", "store", "into"),
     ),
+    "cross_validate": Verb(
+        does="everything fitted anew without each fold of origins, for `evaluate` to show",
+        presets={"evidence": "benchmark.cross_validate"},
+        options="--train.store s3://...",
+        first=("sealed", "into", "train.store"),
+    ),
     "closed_loop": Verb(
         does="searched students against plain choices, distilled",
         presets={"evidence": "benchmark.closed_loop"},

@@ -36,6 +36,7 @@ VERBS = (
         "distill",
         "compress",
         "evaluate",
+        "cross_validate",
     ),
     *("closed_loop", "publish", "compact", "status", "prepare", "quickstart"),
 )

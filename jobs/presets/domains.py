@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dass.data.origins import SEALED
 from dass.data.rendered.catalogue import CATALOGUE, Facts
 from dass.data.task_config import TaskConfig
 from jobs.configs.build import BuildConfig, LabelPlan, SplitPlan
 from jobs.presets import benchmark
 
 STORE = "runs/domains"
-
-SEALED = ("icons", "fractals", "solids", "sound by formula")
-"""Groups that no choice may see: labelled with two seeds, read once (docs/protocol.md)."""
 
 VALIDATION = 480
 """Validation images of a task, or a few more."""

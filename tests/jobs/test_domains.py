@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dass.data.origins import origin
+from dass.data.origins import SEALED, origin
 from dass.data.rendered.catalogue import CATALOGUE
 from jobs.presets import domains
 
@@ -37,5 +37,5 @@ def test_sealed_groups_are_tested_on_and_all_others_trained_on():
     groups = {"train": set(), "unseen": set()}
     for split in domains.build().splits:
         groups[split.role].add(origin(split.task.source))
-    assert groups["unseen"] == set(domains.SEALED)
+    assert groups["unseen"] == set(SEALED)
     assert not groups["unseen"] & groups["train"]
