@@ -26,7 +26,8 @@ class AdoptConfig:
     store: str
     """Where the teacher goes: a folder, or s3://bucket/prefix."""
     space: str
-    """Search space whose largest member it is."""
+    """Search space whose largest member it is: micro, small, paper, or a derived one such as
+    resnet18@64, for torchvision's own."""
     weights: str = ""
     """A safetensors file with the parameter names of `dass.networks.resnet.ResNet`."""
     task: TaskConfig = field(default_factory=lambda: TaskConfig(source="digits"))
@@ -87,7 +88,12 @@ def main(config: AdoptConfig) -> None:
     console.keep(store, f"teachers/{teacher.name}/job.json", config)
     console.finish(
         store.url(f"teachers/{teacher.name}"),
-        next_line=console.line("search", config.space, store=config.store, teacher=teacher.name),
+        next_line=console.line(
+            "search",
+            console.preset_of(config.space),
+            store=config.store,
+            teacher=teacher.name,
+        ),
     )
 
 

@@ -193,9 +193,9 @@ class PublishedSpace(Space):
 
     def shapes(self, encodings: Float[Tensor, "*n d"]) -> Shapes:
         """Read channels back from encodings: a block puts out what it has inside."""
-        like = {"device": encodings.device, "dtype": encodings.dtype}
         full, multipliers = (
-            torch.tensor(v, **like) for v in (self.stage_widths, self.multipliers)
+            torch.tensor(values, device=encodings.device, dtype=encodings.dtype)
+            for values in (self.stage_widths, self.multipliers)
         )
         slots = encodings[..., :-1].reshape(
             *encodings.shape[:-1], self.num_stages, self.depth, len(self.multipliers)

@@ -129,7 +129,7 @@ class ResidualSpace(Space):
         shape = (number, self.num_stages, self.depth + 2)
         return self._members(torch.rand(shape, generator=generator) + 2 * lean - 0.5)
 
-    def _members(self, draws: Float[Tensor, "n s b+2"]) -> list[Architecture]:
+    def _members(self, draws: Float[Tensor, "n s draws"]) -> list[Architecture]:
         return [
             Architecture(
                 tuple(tuple(row[1 : depth + 1]) for row, depth in zip(rows, ds, strict=True)),
@@ -139,7 +139,7 @@ class ResidualSpace(Space):
         ]
 
     def _read(
-        self, draws: Float[Tensor, "n s b+2"]
+        self, draws: Float[Tensor, "n s draws"]
     ) -> tuple[list[list[list[int]]], list[list[int]]]:
         """Read numbers of 0 to 1: per stage the stream and all blocks' widths; and the depths."""
         draws = draws.double().clamp(0, 1 - 1e-9)
@@ -222,13 +222,13 @@ class ResidualSpace(Space):
     def shapes(self, encodings: Float[Tensor, "*n d"]) -> Shapes:
         """Read channels back from encodings."""
         options = torch.from_numpy(self.options).to(encodings)
-        head = self.num_stages * len(EIGHTHS)
-        wide, slots, _ = encodings.split([head, self.encoding_length - 1 - head, 1], dim=-1)
-        streams = (wide.unflatten(-1, (self.num_stages, -1)) * options).sum(-1)
+        one_hot = encodings[..., :-1].reshape(*encodings.shape[:-1], -1, len(EIGHTHS))
+        wide, slots = one_hot[..., : self.num_stages, :], one_hot[..., self.num_stages :, :]
+        streams = (wide * options).sum(-1)
         rows = options.repeat_interleave(torch.tensor(self.max_depths, device=options.device), 0)
         there = self._there.to(encodings.device)
         inner = encodings.new_zeros(*encodings.shape[:-1], *there.shape)
-        inner[..., there] = (slots.unflatten(-1, (-1, len(EIGHTHS))) * rows).sum(-1)
+        inner[..., there] = (slots * rows).sum(-1)
         return Shapes(inner, torch.where(inner > 0, streams[..., None], 0.0))
 
     def flops(

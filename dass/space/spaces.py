@@ -59,9 +59,10 @@ def micro() -> PublishedSpace:
 
 SPACES = {"paper": paper, "small": small, "micro": micro}
 
-TORCHVISION = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
+TORCHVISION: dict[str, tuple[int, ...]] = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 """Depths of networks that have a name of their own; widths and stem are those below."""
-WIDTHS, STEM = (64, 128, 256, 512), 7
+WIDTHS: tuple[int, ...] = (64, 128, 256, 512)
+STEM = 7
 
 _DERIVED = re.compile(
     r"(?:(?P<known>resnet\d+)|resnet-w(?P<widths>[\d.]+)-d(?P<depths>[\d.]+)-s(?P<stem>\d))"
@@ -139,9 +140,9 @@ def _derived(name: str, found: re.Match[str]) -> ResidualSpace:
             stem = int(found["stem"])
         space = residual(widths, depths, stem=stem, image_size=int(found["size"]))
     except ValueError as error:  # of `int`, or `InvalidConfig`
-        reason = error if isinstance(error, InvalidConfig) else "numbers must be joined by '.'"
+        reason = error if isinstance(error, InvalidConfig) else "join numbers by '.'"
         raise UnknownName(
-            f"a derived space must be one of networks, but {name[:120]!r} is none: {reason}"
+            f"the network of a derived space must exist, but {name[:120]!r} is none: {reason}"
         ) from error
     if space.name != name:  # a record is found under one name only
         raise UnknownName(f"a space has one name: {name[:120]!r} must be written {space.name!r}")
