@@ -1,6 +1,8 @@
 """The family of torchvision's ResNets: its own code is the reference for ours."""
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -326,3 +328,12 @@ def test_an_exported_member_is_plain_and_computes_the_same(name):
     assert operators(model) <= {"Add", "Conv", "Gemm", "MaxPool", "ReduceMean", "Relu"}
     x = images(space.image_size, 5)
     assert error(run_onnx(model, x), network(x)) <= 1e-5
+
+
+# the page
+
+
+def test_the_code_of_the_page_runs():
+    text = (Path(__file__).parents[3] / "docs" / "spaces.md").read_text()
+    (shown,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    exec(compile(shown, "spaces.md", "exec"), {})
