@@ -5,9 +5,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from dass.baselines.diswot import Diswot
 from dass.baselines.size import ByFlops
 from dass.baselines.surrogates import GaussianProcess
 from dass.baselines.zero_cost import SynFlow
+from dass.data.task import Split
+from dass.errors import InvalidConfig
 from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
@@ -157,6 +160,18 @@ def test_a_search_finds_the_largest_member_within_a_budget(owner):
 def test_a_zero_cost_score_runs_on_members(owner):
     scores = SynFlow().predict(owner, some(owner.network.space, 3)).mean
     assert scores.isfinite().all() and len(scores.unique()) == 3
+
+
+def test_diswot_compares_relations_alone(owner):
+    size = owner.network.space.image_size
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (10, 3, size, size), generator=generator).to(torch.uint8)
+    images = Split(pixels, torch.arange(10) % 5)
+    asked = some(owner.network.space, 2)
+    with pytest.raises(InvalidConfig, match="give `part='relation'`"):
+        Diswot(images, flip=False).predict(owner, asked)
+    found = Diswot(images, flip=False, part="relation", number=10, seeds=1).predict(owner, asked)
+    assert found.mean.isfinite().all() and (found.mean < 0).all()
 
 
 def test_a_surrogate_learns_an_order_of_members(owner, member_records):
