@@ -42,8 +42,9 @@ class Shortcut(nn.Module):
 class BasicBlock(nn.Module):
     """Two 3×3 convolutions and a shortcut; without parameters unless a child says else."""
 
-    def __init__(self, before: int, inner: int, outer: int, *, stride: int) -> None:
+    def __init__(self, before: int, inner: int, outer: int | None = None, *, stride: int) -> None:
         super().__init__()
+        outer = inner if outer is None else outer
         self.conv1 = nn.Conv2d(before, inner, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(inner)
         self.conv2 = nn.Conv2d(inner, outer, 3, padding=1, bias=False)
