@@ -37,12 +37,20 @@ def unwrapped(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
 
     A name that frees to nothing expected stays as it is, for the error that follows.
     """
-    nested = {n: t for n, t in weights.items() if NESTS & set(n.split("."))}
     found: dict[str, Tensor] = {}
-    for name in sorted(nested or weights, key=lambda name: (len(name), name)):
+    for name in sorted(_nested(weights), key=lambda name: (len(name), name)):
         bare = _bare(name)
         found[bare if bare in expected and bare not in found else name] = weights[name]
     return {n: t for n, t in found.items() if n in expected or not _is_second(n, found, expected)}
+
+
+def bare(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights freed of wrappers, whatever network they are of."""
+    return {_bare(name): weights[name] for name in _nested(weights)}
+
+
+def _nested(weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return {n: t for n, t in weights.items() if NESTS & set(n.split("."))} or weights
 
 
 def _bare(name: str) -> str:

@@ -30,55 +30,25 @@ class Facts:
     """What must be installed, as Debian calls it; empty if nothing must."""
 
 
+def _script(training: int, test: int, *, needs: str) -> Facts:
+    """Return the facts of a script: fonts of the training part, and of the test part."""
+    return Facts(
+        group="glyphs",
+        shows=f"20 characters, {training} fonts in training, {test} others in test",
+        classes=20,
+        train=75,
+        test=30,
+        needs=needs,
+    )
+
+
 CATALOGUE: dict[str, Facts] = {
-    "devanagari": Facts(
-        group="glyphs",
-        shows="20 characters, 8 fonts in training, 4 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-core fonts-noto-extra",
-    ),
-    "ethiopic": Facts(
-        group="glyphs",
-        shows="20 characters, 8 fonts in training, 4 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-core fonts-noto-extra",
-    ),
-    "thai": Facts(
-        group="glyphs",
-        shows="20 characters, 8 fonts in training, 4 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-core fonts-noto-extra",
-    ),
-    "arabic": Facts(
-        group="glyphs",
-        shows="20 characters, 8 fonts in training, 2 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-core fonts-noto-extra",
-    ),
-    "hangul": Facts(
-        group="glyphs",
-        shows="20 characters, 3 fonts in training, 1 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-cjk",
-    ),
-    "hanzi": Facts(
-        group="glyphs",
-        shows="20 characters, 3 fonts in training, 1 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-cjk",
-    ),
+    "devanagari": _script(8, 4, needs="fonts-noto-core fonts-noto-extra"),
+    "ethiopic": _script(8, 4, needs="fonts-noto-core fonts-noto-extra"),
+    "thai": _script(8, 4, needs="fonts-noto-core fonts-noto-extra"),
+    "arabic": _script(8, 2, needs="fonts-noto-core fonts-noto-extra"),
+    "hangul": _script(3, 1, needs="fonts-noto-cjk"),
+    "hanzi": _script(3, 1, needs="fonts-noto-cjk"),
     "words": Facts(
         group="glyphs",
         shows="English words a letter or two apart, in either case; other fonts in test",
