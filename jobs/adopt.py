@@ -67,7 +67,12 @@ def main(config: AdoptConfig) -> None:
     console.keep(store, f"teachers/{teacher.name}/job.json", config)
     console.finish(
         store.url(f"teachers/{teacher.name}"),
-        next_line=console.line("search", config.space, store=config.store, teacher=teacher.name),
+        next_line=console.line(
+            "search",
+            console.preset_of(config.space),
+            store=config.store,
+            teacher=teacher.name,
+        ),
     )
 
 

@@ -48,13 +48,18 @@ def unwrapped(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
     nested = _inside(plain, NESTS)
     found: dict[str, Tensor] = {}
     for name in sorted(nested or plain, key=lambda name: (len(name), name)):
-        bare = _bare(name)
-        found[bare if bare in expected and bare not in found else name] = weights[name]
+        freed = _bare(name)
+        found[freed if freed in expected and freed not in found else name] = weights[name]
     return {n: t for n, t in found.items() if n in expected or not _is_second(n, found, expected)}
 
 
 def _inside(weights: Mapping[str, Tensor], homes: Collection[str]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in weights.items() if {*homes} & set(name.split("."))}
+
+
+def bare(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights freed of wrappers, whatever network they are of."""
+    return {_bare(name): weights[name] for name in _inside(weights, NESTS) or weights}
 
 
 def _bare(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dass.data.task_config import Role, TaskConfig
+from dass.space.names import check_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,7 +15,8 @@ class AdoptConfig:
     store: str
     """Where the teacher goes: a folder, or s3://bucket/prefix."""
     space: str
-    """Search space whose largest member it is."""
+    """Search space whose largest member it is: micro, small, paper, or a derived one such as
+    resnet18@64, for torchvision's own."""
     weights: str = ""
     """Your teacher: a safetensors file with the parameter names of torchvision's ResNet."""
     task: TaskConfig = field(default_factory=lambda: TaskConfig(source="digits"))
@@ -32,3 +34,6 @@ class AdoptConfig:
     """What meta-training may do with the task."""
     data_root: str = "data"
     """Where torchvision datasets are downloaded to."""
+
+    def __post_init__(self) -> None:
+        check_name(self.space)

@@ -89,7 +89,7 @@ class BuildConfig:
     store: str
     """Where results go: a folder, or a URL such as s3://bucket/prefix."""
     space: str
-    """Search space: micro, small or paper."""
+    """Search space: micro, small, paper, or a derived one such as resnet18@64."""
     splits: tuple[SplitPlan, ...]
     """Groups of tasks."""
     source: str = ""
