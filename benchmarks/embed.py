@@ -14,7 +14,7 @@ import tyro
 
 from benchmarks.timing import compare, seconds
 from dass.networks.remap import student
-from dass.networks.resnet import ResNet, initialise
+from dass.networks.resnet import ResNet, fit_channels, initialise
 from dass.predictor.embed import embed, noise
 from dass.space.architecture import Architecture
 from dass.space.spaces import by_name
@@ -27,7 +27,7 @@ class Config:
     space: tuple[str, ...] = ("small", "paper")
     """Search spaces, one row each."""
     candidates: int = 1000
-    """Candidates of one masked pass in `small`; a tenth of it in `paper`."""
+    """Candidates of one masked pass in `small`; a tenth of it in larger spaces."""
     naive: int = 60
     """Candidates built one after another, for the same figure per candidate."""
     repeats: int = 5
@@ -40,7 +40,9 @@ class Config:
 def one_by_one(teacher: ResNet, architectures: list[Architecture]) -> torch.Tensor:
     """Build, remap and run each candidate."""
     image = noise(teacher.space).to(teacher.conv1.weight.device)
-    return torch.cat([student(teacher, a).stages(image)[-1] for a in architectures])
+    full = teacher.space.stage_widths[-1]
+    maps = [student(teacher, a).stages(image)[-1] for a in architectures]
+    return torch.cat([fit_channels(feature_map, full) for feature_map in maps])
 
 
 def measure(config: Config, name: str) -> None:
@@ -50,7 +52,7 @@ def measure(config: Config, name: str) -> None:
     teacher = ResNet(space, space.largest, num_classes=10)
     initialise(teacher, generator=generator)
     teacher.to(config.device).eval()
-    scale = 10 if name == "paper" else 1
+    scale = 1 if name in ("micro", "small") else 10
     drawn = space.sample(config.candidates // scale, generator=generator)
     few = drawn[: config.naive // min(scale, 3)]
     error = (embed(teacher, few) - one_by_one(teacher, few)).abs().max()

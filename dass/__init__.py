@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dass.data.task_config import TaskConfig
     from dass.errors import DassError
     from dass.networks.onnx import to_onnx
+    from dass.networks.oracles.address import load_oracle
+    from dass.networks.oracles.oracle import Oracle
     from dass.networks.teacher import Teacher
     from dass.pipeline.front import load_predictor, load_teacher, open_store, search
     from dass.pipeline.students import distill
@@ -43,6 +45,7 @@ __all__ = [
     "DassError",
     "Ensemble",
     "Generation",
+    "Oracle",
     "Prediction",
     "Recipe",
     "Registry",
@@ -56,6 +59,7 @@ __all__ = [
     "TaskConfig",
     "Teacher",
     "distill",
+    "load_oracle",
     "load_predictor",
     "load_task",
     "load_teacher",
@@ -70,6 +74,8 @@ _HOMES = {
     "dass.data.task_config": ("TaskConfig",),
     "dass.errors": ("DassError",),
     "dass.networks.onnx": ("to_onnx",),
+    "dass.networks.oracles.address": ("load_oracle",),
+    "dass.networks.oracles.oracle": ("Oracle",),
     "dass.networks.teacher": ("Teacher",),
     "dass.pipeline.front": ("load_predictor", "load_teacher", "open_store", "search"),
     "dass.pipeline.students": ("distill",),

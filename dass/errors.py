@@ -41,6 +41,10 @@ class CorruptArtifact(DassError, ValueError):
     """A stored network or predictor is broken, foreign, or made for another space or recipe."""
 
 
+class UnfitTeacher(DassError, ValueError):
+    """A teacher does not know the images: near chance, or its classes or pixels are mixed up."""
+
+
 class DivergedTraining(DassError, ArithmeticError):
     """A training run produced a loss that is not a number."""
 

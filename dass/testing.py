@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from dass.errors import InvalidKey, MissingKey, ReadOnlyStore
+from dass.networks.oracles.oracle import Oracle
 from dass.networks.teacher import Teacher
 from dass.predictor.scorer import Scorer
 from dass.space.architecture import Architecture
@@ -77,6 +79,55 @@ class ScorerContract:
     ) -> None:
         swapped = replace(teacher, test_accuracy=0.123)
         assert scorer.predict(swapped, members).mean.equal(scorer.predict(teacher, members).mean)
+
+
+class OracleContract:
+    """Of every `Oracle`, whatever runs it; needs a fixture `oracle`."""
+
+    @pytest.fixture
+    def pictures(self, oracle: Oracle) -> Tensor:
+        """Seven pictures of noise, of the size that the oracle's are resized to."""
+        side, generator = oracle.preprocessing.resize, torch.Generator().manual_seed(3)
+        return torch.randint(0, 256, (7, 3, side, side), generator=generator, dtype=torch.uint8)
+
+    def test_it_gives_a_row_of_finite_logits_per_picture(
+        self, oracle: Oracle, pictures: Tensor
+    ) -> None:
+        assert isinstance(oracle, Oracle)
+        logits = oracle.logits(pictures)
+        assert logits.shape == (len(pictures), oracle.num_classes)
+        assert logits.dtype == torch.float32 and logits.device == pictures.device
+        assert bool(torch.isfinite(logits).all()) and not logits.requires_grad
+        assert len({tuple(row) for row in logits.tolist()}) > 1, "pictures must matter"
+
+    def test_it_gives_the_same_logits_twice(self, oracle: Oracle, pictures: Tensor) -> None:
+        assert oracle.logits(pictures).equal(oracle.logits(pictures))
+
+    def test_it_sees_each_picture_alone(self, oracle: Oracle, pictures: Tensor) -> None:
+        together = oracle.logits(pictures)
+        alone = torch.cat([oracle.logits(picture[None]) for picture in pictures])
+        turned = oracle.logits(pictures.flip(0)).flip(0)
+        many = oracle.logits(pictures.repeat(10, 1, 1, 1))[-len(pictures) :]
+        near = 1e-3 * float(together.abs().max())
+        for other in (alone, turned, many):
+            assert torch.allclose(other, together, rtol=1e-3, atol=near)
+
+    def test_it_takes_no_picture_at_all(self, oracle: Oracle, pictures: Tensor) -> None:
+        assert oracle.logits(pictures[:0]).shape == (0, oracle.num_classes)
+
+    def test_it_leaves_the_pictures_as_they_were(self, oracle: Oracle, pictures: Tensor) -> None:
+        before = pictures.clone()
+        oracle.logits(pictures)
+        assert pictures.equal(before)
+
+    def test_it_takes_pictures_that_are_not_square(self, oracle: Oracle, pictures: Tensor) -> None:
+        wide = torch.cat([pictures, pictures.flip(3)], dim=3)
+        assert oracle.logits(wide).shape == (len(wide), oracle.num_classes)
+
+    def test_its_names_and_digest_are_its_own(self, oracle: Oracle) -> None:
+        names = oracle.class_names
+        assert names is None or len(names) == len(set(names)) == oracle.num_classes
+        assert oracle.name and oracle.identity and oracle.identity == oracle.identity
 
 
 class StoreContract:

@@ -1,11 +1,10 @@
 """Take a user's own teacher into a store: a state dict of a space's largest member.
 
-python -m jobs.adopt small --weights teacher.safetensors --source npz:images.npz
+python -m jobs.adopt small --weights teacher.safetensors --source folder:photos --val folder:held
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from dass.data.task import load_task
@@ -18,6 +17,7 @@ from dass.store.store import Store
 from dass.training.inference import accuracy
 from jobs import console
 from jobs.configs.adopt import AdoptConfig
+from jobs.configs.build import elsewhere
 
 
 def take(config: AdoptConfig) -> Teacher:
@@ -31,7 +31,7 @@ def take(config: AdoptConfig) -> Teacher:
     path = Path(config.weights)
     data = _read(path, called=config.weights)
     space = by_name(config.space)
-    task_config = replace(config.task, source=config.source or config.task.source)
+    task_config = elsewhere(config.task, config.source, val=config.val, test=config.test)
     task = load_task(task_config, image_size=space.image_size, data_root=config.data_root)
     network = read_weights(data, space=space, num_classes=task.num_classes, where=str(path))
     teacher = Teacher(
@@ -67,7 +67,12 @@ def main(config: AdoptConfig) -> None:
     console.keep(store, f"teachers/{teacher.name}/job.json", config)
     console.finish(
         store.url(f"teachers/{teacher.name}"),
-        next_line=console.line("search", config.space, store=config.store, teacher=teacher.name),
+        next_line=console.line(
+            "search",
+            console.preset_of(config.space),
+            store=config.store,
+            teacher=teacher.name,
+        ),
     )
 
 

@@ -183,10 +183,12 @@ def following(config: BuildConfig, records: Sequence[StudentRecord]) -> str:
     roles = registry.roles()
     labelled = Counter((roles.get(r.task), r.teacher) for r in records)
     enough = {role for (role, _), students in labelled.items() if students > 1}
+    preset = console.preset_of(config.space)
     if {"train", "validation"} <= enough:
-        return console.line("train", config.space, store=config.store)
+        named = {} if preset == config.space else {"space": config.space}
+        return console.line("train", preset, **named, store=config.store)
     teacher = next(iter(registry.teachers()))
-    return console.line("search", config.space, store=config.store, teacher=teacher)
+    return console.line("search", preset, store=config.store, teacher=teacher)
 
 
 def main(config: BuildConfig) -> None:

@@ -1,8 +1,7 @@
 """The command `dass VERB PRESET --overrides`; `python -m jobs.VERB` is the same line.
 
-Knows every verb's name, its presets and what it asks of a cluster. A verb and its presets are
-imported when they are asked for, so that the list of verbs costs nothing. Knows nothing of what a
-verb does.
+A verb and its presets are imported when they are asked for, so that the list of verbs costs
+nothing. Knows nothing of what a verb does.
 """
 
 from __future__ import annotations
@@ -11,113 +10,20 @@ import difflib
 import errno
 import logging
 import os
+import select
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from cluster.deploy.submit import line
 from cluster.fleet.job import FleetError
 from dass.errors import DassError
+from jobs.options import Option, given, listing, matches, options, plain_flags
+from jobs.verbs import NOWHERE, VERBS
 
-STORE = "--store s3://..."
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verb:
-    """A module of `jobs`, its presets, and what it takes on a cluster."""
-
-    does: str
-    """What it is for, in a line."""
-    presets: Mapping[str, str] = field(default_factory=dict)
-    """By name, the function of `jobs.presets` that returns it; there may be none."""
-    options: str | None = STORE
-    """What it must be told on a cluster; `None` if it is not one for a cluster."""
-    cores: int = 1
-    """Cores that it computes on itself; 0 if it leaves that to workers."""
-
-
-SPACES = ("micro", "small", "paper")
-ABLATIONS = ("no-teacher", "no-student", "no-adaptation", "no-description")
-
-
-def _by_space(verb: str) -> dict[str, str]:
-    return {space: f"{space}.{verb}" for space in SPACES}
-
-
-VERBS = {
-    "quickstart": Verb(
-        does="the first run: search, distil, compare; `micro` makes the predictor first",
-        presets={"fashion": "fashion.quickstart", "micro": "micro.quickstart"},
-        options=None,
-    ),
-    "build": Verb(
-        does="images to teachers to distilled students: the meta-dataset",
-        presets=_by_space("build")
-        | {"evidence-core": "benchmark.core", "evidence": "benchmark.build"}
-        | {"fidelity": "fidelity.build", "domains": "domains.build"},
-        cores=0,
-    ),
-    "status": Verb(does="how a build stands, from any machine: `dass status STORE`", options=None),
-    "compact": Verb(does="many small record files to one", presets=_by_space("compact")),
-    "train": Verb(
-        does="records to a predictor and its card",
-        presets=_by_space("train")
-        | {"evidence": "benchmark.train", "reconstructed": "benchmark.reconstructed"}
-        | {name: f"benchmark.{name.replace('-', '_')}" for name in ABLATIONS},
-    ),
-    "tune": Verb(
-        does="the same, its settings searched on Ray Tune",
-        presets=_by_space("tune") | {"evidence": "benchmark.tune"},
-        options="--train.store s3://...",
-        cores=0,
-    ),
-    "adopt": Verb(
-        does="a teacher of your own into a store",
-        presets=_by_space("adopt"),
-        options=f"{STORE} --weights /data/W.safetensors --source npz:/data/F.npz",
-    ),
-    "search": Verb(
-        does="predictor and teacher to ranked students; nothing is trained",
-        presets=_by_space("search"),
-        options=f"{STORE} --teacher NAME",
-    ),
-    "distill": Verb(
-        does="one student, trained and exported",
-        presets=_by_space("distill"),
-        options=f"{STORE} --teacher NAME --architecture A",
-    ),
-    "evaluate": Verb(
-        does="the predictor against every baseline on test tasks",
-        presets={"evidence": "benchmark.evaluate"},
-    ),
-    "cross_validate": Verb(
-        does="everything fitted anew without each fold of origins, for `evaluate` to show",
-        presets={"evidence": "benchmark.cross_validate"},
-        options="--train.store s3://...",
-    ),
-    "closed_loop": Verb(
-        does="searched students against plain choices, distilled",
-        presets={"evidence": "benchmark.closed_loop"},
-        options="--build.store s3://...",
-        cores=0,
-    ),
-    "publish": Verb(
-        does="records, teachers and predictors into a folder to ship",
-        presets={"evidence": "benchmark.publish"},
-        options=None,
-    ),
-    "prepare": Verb(
-        does="a store for the service: a predictor and a teacher",
-        presets={"micro": "micro.prepare"},
-        options=None,
-    ),
-    "completion": Verb(
-        does="a script for TAB in bash or zsh: `dass completion bash`", options=None
-    ),
-}
+HELP = ("-h", "--help")
 
 
 def presets(verb: str) -> dict[str, tuple[str, Any]]:
@@ -161,28 +67,94 @@ def advice(verb: str) -> str:
     return f"On a cluster: {line(command, cores=about.cores)}"
 
 
+def unread(verb: str, preset: str) -> tuple[str, ...]:
+    """Return patterns of options that mean nothing to a verb with a preset."""
+    about = VERBS[verb]
+    return (*NOWHERE, *about.unread, *about.unread_by.get(preset, ()))
+
+
+def verb_help(verb: str) -> str:
+    """Return the help of a verb: what it is for, its presets, and how a cluster runs it."""
+    found = presets(verb)
+    width = max(map(len, found))
+    return "\n".join(
+        [
+            f"usage: dass {verb} PRESET [--overrides]",
+            "",
+            f"{VERBS[verb].does}.",
+            "",
+            "presets:",
+            *(f"  {name.ljust(width)}  {about}" for name, (about, _) in found.items()),
+            "",
+            f"`dass {verb} PRESET --help` lists all that can be set.",
+            advice(verb),
+        ]
+    )
+
+
+def preset_help(verb: str, preset: str) -> str:
+    """Return the help of a preset: what everyone needs, then the rest, each with its default."""
+    about, config = presets(verb)[preset]
+    known = [o for o in options(config) if not matches(o.name, unread(verb, preset))]
+    by_name = {option.name: option for option in known}
+    first = [by_name[name] for name in VERBS[verb].first if name in by_name]
+    rest = [option for option in known if option not in first]
+    lines = [
+        f"usage: dass {verb} {preset} [--option VALUE ...]",
+        "",
+        about,
+        "In brackets: what holds where nothing is said.",
+        "",
+        listing("what everyone needs", first),
+    ]
+    groups: dict[str, list[Option]] = {}
+    for option in rest:
+        groups.setdefault(option.name.rpartition(".")[0], []).append(option)
+    shown = [name for name in groups if not _repeated(name)]
+    for name in shown:
+        lines += ["", listing(f"advanced, of {name}" if name else "advanced", groups[name])]
+    if len(shown) < len(groups):
+        lines += ["", "splits.1 and those that follow take what splits.0 takes."]
+    return "\n".join([*lines, "", advice(verb)])
+
+
+def _repeated(group: str) -> bool:
+    return any(part.isdigit() and part != "0" for part in group.split("."))
+
+
 def run(verb: str, arguments: Sequence[str]) -> int:
-    """Parse a verb's own arguments and run it; an error meant for the user is one line.
+    """Parse a verb's own arguments and run it.
 
     Returns:
-        The exit code: 2 where it failed for a reason that the user can do something about.
+        The exit code: 2 where an option means nothing, or no such preset is there to be helped.
     """
+    preset = arguments[0].replace("_", "-") if arguments else ""
+    configs = presets(verb)
+    if set(HELP) & set(arguments):
+        print(preset_help(verb, preset) if preset in configs else verb_help(verb))
+        return 0 if preset in configs or arguments[0] in HELP else 2
+    if preset in configs:
+        known = list(options(configs[preset][1]))
+        for word, option in given(arguments, known):
+            if matches(option.name, unread(verb, preset)):
+                print(
+                    f"options must mean something, but {word.partition('=')[0]} means nothing to "
+                    f"`dass {verb} {preset}`: leave it out",
+                    file=sys.stderr,
+                )
+                return 2
+        arguments = plain_flags(arguments, known)
     import tyro
 
     from jobs import console
 
-    configs = presets(verb)
-    try:
-        config = tyro.extras.overridable_config_cli(
-            configs, prog=f"dass {verb}", description=advice(verb), args=list(arguments)
-        )
-    except DassError as error:  # tyro tells of a `ValueError` itself
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 2
-    preset = arguments[0].replace("_", "-")
+    config = tyro.extras.overridable_config_cli(
+        configs, prog=f"dass {verb}", description=advice(verb), args=list(arguments)
+    )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     print(console.differences(preset, configs[preset][1], config), flush=True)
-    return answered(lambda: import_module(f"jobs.{verb}").main(config))
+    import_module(f"jobs.{verb}").main(config)
+    return 0
 
 
 STOPPED, CLOSED = 130, 141
@@ -190,14 +162,29 @@ STOPPED, CLOSED = 130, 141
 
 
 def answered(work: Callable[[], object]) -> int:
-    """Do what a verb does; return the exit code, and end in one line what need be no traceback."""
+    """Do what a command does; return the exit code, and end in one line what need be no traceback.
+
+    An error meant for the user ends with 2. Where whoever read the output has gone, `head` say,
+    there is nobody to tell.
+    """
     try:
-        work()
-        sys.stdout.flush()
+        return _ended(work)
     except BrokenPipeError:
-        # Whoever read has gone, `head` say. What is still buffered must find some place to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not (closed := [stream for stream in _streams() if _is_closed(stream)]):
+            raise  # another pipe than ours
+        _hush(*closed)
         return CLOSED
+
+
+def _ended(work: Callable[[], object]) -> int:
+    try:
+        try:
+            code = work()
+        except SystemExit as ended:
+            code = ended.code
+        for stream in _streams():
+            stream.flush()
+        return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
         print("\nstopped; what is published stays, and the same line goes on", file=sys.stderr)
         return STOPPED
@@ -207,13 +194,33 @@ def answered(work: Callable[[], object]) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
+        if error.filename is None and sys.stdout is not None:
+            _hush(sys.stdout)  # perhaps it is what has no room
         print(
             f"there must be room to write {error.filename or 'the result'}, but {error.strerror}; "
             "make some and run the same line again",
             file=sys.stderr,
         )
         return 2
-    return 0
+
+
+def _streams() -> list[TextIO]:
+    """Return where this process writes to; a shell may have closed either (`>&-`)."""
+    return [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+
+
+def _is_closed(stream: TextIO) -> bool:
+    """Return whether nobody reads any more what a stream writes."""
+    poll = select.poll()
+    poll.register(stream.fileno(), select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _hush(*streams: TextIO) -> None:
+    """Give what is still buffered some place to go."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -222,8 +229,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows `dass`; `None` takes what this process was started with.
     """
-    verb, *rest = list(sys.argv[1:] if arguments is None else arguments) or [""]
-    if verb in ("", "-h", "--help"):
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in _streams():
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")  # a terminal of ASCII shows `?` for `±`
+    return answered(lambda: _run(given))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    verb, *rest = list(arguments) or [""]
+    if verb in ("", *HELP):
         print(overview())
         return 0 if verb else 2
     verb = verb.replace("-", "_")
@@ -244,3 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_module(file: str) -> NoReturn:
     """Run the verb whose file is the program, as `python -m jobs.VERB` makes it."""
     raise SystemExit(main([Path(file).stem, *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -14,7 +14,8 @@ from typing import Annotated
 
 import tyro
 
-from jobs.cli import VERBS, presets
+from jobs.cli import presets
+from jobs.verbs import VERBS
 
 SHELLS = ("bash", "zsh")
 

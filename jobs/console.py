@@ -15,6 +15,7 @@ from typing import Any
 from tabulate import tabulate
 from tqdm import tqdm
 
+from dass.space.names import NAMES
 from dass.store.store import Store
 
 
@@ -72,6 +73,11 @@ def line(verb: str, *words: str, **options: object) -> str:
         for word in (f"--{name.replace('_', '-')}", str(value))
     ]
     return shlex.join(["dass", verb, *words, *named])
+
+
+def preset_of(space: str) -> str:
+    """Return the preset to name for a space: its own, or a derived one's nearest."""
+    return space if space in NAMES else "small"
 
 
 def finish(where: str, *, next_line: str) -> None:

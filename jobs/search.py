@@ -135,7 +135,7 @@ def main(config: SearchJobConfig) -> None:
         registry.store.url(f"searches/{name}.json"),
         next_line=console.line(
             "distill",
-            teacher.network.space.name,
+            console.preset_of(teacher.network.space.name),
             store=config.store,
             teacher=config.teacher,
             architecture=answer.top[0].architecture,

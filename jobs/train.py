@@ -192,7 +192,7 @@ def following(config: TrainConfig) -> str:
     names = [*registry.teachers_of("unseen"), *registry.teachers()]
     return console.line(
         "search",
-        config.space,
+        console.preset_of(config.space),
         store=config.store,
         teacher=names[0] if names else "NAME",
         predictor=config.name,

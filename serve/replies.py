@@ -151,7 +151,7 @@ class Space(Model):
         return cls(
             name=space.name,
             stages=[Stage(options=options, stride=stride) for options, stride in rows],
-            depth=space.depth,
+            depth=max(space.depths),
             image_size=space.image_size,
             largest=str(space.largest),
             smallest=str(space.smallest),

@@ -216,7 +216,7 @@ def split(chunk: Chunk, parts: int, *, least: int = 24) -> list[tuple[list[int],
     """
     number = len(chunk.architectures)
     parts = max(1, min(parts, number // least))
-    members = [Architecture.parse(text).widths for text in chunk.architectures]
+    members = [Architecture.parse(text).path for text in chunk.architectures]
     ordered = sorted(range(number), key=members.__getitem__)
     bounds = [number * i // parts for i in range(parts + 1)]
     cut = [ordered[low:high] for low, high in itertools.pairwise(bounds)]

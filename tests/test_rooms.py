@@ -27,6 +27,7 @@ GENERATED = ("_pb2", "_pb2_grpc")
 VERBS = (
     *(
         "build",
+        "convert",
         "adopt",
         "train",
         "tune",
@@ -55,7 +56,7 @@ ORDER = [
     *("cluster.fleet", "cluster.deploy", "cluster"),
     *("jobs.console", "jobs.planning.quantity", "jobs.configs", "jobs.planning"),
     *(f"jobs.{verb}" for verb in VERBS),
-    *("jobs.presets", "jobs.cli", "jobs.completion", "jobs"),
+    *("jobs.options", "jobs.verbs", "jobs.presets", "jobs.cli", "jobs.completion", "jobs"),
     "serve",
 ]
 """Each line imports only lines above it, or its own room; a name stands for all below it."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from dass.baselines.zero_cost import evenly_spaced
 from dass.data.images import augment, normalise
 from dass.data.task import Split
+from dass.errors import InvalidConfig
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
 from dass.predictor.records import Measured
@@ -56,7 +57,16 @@ class Diswot:
         *,
         support: Sequence[Measured] = (),
     ) -> Scores:
-        """Return the similarity of each student to the teacher; 0 would be the same network."""
+        """Return the similarity of each student to the teacher; 0 would be the same network.
+
+        Raises:
+            InvalidConfig: members differ in their last width, whose features *semantic* compares.
+        """
+        if self._part != "relation" and teacher.network.space.largest.streams:
+            raise InvalidConfig(
+                "the semantic part of DisWOT compares last features of one width, but members of "
+                f"space {teacher.network.space.name!r} differ in it; give `part='relation'`"
+            )
         total = torch.zeros(len(architectures), dtype=torch.float64)
         for seed in range(self._seeds):
             batch = self._batch(seed)

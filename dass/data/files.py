@@ -53,6 +53,16 @@ def denied(path: Path, error: PermissionError) -> InvalidData:
     )
 
 
+def posing(beginning: bytes) -> str:
+    """Return what a file is that stands where another was meant to come, for errors; else ''."""
+    text = beginning.lstrip()[:64].lower()
+    if text.startswith(b"version https://git-lfs"):
+        return " It is a pointer of Git LFS, not the file: fetch that with `git lfs pull`."
+    if text.startswith((b"<!doctype html", b"<html")):
+        return " It is a web page, an error or a login say, not the file: download that again."
+    return ""
+
+
 def folders(path: Path) -> tuple[str, ...]:
     """Return the names of the folders in a folder, sorted, without the ignored ones."""
     return tuple(

@@ -6,9 +6,10 @@ What is passed over, guessed or counted once is told in a line. Knows nothing of
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from torch import Tensor
 from dass.data.copies import sort_copies
 from dass.data.files import by_suffix, folders, ignored, readable, walk
 from dass.data.images import Images, Part, stack
-from dass.data.parts import PartName, name_parts, part_of, understood
+from dass.data.parts import PARTS, PartName, check_names, name_parts, part_of, understood
 from dass.data.pictures import read_picture, suffixes
 from dass.data.reader import BACKGROUND
 from dass.errors import InvalidData
@@ -42,13 +43,21 @@ class _Decoded:
     listed: _Listed
 
 
-def read_folder(path: Path, *, image_size: int, background: str = BACKGROUND) -> Images:
+def read_folder(
+    path: Path,
+    *,
+    image_size: int,
+    background: str = BACKGROUND,
+    held_out: Mapping[PartName, Path] = MappingProxyType({}),
+) -> Images:
     """Read a folder of class folders, or of parts (train, validation, test) of class folders.
 
     Args:
         path: The folder.
         image_size: Rows and columns of the result, in pixels.
         background: Colour under transparent pixels.
+        held_out: Folders of parts that lie elsewhere, of the same classes; they take the place of
+            parts in `path`.
 
     Raises:
         InvalidData: It is no such folder, or a file in it cannot be read.
@@ -59,45 +68,98 @@ def read_folder(path: Path, *, image_size: int, background: str = BACKGROUND) ->
             raise InvalidData(
                 f"`folder:PATH` must name a folder, but {path} is none{file}: correct it"
             )
-        homes = _homes(path)
+        homes = _homes(path, named=held_out)
         class_names = _class_names(homes["train"])
+        for part, home in held_out.items():
+            homes[part] = _held_out(home, part, class_names, where=str(path))
         listed = {
             part: _list(home, class_names, train=homes["train"]) for part, home in homes.items()
         }
         beside = (
             [] if homes["train"] == path else [each for each in path.iterdir() if _loose(each)]
         )
-    passed = [*beside, *(file for part in listed.values() for file in part.passed)]
+    _tell_passed(path, [*beside, *(file for part in listed.values() for file in part.passed)])
+    decoded = {
+        part: _decode(listed[part], image_size=image_size, background=background)
+        for part in listed
+    }
+    parts = _without_copies(path, decoded)
+    _check_classes(path, decoded["train"], parts["train"], class_names=class_names)
+    return Images.of(str(path), class_names, parts=parts)
+
+
+def read_folder_part(
+    path: Path,
+    part: PartName,
+    *,
+    image_size: int,
+    class_names: tuple[str, ...],
+    background: str = BACKGROUND,
+) -> Part:
+    """Read a folder of class folders as one part of a source that lies elsewhere.
+
+    Raises:
+        InvalidData: Its classes are not those that are named, or a file cannot be read.
+    """
+    with readable(path):
+        home = _held_out(path, part, class_names, where="the source")
+        listed = _list(home, class_names, train=home)
+    _tell_passed(path, listed.passed)
+    decoded = _decode(listed, image_size=image_size, background=background)
+    return _without_copies(path, {part: decoded})[part]
+
+
+def _held_out(path: Path, part: PartName, class_names: tuple[str, ...], *, where: str) -> Path:
+    """Return the folder of the classes of a part that lies elsewhere."""
+    if not path.is_dir():
+        raise InvalidData(f"The {part} part must be a folder, but {path} is none: correct it")
+    found = name_parts((name for name in folders(path) if folders(path / name)), where=str(path))
+    if found and part not in found:
+        raise InvalidData(
+            f"{path} must hold a folder per class, or a {part} part, but it holds "
+            f"{' and '.join(found.values())}: write `folder:{path / next(iter(found.values()))}` "
+            f"if that is what you mean"
+        )
+    home = path / found[part] if found else path
+    if found:
+        logger.warning("read %s so: of it only %s, as the %s part", path, found[part], part)
+    check_names(_class_names(home), class_names, here=str(home), where=where)
+    return home
+
+
+def _tell_passed(path: Path, passed: list[Path]) -> None:
     if passed:
         logger.warning(
             "passed over %d files and folders of %s that are no pictures to read: %s",
             *(len(passed), path, by_suffix(passed)),
         )
-    decoded = {
-        part: _decode(listed[part], image_size=image_size, background=background)
-        for part in listed
-    }
-    parts = _without_copies(path, decoded, class_names=class_names)
-    return Images.of(str(path), class_names, parts=parts)
 
 
-def _homes(path: Path) -> dict[PartName, Path]:
-    """Return the folder of each part; all of `path` is the train part if it is not divided."""
+def _homes(path: Path, named: Collection[PartName]) -> dict[PartName, Path]:
+    """Return the folder of each part; all of `path` is the train part if it is not divided.
+
+    Parts that are `named` lie elsewhere and are not looked for.
+    """
     inside = folders(path)
     found = name_parts((name for name in inside if folders(path / name)), where=str(path))
     if "train" not in found:
         # PATH/train of pictures is a class called train; PATH/train of folders is the train part
-        if named := [name for name in inside if part_of(name)]:
+        if spelled := [name for name in inside if part_of(name)]:
             logger.warning(
                 "read %s so: %s as classes, since no folder `train` holds a folder per class",
                 path,
-                " and ".join(named),
+                " and ".join(spelled),
             )
         _tell_inner(path, inside)
         return {"train": path}
-    notes = understood(found)
+    notes = [
+        f"nothing of {found.pop(part)}, since another {part} part is named"
+        for part in PARTS
+        if part in named and part in found
+    ]
+    notes += understood(found, named)
     for name in inside:
-        if name not in found.values():
+        if name not in found.values() and part_of(name) not in named:
             why = "holds no folder per class" if part_of(name) else "is no part"
             notes.append(f"nothing of {name}, which {why}")
     if notes:
@@ -177,9 +239,7 @@ def _decode(listed: _Listed, *, image_size: int, background: str) -> _Decoded:
     return _Decoded(part=part, digests=digests, listed=listed)
 
 
-def _without_copies(
-    path: Path, decoded: Mapping[PartName, _Decoded], *, class_names: tuple[str, ...]
-) -> dict[str, Part]:
+def _without_copies(path: Path, decoded: Mapping[PartName, _Decoded]) -> dict[str, Part]:
     """Leave out exact copies of pictures, and tell how many."""
     found = sort_copies(
         {
@@ -206,7 +266,6 @@ def _without_copies(
             "the two labels must be wrong",
             *(len(doubtful), path, doubtful[0]),
         )
-    _check_classes(path, decoded["train"], found.kept["train"], class_names=class_names)
     parts: dict[str, Part] = {}
     for part, read in decoded.items():
         rows = torch.tensor(found.kept[part], dtype=torch.int64)
@@ -215,9 +274,9 @@ def _without_copies(
 
 
 def _check_classes(
-    path: Path, train: _Decoded, kept: list[int], *, class_names: tuple[str, ...]
+    path: Path, train: _Decoded, kept: Part, *, class_names: tuple[str, ...]
 ) -> None:
-    counts = Counter(train.listed.labels[row] for row in kept)
+    counts = Counter(kept[1].tolist())
     for label, class_name in enumerate(class_names):
         if not counts[label]:
             before = train.listed.labels.count(label)

@@ -3,7 +3,7 @@
 Knows nothing of what a part holds, or of whether it is a folder or an array.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal, get_args
 
 from dass.errors import InvalidData
@@ -47,12 +47,33 @@ def name_parts(names: Iterable[str], *, where: str) -> dict[PartName, str]:
     return found
 
 
-def understood(found: Mapping[PartName, str]) -> list[str]:
-    """Return how parts were understood, where their names leave it to be guessed."""
+def check_names(
+    names: Collection[str], of_source: Collection[str], *, here: str, where: str
+) -> None:
+    """Check that a part that lies elsewhere has the classes of its source.
+
+    Raises:
+        InvalidData: It has others, more or fewer.
+    """
+    more, fewer = sorted(set(names) - set(of_source)), sorted(set(of_source) - set(names))
+    if more or fewer:
+        told = [f"lacks {', '.join(map(repr, fewer))}"] if fewer else []
+        told += [f"has {', '.join(map(repr, more))} too"] if more else []
+        raise InvalidData(
+            f"{here} must have the classes of {where}, by the same names, but it "
+            f"{' and '.join(told)}: rename, add or remove them"
+        )
+
+
+def understood(found: Mapping[PartName, str], named: Collection[PartName] = ()) -> list[str]:
+    """Return how parts were understood, where their names leave it to be guessed.
+
+    Parts that are `named` lie elsewhere.
+    """
     notes = [
         f"{name} as the {part} part" for part, name in found.items() if name not in (part, "val")
     ]
-    if "validation" in found and "test" not in found:
+    if {"train", "validation"} <= set(found) and "test" not in {*found, *named}:
         notes.append(
             f"{found['validation']} as what is validated on, and the test part, which is not "
             f"there, divided out of {found['train']} (`test_fraction`)"

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, features
 from torch import Tensor
 
-from dass.data.files import denied
+from dass.data.files import denied, posing
 from dass.data.images import UNREADABLE
 from dass.data.reader import BACKGROUND, colour
 from dass.errors import InvalidData
@@ -54,8 +54,14 @@ def read_picture(file: Path, *, background: str = BACKGROUND) -> UInt8[Tensor, "
     except UNREADABLE as error:
         raise InvalidData(
             f"Every picture must be a whole image of 8 or 16 bits, but {file} is not ({error}): "
-            f"replace or remove it"
+            f"replace or remove it.{_posing(file)}"
         ) from error
+
+
+def _posing(file: Path) -> str:
+    with suppress(OSError), file.open("rb") as opened:
+        return posing(opened.read(128))
+    return ""
 
 
 def decode(picture: Image.Image, *, background: str = BACKGROUND) -> UInt8[Tensor, "1 3 h w"]:

@@ -15,16 +15,20 @@ digest. Knows nothing of tasks, of how they are divided, or of augmentation.
 import logging
 import os
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
 
-from dass.data.archives import read_npz
+from dass.data.archives import read_npz, read_npz_part
 from dass.data.files import readable, stamp
-from dass.data.folders import read_folder
-from dass.data.images import Images, from_array, resize
+from dass.data.folders import read_folder, read_folder_part
+from dass.data.images import Images, as_rgb, from_array, resize
+from dass.data.parts import PartName
 from dass.data.reader import BACKGROUND
 from dass.data.remote import fetch, is_remote
 from dass.data.source_names import canonical
@@ -39,8 +43,23 @@ REMOTE = "remote"
 """Folder below the data root for copies of what lies at an address."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    """Where a source or a part of it is read, and what tells that it changed."""
+
+    kind: str
+    name: str
+    path: Path
+    changed: tuple[int, int] | None
+
+
 def load_source(
-    source: str, *, image_size: int, data_root: str = "data", background: str = BACKGROUND
+    source: str,
+    *,
+    image_size: int,
+    data_root: str = "data",
+    background: str = BACKGROUND,
+    held_out: Mapping[PartName, str] = MappingProxyType({}),
 ) -> Images:
     """Read a whole source as squares of `image_size` pixels.
 
@@ -52,11 +71,22 @@ def load_source(
         data_root: Folder that torchvision's datasets are downloaded to, and that copies of
             sources at an address are kept in; nothing else is written.
         background: Colour under transparent pixels of `folder:` sources.
+        held_out: Parts that lie elsewhere, `folder:PATH` or `npz:PATH`; they take the place of
+            the source's own.
 
     Raises:
         UnknownName: No source is called that.
         InvalidData: It cannot be downloaded or read, or contradicts itself.
     """
+    return _load(
+        _place(source, data_root),
+        tuple((part, _place(named, data_root)) for part, named in held_out.items()),
+        image_size=image_size,
+        background=background,
+    )
+
+
+def _place(source: str, data_root: str) -> _Place:
     kind, name = canonical(source)
     filed = kind in ("folder", "npz")
     path = source.partition(":")[2] if filed else data_root
@@ -67,28 +97,26 @@ def load_source(
     if filed:
         with readable(Path(path)):
             changed = stamp(Path(path))
-    return _load(
-        kind, name, path=path, image_size=image_size, changed=changed, background=background
-    )
+    return _Place(kind=kind, name=name, path=Path(path), changed=changed)
 
 
 @lru_cache(maxsize=2)
 def _load(
-    kind: str,
-    name: str,
+    place: _Place,
+    held_out: tuple[tuple[PartName, _Place], ...],
     *,
-    path: str,
     image_size: int,
-    changed: tuple[int, int] | None,
     background: str,
 ) -> Images:
-    del changed  # only tells the cache
     start = time.monotonic()
-    if kind == "npz":
-        images = read_npz(Path(path), image_size=image_size)
-    elif kind == "folder":
-        images = read_folder(Path(path), image_size=image_size, background=background)
-    elif kind == "rendered":
+    name, path = place.name, place.path
+    together: dict[PartName, Path] = {}
+    if place.kind == "npz":
+        images = read_npz(path, image_size=image_size)
+    elif place.kind == "folder":
+        together = {part: held.path for part, held in held_out if held.kind == "folder"}
+        images = read_folder(path, image_size=image_size, background=background, held_out=together)
+    elif place.kind == "rendered":
         from dass.data.rendered.domains import render
 
         images = render(name, image_size=image_size)
@@ -97,13 +125,35 @@ def _load(
     elif name == "fashion":
         images = read_npz(FASHION, image_size=image_size)
     else:
-        class_names, parts = read_torchvision(name, Path(path), image_size=image_size)
+        class_names, parts = read_torchvision(name, path, image_size=image_size)
         images = Images.of(
             name, class_names, parts=dict(zip(("train", "test"), parts, strict=True))
         )
+    for part, held in held_out:
+        if part not in together:
+            images = _with_part(images, part, held, background=background)
     counts = (len(images.train_labels), len(images.validation_labels), len(images.test_labels))
     logger.info("read %s: %d + %d + %d images in %.1f s", name, *counts, time.monotonic() - start)
     return images
+
+
+def _with_part(images: Images, part: PartName, held: _Place, *, background: str) -> Images:
+    """Return images whose part is the one that lies elsewhere."""
+    if len(getattr(images, f"{part}_labels")):
+        logger.warning(
+            "read nothing of the %s part of the source, since %s is named", part, held.path
+        )
+    names, size = images.class_names, images.train_images.shape[-1]
+    if held.kind == "npz":
+        pixels, labels = read_npz_part(held.path, part, image_size=size, class_names=names)
+    else:
+        pixels, labels = read_folder_part(
+            held.path, part, image_size=size, class_names=names, background=background
+        )
+    pixels = as_rgb(pixels)
+    if part == "test":
+        return replace(images, test_images=pixels, test_labels=labels)
+    return replace(images, validation_images=pixels, validation_labels=labels)
 
 
 def _read_digits(image_size: int) -> Images:

@@ -19,7 +19,7 @@ from dass.data.division import Rows, divide
 from dass.data.images import Images
 from dass.data.reader import BACKGROUND, READER
 from dass.data.sources import load_source
-from dass.data.task_config import TaskConfig
+from dass.data.task_config import NAMED_PARTS, TaskConfig
 from dass.errors import InvalidData
 
 
@@ -110,6 +110,7 @@ def load_task(config: TaskConfig, *, image_size: int, data_root: str = "data") -
         image_size=image_size,
         data_root=data_root,
         background=config.background,
+        held_out={part: named for part in NAMED_PARTS if (named := getattr(config, part))},
     )
     chosen, divided = divide(images, config)
     train, validation, test = (_gather(images, divided, part=part) for part in range(3))

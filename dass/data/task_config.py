@@ -12,10 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dass.data.parts import PartName
 from dass.data.reader import BACKGROUND, READER, colour
 from dass.data.source_names import canonical
 from dass.decoding import decode
 from dass.errors import InvalidConfig
+
+NAMED_PARTS: tuple[PartName, ...] = ("validation", "test")
+"""Parts that a task may take from another place than its source."""
 
 Role = Literal["train", "validation", "unseen"]
 """What meta-training may do with a task: train on it, validate on it, or test on it."""
@@ -53,6 +57,12 @@ class Rules:
     """Share of a pooled source held out for testing, in (0, 1)."""
     split_seed: int = 0
     """Seed of the division into train, validation and test, ≥ 0."""
+    validation: str = ""
+    """A validation part of your own, of the same classes: `folder:PATH` or `npz:PATH`; empty for
+    that of the source, or a share of its train part."""
+    test: str = ""
+    """A test part of your own, of the same classes: `folder:PATH` or `npz:PATH`; empty for that of
+    the source, or a share of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +96,7 @@ class TaskConfig(Rules):
                     f"`0 < {field} < 1` must hold, but got {value}: give a share, 0.2 say"
                 )
         self._check_reading()
+        self._check_named_parts()
         both = sorted(set(self.only) & set(self.exclude))
         if both:
             raise InvalidConfig(
@@ -115,9 +126,24 @@ class TaskConfig(Rules):
                 f"{self.background!r} for {self.source}: leave it out"
             )
 
+    def _check_named_parts(self) -> None:
+        for part in NAMED_PARTS:
+            named = getattr(self, part)
+            if named and canonical(named)[0] not in ("folder", "npz"):
+                raise InvalidConfig(
+                    f"`{part}` must be `folder:PATH` or `npz:PATH`, but got {named!r}: write "
+                    f"where the images of that part lie"
+                )
+        if self.test and self.pooled:
+            raise InvalidConfig(
+                f"`pooled` must be off where a test part is named, but both are set "
+                f"({self.test}): leave one out"
+            )
+
     def of_pictures(self) -> bool:
-        """Return whether the source is a folder of pictures, so that a reader decodes them."""
-        return self.source.startswith("folder:")
+        """Return whether the source or a part is a folder of pictures, which a reader decodes."""
+        places = (self.source, *(getattr(self, part) for part in NAMED_PARTS))
+        return any(place.startswith("folder:") for place in places)
 
     @property
     def name(self) -> str:
@@ -133,6 +159,9 @@ class TaskConfig(Rules):
             "only": sorted(set(self.only)),
             "exclude": sorted(set(self.exclude)),
         }
+        for part in NAMED_PARTS:
+            if getattr(self, part):
+                fields[part] = ":".join(canonical(getattr(self, part)))
         digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:8]
         words = [re.sub(r"[^a-z0-9_]+", "-", stem.lower()).strip("-") or "images"]
         if self.classes is not None:
@@ -143,7 +172,8 @@ class TaskConfig(Rules):
         """Return the fields as values of JSON.
 
         How pictures are read is among them only where it matters: a `folder:` source was read
-        by some version, and on another background than the usual one perhaps.
+        by some version, and on another background than the usual one perhaps. Parts of one's own
+        are among them where they are named.
         """
         fields = {
             field: list(value) if isinstance(value, tuple) else value
@@ -153,6 +183,9 @@ class TaskConfig(Rules):
             del fields["reader"]
         if self.background == BACKGROUND:
             del fields["background"]
+        for part in NAMED_PARTS:
+            if not fields[part]:
+                del fields[part]
         return fields
 
     @classmethod

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from dass.errors import CorruptArtifact
-from dass.networks.resnet import BasicBlock, ResNet, Shortcut
+from dass.networks.resnet import BasicBlock, ResidualBlock, ResNet, Shortcut
 from dass.networks.usage import usage
 
 
@@ -86,7 +86,9 @@ def _without_padding(network: ResNet) -> ResNet:
     """Return a copy of which no shortcut pads channels."""
     exported = copy.deepcopy(network)
     for block in exported.modules():
-        if isinstance(block, BasicBlock) and block.conv1.in_channels < block.conv1.out_channels:
+        if isinstance(block, ResidualBlock) or not isinstance(block, BasicBlock):
+            continue
+        if block.conv1.in_channels < block.conv1.out_channels:
             assert isinstance(block.shortcut, Shortcut)
             wider = WideningShortcut(block.shortcut, before=block.conv1.in_channels)
             block.shortcut = wider.to(block.conv1.weight)

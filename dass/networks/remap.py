@@ -43,8 +43,9 @@ def remap(
 ) -> dict[str, Tensor]:
     """Cut a student's state dict out of its teacher's.
 
-    A block's input channels follow the block before it, its output channels its own width; the
-    classifier is inherited whole. The result shares no memory with the teacher.
+    A block's input channels follow the block before it, its output channels its own width or its
+    stage's stream; the classifier keeps the columns of the channels that are left. The result
+    shares no memory with the teacher.
 
     Args:
         teacher: state dict of the space's largest member.
@@ -53,16 +54,18 @@ def remap(
         policy: which blocks and channels are inherited.
     """
     space.check(architecture)
-    state = {f"fc.{name}": teacher[f"fc.{name}"].clone() for name in ("weight", "bias")}
+    state: dict[str, Tensor] = {}
     for cut in _cuts(space, architecture, policy):
-        rows, columns = (torch.tensor(c) for c in (cut.outputs, cut.inputs))
         weight = teacher[f"{cut.of}.weight"]
-        rows, columns = rows.to(weight.device), columns.to(weight.device)
+        rows, columns = (torch.tensor(c, device=weight.device) for c in (cut.outputs, cut.inputs))
         state[f"{cut.to}.weight"] = weight.index_select(0, rows).index_select(1, columns)
-        norm_of, norm_to = cut.of.replace("conv", "bn"), cut.to.replace("conv", "bn")
+        norm_of, norm_to = _norm(cut.of), _norm(cut.to)
         for name in ("weight", "bias", "running_mean", "running_var"):
             state[f"{norm_to}.{name}"] = teacher[f"{norm_of}.{name}"].index_select(0, rows)
         state[f"{norm_to}.num_batches_tracked"] = teacher[f"{norm_of}.num_batches_tracked"].clone()
+    # The last cut is of the last block, whose output rows the classifier reads.
+    state["fc.weight"] = teacher["fc.weight"].index_select(1, rows)
+    state["fc.bias"] = teacher["fc.bias"].clone()
     return state
 
 
@@ -76,17 +79,43 @@ class _Cut:
     outputs: list[int]
 
 
+def _norm(convolution: str) -> str:
+    """Return the name of the batch norm after a convolution."""
+    if convolution.endswith("downsample.0"):
+        return convolution.removesuffix("0") + "1"
+    return convolution.replace("conv", "bn")
+
+
 def _cuts(space: Space, architecture: Architecture, policy: Policy) -> Iterator[_Cut]:
-    full = space.largest.widths
-    outputs = chosen(architecture.widths[0][0], full[0][0], policy)
+    full = space.largest
+    streams = architecture.streams
+    whole = (full.streams or full.widths[0])[0]
+    outputs = chosen((streams or architecture.widths[0])[0], whole, policy)
     yield _Cut("conv1", "conv1", [0, 1, 2], outputs)
-    for number, (stage, whole) in enumerate(zip(architecture.widths, full, strict=True), 1):
-        sources = chosen(len(stage), len(whole), policy)
+    for index, (stage, widths) in enumerate(zip(architecture.widths, full.widths, strict=True)):
+        sources = _sources(len(stage), len(widths), policy, first_stays=bool(streams))
         for slot, (width, source) in enumerate(zip(stage, sources, strict=True)):
-            to, of = f"layer{number}.{slot}", f"layer{number}.{source}"
-            inputs, outputs = outputs, chosen(width, whole[source], policy)
-            yield _Cut(f"{to}.conv1", f"{of}.conv1", inputs, outputs)
-            yield _Cut(f"{to}.conv2", f"{of}.conv2", outputs, outputs)
+            to, of = f"layer{index + 1}.{slot}", f"layer{index + 1}.{source}"
+            inputs, inner = outputs, chosen(width, widths[source], policy)
+            outputs = inner
+            if streams:
+                outputs = chosen(streams[index], full.streams[index], policy)
+            yield _Cut(f"{to}.conv1", f"{of}.conv1", inputs, inner)
+            if streams and slot == 0 and space.strides[index] != 1:
+                yield _Cut(f"{to}.downsample.0", f"{of}.downsample.0", inputs, outputs)
+            yield _Cut(f"{to}.conv2", f"{of}.conv2", inner, outputs)
+
+
+def _sources(kept: int, available: int, policy: Policy, *, first_stays: bool) -> list[int]:
+    """Return the blocks of a stage that are inherited; of a derived space the first one always.
+
+    It alone has the stride and the projection.
+    """
+    if not first_stays:
+        return chosen(kept, available, policy)
+    if policy == "uniform":
+        return chosen(kept, available, policy)  # has the first
+    return [0, *(1 + i for i in chosen(kept - 1, available - 1, policy))]
 
 
 def student(teacher: ResNet, architecture: Architecture, *, policy: Policy = "first") -> ResNet:

@@ -1,7 +1,8 @@
 """One residual network for teacher and students, with torchvision's parameter names.
 
-It knows widths only: no task, no training, no remapping. Dimension letters: n images,
-c channels, h and w pixels, k classes.
+Two kinds of blocks: the published one, whose shortcut pads or crops, and torchvision's, whose
+shortcut is the identity or a projection. It knows widths only: no task, no training, no remapping.
+Dimension letters: n images, c channels, h and w pixels, k classes.
 """
 
 from __future__ import annotations
@@ -39,50 +40,86 @@ class Shortcut(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3×3 convolutions and a parameter-free shortcut."""
+    """Two 3×3 convolutions and a shortcut; without parameters unless a child says else."""
 
-    def __init__(self, before: int, width: int, *, stride: int) -> None:
+    def __init__(self, before: int, inner: int, outer: int | None = None, *, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(before, width, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
+        outer = inner if outer is None else outer
+        self.conv1 = nn.Conv2d(before, inner, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, outer, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outer)
         self.stride = stride
-        self.shortcut: nn.Module = Shortcut(width, stride=stride)
+        self._add_shortcut(before, outer)
+
+    def _add_shortcut(self, before: int, outer: int) -> None:
+        self.shortcut: nn.Module = Shortcut(outer, stride=self.stride)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
         out = self.bn2(self.conv2(out))
-        return F.relu(out + self.shortcut(x), inplace=True)
+        return F.relu(out + self.skip(x), inplace=True)
+
+    def skip(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
+        """Return what is added to the second convolution's output."""
+        added: Tensor = self.shortcut(x)
+        return added
+
+
+class ResidualBlock(BasicBlock):
+    """torchvision's BasicBlock: a 1×1 projection where the shape changes, else the identity."""
+
+    downsample: nn.Sequential | None
+
+    def _add_shortcut(self, before: int, outer: int) -> None:
+        self.downsample = None
+        if self.stride != 1 or before != outer:
+            projection = nn.Conv2d(before, outer, 1, stride=self.stride, bias=False)
+            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(outer))
+
+    def skip(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
+        """Return the block's input, projected where its shape changes."""
+        return x if self.downsample is None else self.downsample(x)
 
 
 class ResNet(nn.Module):
-    """The network of an architecture in a space.
+    """The network of an architecture in a space, of either kind.
 
     Parameter names are torchvision's (`conv1`, `bn1`, `layer1.0.conv1`, …, `fc`), so that a
-    student's names are a subset of its teacher's.
+    student's names are a subset of its teacher's, and a torchvision network of a derived space's
+    widths and depths has the same state dict.
     """
 
     def __init__(self, space: Space, architecture: Architecture, *, num_classes: int) -> None:
         super().__init__()
         space.check(architecture)
         self.space, self.architecture, self.num_classes = space, architecture, num_classes
-        before = architecture.widths[0][0]
-        self.conv1 = nn.Conv2d(3, before, 3, stride=space.stem_stride, padding=1, bias=False)
+        stem, streams = space.stem, architecture.streams
+        before = (streams or architecture.widths[0])[0]
+        self.conv1 = nn.Conv2d(
+            3, before, stem.kernel, stride=stem.stride, padding=stem.kernel // 2, bias=False
+        )
         self.bn1 = nn.BatchNorm2d(before)
         for number, (stage, stride) in enumerate(
             zip(architecture.widths, space.strides, strict=True), 1
         ):
             blocks = []
             for slot, width in enumerate(stage):
-                blocks.append(BasicBlock(before, width, stride=stride if slot == 0 else 1))
-                before = width
+                kind, outer = (
+                    (ResidualBlock, streams[number - 1]) if streams else (BasicBlock, width)
+                )
+                blocks.append(kind(before, width, outer, stride=stride if slot == 0 else 1))
+                before = outer
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
         self.fc = nn.Linear(before, num_classes)
 
+    def pool(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+        """Shrink the stem's output where the space says so."""
+        return F.max_pool2d(x, 3, stride=2, padding=1) if self.space.stem.pool else x
+
     def stages(self, x: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n _ _ _"]]:
         """Return the output of each stage."""
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        x = self.pool(F.relu(self.bn1(self.conv1(x)), inplace=True))
         outputs = []
         for number in range(1, self.space.num_stages + 1):
             x = self.get_submodule(f"layer{number}")(x)

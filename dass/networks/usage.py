@@ -31,7 +31,7 @@ def usage(network: ResNet, *, class_names: Sequence[str] | None = None) -> dict[
     Raises:
         InvalidConfig: there are more or fewer names than outputs.
     """
-    mean, std = _normalisation()
+    mean, std = normalisation()
     facts = {
         "image_size": network.space.image_size,
         "mean": mean,
@@ -52,7 +52,7 @@ def usage(network: ResNet, *, class_names: Sequence[str] | None = None) -> dict[
     return facts | {"class_names": list(class_names)}
 
 
-def _normalisation() -> tuple[list[float], list[float]]:
+def normalisation() -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of each channel, for pixels of 0 to 1.
 
     Read off what `normalise` does to black and to white, so that they cannot differ from it.

@@ -2,7 +2,8 @@
 
 A student remapped copy-paste-first is its teacher with the channels beyond each block's width
 zeroed and the absent blocks skipped. So many candidates are one batched pass of the teacher: at
-every block, the candidates that agree on all blocks so far share one row. This file knows nothing
+every block, the candidates that agree on all blocks so far share one row. Where the last stage's
+stream is narrower than the teacher's, zeros stand for what is missing. This file knows nothing
 of tasks, labels or the predictor.
 
 Dimension letters: n architectures, r rows, c channels, h and w pixels.
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from dass.networks.resnet import BasicBlock, ResNet, fit_channels
+from dass.networks.resnet import BasicBlock, ResidualBlock, ResNet, fit_channels
 from dass.space.architecture import Architecture
 from dass.space.space import Space
 
@@ -29,6 +30,9 @@ CHUNK_BYTES = 12 * 2**20
 
 Larger chunks share more first blocks but leave the processor's cache: measured best at 8–16 MiB.
 """
+
+Widths = tuple[int, int]
+"""Channels that a block has inside, and those that it puts out."""
 
 
 def noise(space: Space, *, seed: int = NOISE_SEED) -> Float[Tensor, "1 3 h w"]:
@@ -58,12 +62,14 @@ def embed(
     space = teacher.space
     for architecture in architectures:
         space.check(architecture)
-    unique = sorted(set(architectures), key=lambda a: a.widths)
+    unique = sorted(set(architectures), key=lambda a: a.path)
     device = teacher.conv1.weight.device
     image = noise(space, seed=noise_seed).to(device)
     folded = _Folded(teacher)
-    stem = F.relu(
-        folded.convolve(teacher.conv1, teacher.bn1, image, width=teacher.conv1.out_channels)
+    stem = teacher.pool(
+        F.relu(
+            folded.convolve(teacher.conv1, teacher.bn1, image, width=teacher.conv1.out_channels)
+        )
     )
     size = max(1, CHUNK_BYTES // (stem.numel() * stem.element_size()))
     # Sorted by widths, neighbours share their first blocks, so a chunk computes these once.
@@ -95,18 +101,30 @@ class _Folded:
         return F.conv2d(x, weight, bias[:width], conv.stride, conv.padding)
 
     def block(
-        self, block: BasicBlock, x: Float[Tensor, "r c h w"], widths: Sequence[int]
+        self, block: BasicBlock, x: Float[Tensor, "r c h w"], widths: Sequence[Widths]
     ) -> Float[Tensor, "r c2 h2 w2"]:
-        """Run a block whose output has `widths[i]` channels for row i, and zeros beyond."""
-        width = max(widths)
-        mask = _mask(widths, width, x.device)
-        out = self.convolve(block.conv1, block.bn1, x, width=width).relu_().mul_(mask)
-        out = self.convolve(block.conv2, block.bn2, out, width=width)
+        """Run a block that for row i has and puts out `widths[i]` channels, and zeros beyond."""
+        inner, outer = ([w[i] for w in widths] for i in (0, 1))
+        mask = _mask(inner, max(inner), x.device)
+        out = self.convolve(block.conv1, block.bn1, x, width=max(inner)).relu_().mul_(mask)
+        out = self.convolve(block.conv2, block.bn2, out, width=max(outer))
+        if outer != inner:
+            mask = _mask(outer, max(outer), x.device)
+        self._add_skip(block, x, out)
+        return out.relu_().mul_(mask)
+
+    def _add_skip(
+        self, block: BasicBlock, x: Float[Tensor, "r c h w"], out: Float[Tensor, "r c2 h2 w2"]
+    ) -> None:
+        if isinstance(block, ResidualBlock) and block.downsample is not None:
+            projection, norm = block.downsample
+            assert isinstance(projection, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+            out += self.convolve(projection, norm, x, width=out.shape[1])
+            return
         if block.stride != 1:
             x = F.max_pool2d(x, block.stride, ceil_mode=True)
-        shared = min(width, x.shape[1])
+        shared = min(out.shape[1], x.shape[1])
         out[:, :shared] += x[:, :shared]
-        return out.relu_().mul_(mask)
 
 
 def _pass(
@@ -114,21 +132,29 @@ def _pass(
 ) -> Float[Tensor, "n c2 h2 w2"]:
     """Run one chunk; `rows[i]` is the row of `states` that candidate i stands at."""
     space = folded.network.space
-    firsts = sorted({a.widths[0][0] for a in architectures})
+    stems = [(a.streams or a.widths[0])[0] for a in architectures]
+    firsts = sorted(set(stems))
     states = (stem * _mask(firsts, stem.shape[1], stem.device)).contiguous(
         memory_format=torch.channels_last
     )
-    rows = [firsts.index(a.widths[0][0]) for a in architectures]
+    rows = [firsts.index(width) for width in stems]
     for stage in range(space.num_stages):
         layer = folded.network.get_submodule(f"layer{stage + 1}")
         for slot, block in enumerate(layer.children()):
             assert isinstance(block, BasicBlock)
             steps = [
-                (row, a.widths[stage][slot] if slot < len(a.widths[stage]) else 0)
-                for row, a in zip(rows, architectures, strict=True)
+                (row, _widths(a, stage, slot)) for row, a in zip(rows, architectures, strict=True)
             ]
             states, rows = _advance(folded, block, states, steps=steps)
     return states[rows]
+
+
+def _widths(architecture: Architecture, stage: int, slot: int) -> Widths:
+    """Return what a block has inside and puts out; zeros where it is skipped."""
+    blocks = architecture.widths[stage]
+    if slot >= len(blocks):
+        return 0, 0
+    return blocks[slot], architecture.streams[stage] if architecture.streams else blocks[slot]
 
 
 def _advance(
@@ -136,12 +162,12 @@ def _advance(
     block: BasicBlock,
     states: Float[Tensor, "r c h w"],
     *,
-    steps: Sequence[tuple[int, int]],
+    steps: Sequence[tuple[int, Widths]],
 ) -> tuple[Float[Tensor, "r2 c2 h2 w2"], list[int]]:
-    """Move candidates through one block: a step is a row and a width, 0 to skip the block."""
-    unique = sorted(set(steps), key=lambda step: (step[1] == 0, step[1], step[0]))
-    moving = [step for step in unique if step[1]]
-    staying = [row for row, width in unique if not width]
+    """Move candidates through one block: a step is a row and widths, zeros to skip the block."""
+    unique = sorted(set(steps), key=lambda step: (step[1][0] == 0, step[1], step[0]))
+    moving = [step for step in unique if step[1][0]]
+    staying = [row for row, (inner, _) in unique if not inner]
     parts = []
     for group in _groups(moving, full=block.conv2.out_channels):
         out = folded.block(block, states[[row for row, _ in group]], [w for _, w in group])
@@ -152,15 +178,15 @@ def _advance(
     return torch.cat(parts) if len(parts) > 1 else parts[0], [index[step] for step in steps]
 
 
-def _groups(steps: Sequence[tuple[int, int]], *, full: int) -> list[list[tuple[int, int]]]:
+def _groups(steps: Sequence[tuple[int, Widths]], *, full: int) -> list[list[tuple[int, Widths]]]:
     """Split steps by width into quarters of the full one, each computed no wider than it needs.
 
     Measured in `small`: quarters take 0.85 of the time of one full-width group, and a group per
     width takes as long as one, since its convolutions get too few rows.
     """
-    groups: dict[int, list[tuple[int, int]]] = {}
+    groups: dict[int, list[tuple[int, Widths]]] = {}
     for step in steps:
-        groups.setdefault(-(-step[1] * 4 // full), []).append(step)
+        groups.setdefault(-(-step[1][0] * 4 // full), []).append(step)
     return list(groups.values())
 
 

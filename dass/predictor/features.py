@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dass.space.space import Space
+from dass.space.space import Shapes, Space
 
 REFERENCE_MEMBERS = 1000
 """Uniform draws by whose mean and std features are standardised."""
@@ -31,7 +31,8 @@ def student_features(space: Space, encodings: Float[Tensor, "*n d"]) -> Float[Te
     """Return size and shape of students, standardised over the space.
 
     Logarithms of FLOPs, parameters and the stem's width; of every stage the depth and the
-    logarithms of its mean, smallest and last width.
+    logarithms of its mean, smallest and last width. Where blocks add to a stream, mean and
+    smallest are of what they have inside, and the last is the stream.
 
     Args:
         space: whose members they are.
@@ -52,31 +53,27 @@ def _reference(space: Space) -> tuple[Float[Tensor, " f"], Float[Tensor, " f"]]:
 
 
 def _raw(space: Space, encodings: Float[Tensor, "*n d"]) -> Float[Tensor, "*n f"]:
-    full = torch.tensor(space.stage_widths, device=encodings.device, dtype=encodings.dtype)
-    multipliers = torch.tensor(space.multipliers, device=encodings.device, dtype=encodings.dtype)
-    slots = encodings[..., :-1].reshape(
-        *encodings.shape[:-1], space.num_stages, space.depth, len(multipliers)
-    )
-    widths = slots @ multipliers * full[:, None]  # *n s b, 0 where there is no block
-    there = widths > 0
+    shapes = space.shapes(encodings)  # *n s b, 0 where there is no block
+    widths, there = shapes.inner, shapes.inner > 0
     depth = there.sum(-1)
-    last = widths.gather(-1, (depth - 1).unsqueeze(-1)).squeeze(-1)
+    last = shapes.outer.gather(-1, (depth - 1).unsqueeze(-1)).squeeze(-1)
     least = widths.masked_fill(~there, float("inf")).amin(-1)
     stages = torch.stack(
         [depth.to(encodings.dtype), (widths.sum(-1) / depth).log(), least.log(), last.log()],
         dim=-1,
     )
     size = torch.stack(
-        [encodings[..., -1].log(), _weights(widths).log(), widths[..., 0, 0].log()], -1
+        [encodings[..., -1].log(), _weights(shapes).log(), shapes.outer[..., 0, 0].log()], -1
     )
     return torch.cat([size, stages.flatten(-2)], dim=-1)
 
 
-def _weights(widths: Float[Tensor, "*n s b"]) -> Float[Tensor, "*n"]:
-    """Count the weights of all blocks' convolutions."""
-    total = torch.zeros_like(widths[..., 0, 0])
-    before = widths[..., 0, 0]
-    for width in widths.flatten(-2).unbind(-1):
-        total = total + 9 * (before + width) * width
-        before = torch.where(width > 0, width, before)
+def _weights(shapes: Shapes) -> Float[Tensor, "*n"]:
+    """Count the weights of all blocks' 3×3 convolutions."""
+    total = torch.zeros_like(shapes.inner[..., 0, 0])
+    before = shapes.outer[..., 0, 0]
+    blocks = (channels.flatten(-2).unbind(-1) for channels in shapes)
+    for inner, outer in zip(*blocks, strict=True):
+        total = total + 9 * (before + outer) * inner
+        before = torch.where(outer > 0, outer, before)
     return total

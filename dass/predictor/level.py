@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from sklearn.linear_model import Ridge
 
 PENALTY = 5.0
 """Of the ridges, in teachers' worth of data."""
@@ -62,6 +61,8 @@ def fit_line(
         values: what to predict of it.
         groups: which teachers are of one origin: each group counts alike, however many it has.
     """
+    from sklearn.linear_model import Ridge  # slow to import, and only fitting needs it
+
     rows, names = np.array([one.row() for one in teachers]), np.array(groups)
     sizes = {group: int((names == group).sum()) for group in groups}
     weights = np.array([1 / sizes[group] for group in groups]) * len(groups) / len(sizes)

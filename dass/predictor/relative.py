@@ -33,17 +33,19 @@ def relative_features(space: Space, architectures: Sequence[Architecture]) -> Fl
     """Return logarithms of a student's size and shape over its teacher's.
 
     FLOPs, parameters, width of the stem; of every stage the number of blocks and their mean, least
-    and last width.
+    and last width. Where blocks add to a stream, mean and least are of what they have inside, and
+    the last is the stream, as the stem's is the first stream.
     """
     own, (whole,) = _raw(space, architectures), _raw(space, [space.largest])
     return torch.from_numpy(np.log(own) - np.log(whole))
 
 
 def _raw(space: Space, architectures: Sequence[Architecture]) -> Float[np.ndarray, "n f"]:
-    widths = space.table(architectures).astype(float)  # n s b, 0 where there is no block
+    shapes = space.shapes(space.encode(architectures).double())
+    widths, outer = (channels.numpy() for channels in shapes)  # n s b, 0 where there is no block
     there = widths > 0
     depth = there.sum(2)
-    last = np.take_along_axis(widths, depth[:, :, None] - 1, axis=2)[:, :, 0]
+    last = np.take_along_axis(outer, depth[:, :, None] - 1, axis=2)[:, :, 0]
     least = np.where(there, widths, np.inf).min(2)
     stages = np.stack([depth, widths.sum(2) / depth, least, last], axis=2)
     padded = stages[:, np.minimum(np.arange(STAGES), space.num_stages - 1)]
@@ -51,7 +53,7 @@ def _raw(space: Space, architectures: Sequence[Architecture]) -> Float[np.ndarra
         [
             space.flops(architectures),
             space.parameters(architectures, num_classes=0),
-            widths[:, 0, 0],
+            outer[:, 0, 0],
         ],
         axis=1,
     )

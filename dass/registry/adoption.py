@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dass.errors import NameTaken
+from dass.errors import InvalidArchitecture, NameTaken
+from dass.networks.family import space_of_state_dict
 from dass.networks.resnet import ResNet
+from dass.networks.state_dicts import Misfit, bare, unwrapped
 from dass.networks.teacher import Teacher
 from dass.registry import artifacts
 from dass.registry.registry import Registry
-from dass.registry.state_dicts import Misfit, unwrapped
 from dass.space.space import Space
 from dass.space.spaces import SPACES, by_name
 
@@ -61,7 +62,13 @@ def _of_another_space(weights: Mapping[str, Tensor], *, space: Space) -> str | N
         head = {name: tensor for name, tensor in got.items() if name.startswith("fc.")}
         if other.name != space.name and not Misfit(got, expected | head):
             return f"are of space {other.name!r}; name that space"
-    return None
+    try:
+        derived = space_of_state_dict(bare(weights), image_size=space.image_size)
+    except InvalidArchitecture:
+        return None
+    if derived.name == space.name:  # but for its number of classes
+        return None
+    return f"are of space {derived.name!r}; name that space"
 
 
 def digest_of(data: bytes) -> str:

@@ -153,9 +153,7 @@ class _Proposals:
 
 
 def _summary(found: dict[Architecture, Prediction], top: int) -> Generation:
-    best_first = sorted(
-        found.values(), key=lambda p: (-p.accuracy, p.flops, p.architecture.widths)
-    )
+    best_first = sorted(found.values(), key=lambda p: (-p.accuracy, p.flops, p.architecture.path))
     return Generation(
         scored=len(found), top=tuple(best_first[:top]), pareto=tuple(pareto_front(best_first))
     )

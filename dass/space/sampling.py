@@ -44,23 +44,6 @@ def stratified(space: Space, number: int, *, seed: int, strata: int = 8) -> list
 
 
 def _spread(space: Space, generator: torch.Generator) -> list[Architecture]:
-    """Draw members whose stages lean, each member to its own degree, to small or large."""
-    number = 4000
-    lean = torch.linspace(0, 1, number)[:, None, None]
-    shape = (number, space.num_stages, space.depth + 1)
-    draws = torch.rand(shape, generator=generator) + 2 * lean - 0.5
-    draws = draws.clamp(0, 0.999)
-    depths = 1 + (draws[..., -1] * space.depth).long()
-    picks = (draws[..., :-1] * len(space.multipliers)).long()
-    options = space.options.tolist()
-    candidates = [
-        space.with_full_end(
-            [tuple(options[i][k] for k in row[:d]) for i, (row, d) in enumerate(stages)]
-        )
-        for stages in (
-            list(zip(rows, ds, strict=True))
-            for rows, ds in zip(picks.tolist(), depths.tolist(), strict=True)
-        )
-    ]
+    candidates = space.spread(4000, generator=generator)
     order = torch.randperm(len(candidates), generator=generator).tolist()
     return [candidates[i] for i in order]

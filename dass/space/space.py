@@ -1,16 +1,17 @@
-"""Which networks exist: architectures, the spaces they are drawn from, and what they cost.
+"""What every space has: members to draw, to check, to describe and to price.
 
-Everything here is integer arithmetic on widths. This file knows nothing of weights, images or
-training; `network.py` builds what is described here.
+A space is integer arithmetic on widths. This file knows nothing of how its members are built, of
+weights, images or training.
 
 Dimension letters: n architectures, s stages, b block slots per stage, d = code length.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,27 +23,33 @@ from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 
 
-@dataclass(frozen=True, kw_only=True)
-class Space:
-    """A family of slimmed, shortened ResNets below one largest member, the teacher's shape.
+class Stem(NamedTuple):
+    """What an image meets first: a convolution and, where `pool`, a 3×3 max-pool of stride 2."""
 
-    A member has 1 to `depth` BasicBlocks per stage; each block has one of `options` times its
-    stage's width; the last block of all keeps the full width, so that the teacher's classifier
-    fits. The stem is a 3×3 convolution as wide as the first block; shortcuts have no parameters.
-    """
+    kernel: int
+    stride: int
+    pool: bool = False
+
+
+class Shapes(NamedTuple):
+    """Channels of students' blocks, 0 where there is none."""
+
+    inner: Float[Tensor, "*n s b"]
+    """Put out by a block's first convolution."""
+    outer: Float[Tensor, "*n s b"]
+    """Put out by the block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space(ABC):
+    """A family of slimmed, shortened ResNets below one largest member, the teacher's shape."""
 
     name: str
     """Goes into every record and predictor: a label holds in one space only."""
     stage_widths: tuple[int, ...]
     """Channels of the largest member, per stage."""
-    depth: int
-    """Most blocks per stage; at least 1."""
-    multipliers: tuple[float, ...]
-    """Width multipliers in ascending order, the last one 1."""
     strides: tuple[int, ...]
     """Stride of each stage's first block."""
-    stem_stride: int
-    """Stride of the stem."""
     image_size: int
     """Height and width of the task's images, in pixels."""
     noise_size: int
@@ -54,46 +61,59 @@ class Space:
                 f"`len(strides) == len(stage_widths)` must hold, but got {len(self.strides)} "
                 f"and {len(self.stage_widths)}"
             )
-        if self.multipliers[-1] != 1 or list(self.multipliers) != sorted(set(self.multipliers)):
-            raise InvalidConfig(f"multipliers must ascend to 1, but got {self.multipliers}")
-        for width in self.stage_widths:
-            if any(width * multiplier % 1 for multiplier in self.multipliers):
-                raise InvalidConfig(f"every multiplier of {width} channels must be a whole number")
 
     @property
     def num_stages(self) -> int:
         """Number of stages s."""
         return len(self.stage_widths)
 
-    @cached_property
-    def options(self) -> Int64[np.ndarray, "s options"]:
-        """Widths that a block of each stage may have, ascending."""
-        return np.array([[int(w * m) for m in self.multipliers] for w in self.stage_widths])
-
-    @cached_property
-    def largest(self) -> Architecture:
-        """The teacher's architecture: every block there, every block full."""
-        return Architecture(tuple((width,) * self.depth for width in self.stage_widths))
-
-    @cached_property
-    def smallest(self) -> Architecture:
-        """One block per stage, each as narrow as allowed: the cheapest member by any cost."""
-        narrow = [int(row[0]) for row in self.options]
-        narrow[-1] = self.stage_widths[-1]
-        return Architecture(tuple((width,) for width in narrow))
+    @property
+    @abstractmethod
+    def stem(self) -> Stem:
+        """What an image meets first."""
 
     @property
+    @abstractmethod
+    def depths(self) -> tuple[int, ...]:
+        """Most blocks of each stage."""
+
+    @property
+    @abstractmethod
+    def options(self) -> Int64[np.ndarray, "s options"]:
+        """Widths that a block of each stage may have, ascending."""
+
+    @property
+    @abstractmethod
+    def largest(self) -> Architecture:
+        """The teacher's architecture: every block there, every block full."""
+
+    @property
+    @abstractmethod
+    def smallest(self) -> Architecture:
+        """One block per stage, each as narrow as allowed: the cheapest member by any cost."""
+
+    @property
+    @abstractmethod
     def encoding_length(self) -> int:
         """Length d of an encoding: one-hot slots and the relative FLOPs."""
-        return self.num_stages * self.depth * len(self.multipliers) + 1
+
+    def sides(self, size: int) -> list[int]:
+        """Return the height of an image after the stem's convolution and after each stage."""
+        side = -(-size // self.stem.stride)
+        sides = [side]
+        side = -(-side // 2) if self.stem.pool else side
+        for stride in self.strides:
+            side = -(-side // stride)
+            sides.append(side)
+        return sides
 
     @property
     def feature_map_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of a network's embedding."""
-        side = -(-self.noise_size // self.stem_stride)
-        for stride in self.strides:
-            side = -(-side // stride)
+        side = self.sides(self.noise_size)[-1]
         return self.stage_widths[-1], side, side
+
+    # --- members ---------------------------------------------------------------------------
 
     def contains(self, architecture: Architecture) -> bool:
         """Return whether the architecture is a member."""
@@ -112,34 +132,19 @@ class Space:
                 f"but got {str(architecture)[:200]}"
             )
 
+    @abstractmethod
     def _violation(self, architecture: Architecture) -> str | None:
-        stages = architecture.widths
-        if len(stages) != self.num_stages:
-            return f"there must be {self.num_stages} stages"
-        for number, (stage, options) in enumerate(zip(stages, self.options, strict=True), 1):
-            if not 1 <= len(stage) <= self.depth:
-                return f"stage {number} must have 1 to {self.depth} blocks"
-            if not set(stage) <= set(options.tolist()):
-                return f"widths of stage {number} must be among {options.tolist()}"
-        if stages[-1][-1] != self.stage_widths[-1]:
-            return f"the last block must have {self.stage_widths[-1]} channels"
-        return None
+        """Return the rule that an architecture breaks, if it breaks one."""
 
-    # --- drawing members -------------------------------------------------------------------
-
+    @abstractmethod
     def sample(self, number: int, *, generator: torch.Generator) -> list[Architecture]:
-        """Draw members: uniform depth per stage, then uniform width per block (may repeat)."""
-        s, choices = self.num_stages, len(self.multipliers)
-        depths = torch.randint(1, self.depth + 1, (number, s), generator=generator)
-        picks = torch.randint(choices, (number, s, self.depth), generator=generator)
-        picks[torch.arange(number), s - 1, depths[:, -1] - 1] = choices - 1
-        options = self.options
-        widths = np.stack([options[i][picks[:, i].numpy()] for i in range(s)], axis=1).tolist()
-        return [
-            Architecture(tuple(tuple(row[:d]) for row, d in zip(stages, ds, strict=True)))
-            for stages, ds in zip(widths, depths.tolist(), strict=True)
-        ]
+        """Draw members: uniform depth per stage, then uniform widths (may repeat)."""
 
+    @abstractmethod
+    def spread(self, number: int, *, generator: torch.Generator) -> list[Architecture]:
+        """Draw members whose stages lean, each member to its own degree, to small or large."""
+
+    @abstractmethod
     def mutate(
         self, parent: Architecture, *, rate: float = 0.1, generator: torch.Generator
     ) -> Architecture:
@@ -147,64 +152,24 @@ class Space:
 
         A stage that grows gets blocks of random width; one that shrinks loses its last blocks.
         """
-        while True:
-            stages = [
-                self._mutate_stage(index, stage, rate=rate, generator=generator)
-                for index, stage in enumerate(parent.widths)
-            ]
-            child = self.with_full_end(stages)
-            if child != parent:
-                return child
 
-    def _mutate_stage(
-        self, index: int, stage: tuple[int, ...], *, rate: float, generator: torch.Generator
-    ) -> tuple[int, ...]:
-        depth = len(stage)
-        draws = torch.rand(self.depth + 1, generator=generator).tolist()
-        picks = torch.randint(len(self.multipliers), (self.depth,), generator=generator).tolist()
-        if draws[-1] < rate:
-            depth = int(torch.randint(1, self.depth + 1, (), generator=generator))
-        options = self.options[index]
-        return tuple(
-            stage[i] if i < len(stage) and draws[i] >= rate else int(options[picks[i]])
-            for i in range(depth)
-        )
-
+    @abstractmethod
     def crossover(
         self, first: Architecture, second: Architecture, *, generator: torch.Generator
     ) -> Architecture:
         """Take each stage whole from one of two parents, at random."""
-        coins = torch.randint(2, (self.num_stages,), generator=generator).tolist()
-        parents = (first, second)
-        return self.with_full_end([parents[coin].widths[i] for i, coin in enumerate(coins)])
-
-    def with_full_end(self, stages: Sequence[tuple[int, ...]]) -> Architecture:
-        """Join stages, the last block of all widened to what the classifier needs."""
-        end = (*stages[-1][:-1], self.stage_widths[-1])
-        return Architecture((*stages[:-1], end))
 
     # --- what members look like and cost ---------------------------------------------------
 
-    def table(self, architectures: Sequence[Architecture]) -> Int64[np.ndarray, "n s b"]:
-        """Lay widths out as an array with a slot per possible block, 0 where there is none."""
-        blank = (0,) * self.depth
-        rows = [[(*stage, *blank)[: self.depth] for stage in a.widths] for a in architectures]
-        return np.array(rows, dtype=np.int64).reshape(-1, self.num_stages, self.depth)
-
+    @abstractmethod
     def encode(self, architectures: Sequence[Architecture]) -> Float[Tensor, "n d"]:
-        """Describe architectures: one-hot width per block slot, then FLOPs over the teacher's.
+        """Describe architectures: one-hot widths per slot, then FLOPs over the teacher's."""
 
-        Zeros stand where there is no block. The length is the published one (181 in `paper`);
-        the layout is reconstructed, since the published code does not build it.
-        """
-        widths = torch.from_numpy(self.table(architectures))
-        options = torch.from_numpy(self.options)
-        one_hot = widths.unsqueeze(-1) == options[None, :, None, :]
-        relative = self.flops(architectures) / self.flops([self.largest])
-        return torch.cat(
-            [one_hot.flatten(1).float(), torch.from_numpy(relative).float().unsqueeze(1)], dim=1
-        )
+    @abstractmethod
+    def shapes(self, encodings: Float[Tensor, "*n d"]) -> Shapes:
+        """Read channels back from encodings."""
 
+    @abstractmethod
     def flops(
         self, architectures: Sequence[Architecture], *, num_classes: int = 0
     ) -> Int64[np.ndarray, " n"]:
@@ -213,31 +178,12 @@ class Space:
         Convolutions and the classifier count; batch norms, poolings and additions do not.
         Without `num_classes` the classifier is left out, and the cost is the architecture's alone.
         """
-        widths = self.table(architectures)
-        side = -(-self.image_size // self.stem_stride)
-        before = widths[:, 0, 0]
-        total = 9 * 3 * before * side**2
-        for stage, stride in enumerate(self.strides):
-            side = -(-side // stride)
-            for slot in range(self.depth):
-                width = widths[:, stage, slot]
-                total = total + 9 * (before * width + width * width) * side**2
-                before = np.where(width > 0, width, before)
-        return np.asarray(total + before * num_classes)
 
+    @abstractmethod
     def parameters(
         self, architectures: Sequence[Architecture], *, num_classes: int
     ) -> Int64[np.ndarray, " n"]:
         """Count trainable parameters: convolutions, batch norms and the classifier."""
-        widths = self.table(architectures)
-        before = widths[:, 0, 0]
-        total = 9 * 3 * before + 2 * before
-        for stage in range(self.num_stages):
-            for slot in range(self.depth):
-                width = widths[:, stage, slot]
-                total = total + 9 * (before * width + width * width) + 4 * width
-                before = np.where(width > 0, width, before)
-        return np.asarray(total + (before + 1) * num_classes)
 
     def within(
         self, architectures: Sequence[Architecture], budget: Budget, *, num_classes: int

@@ -38,14 +38,15 @@ class Batches(Protocol):
         ...
 
 
-def _steps(number: int, size: int) -> int:
+def count_steps(number: int, size: int) -> int:
+    """Count the full batches among so many images; at least one."""
     return max(1, number // size)
 
 
-def _orders(number: int, size: int, generator: torch.Generator) -> Iterator[Int64[Tensor, " b"]]:
+def shuffled(number: int, size: int, generator: torch.Generator) -> Iterator[Int64[Tensor, " b"]]:
     """Cut a fresh permutation into full batches; a last partial one waits for the next pass."""
     order = torch.randperm(number, generator=generator)
-    for step in range(_steps(number, size)):
+    for step in range(count_steps(number, size)):
         yield order[step * size : (step + 1) * size]
 
 
@@ -62,11 +63,11 @@ class Online:
 
     def steps(self, size: int) -> int:
         """Count the batches of one pass."""
-        return _steps(len(self._images), size)
+        return count_steps(len(self._images), size)
 
     def batches(self, size: int, *, generator: torch.Generator) -> Iterator[Batch]:
         """Yield batches of freshly augmented images."""
-        for rows in _orders(len(self._images), size, generator):
+        for rows in shuffled(len(self._images), size, generator):
             rows = rows.to(self._images.labels.device)
             drawn = augment(
                 self._images.images[rows],
@@ -80,38 +81,49 @@ class Online:
             yield x, self._images.labels[rows], logits
 
 
-class Cached:
+class Drawn:
     """Draws from augmented copies made once, with the teacher's logits beside them.
 
     One instance serves all students of a teacher: they differ in order and choice of views only.
     """
 
     def __init__(
-        self, images: Split, *, teacher: ResNet, padding: int, flip: bool, views: int, seed: int
+        self,
+        images: UInt8[Tensor, "v n 3 s s"],
+        labels: Int64[Tensor, " n"],
+        logits: Float[Tensor, "v n k"],
     ) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        self._images: UInt8[Tensor, "v n 3 s s"] = torch.stack(
-            [
-                augment(images.images, padding=padding, flip=flip, generator=generator)
-                for _ in range(views)
-            ]
-        )
-        self._labels = images.labels
-        logits = [predict_logits(teacher, view) for view in self._images]
-        self._logits: Float[Tensor, "v n k"] = torch.stack(logits)
+        self._images, self._labels, self._logits = images, labels, logits
 
     def steps(self, size: int) -> int:
         """Count the batches of one pass."""
-        return _steps(len(self._labels), size)
+        return count_steps(len(self._labels), size)
 
     def batches(self, size: int, *, generator: torch.Generator) -> Iterator[Batch]:
         """Yield batches with a random view of each image."""
         views, number = self._images.shape[:2]
         view = torch.randint(views, (number,), generator=generator)
-        for rows in _orders(number, size, generator):
+        for rows in shuffled(number, size, generator):
             rows, drawn = (i.to(self._labels.device) for i in (rows, view[rows]))
             x = normalise(self._images[drawn, rows])
             yield x, self._labels[rows], self._logits[drawn, rows]
+
+
+class Cached(Drawn):
+    """Copies whose logits are those of a teacher of the images' own size."""
+
+    def __init__(
+        self, images: Split, *, teacher: ResNet, padding: int, flip: bool, views: int, seed: int
+    ) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        copies = torch.stack(
+            [
+                augment(images.images, padding=padding, flip=flip, generator=generator)
+                for _ in range(views)
+            ]
+        )
+        logits = [predict_logits(teacher, view) for view in copies]
+        super().__init__(copies, images.labels, torch.stack(logits))
 
 
 def training_batches(

@@ -43,6 +43,16 @@ def _check_teacher(recipe: Recipe | None) -> None:
         )
 
 
+def elsewhere(task: TaskConfig, source: str = "", *, val: str = "", test: str = "") -> TaskConfig:
+    """Return a task with another source, validation part or test part, where one is named."""
+    return replace(
+        task,
+        source=source or task.source,
+        validation=val or task.validation,
+        test=test or task.test,
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitPlan:
     """A group of tasks that differ in nothing but the classes that they draw."""
@@ -63,9 +73,9 @@ class SplitPlan:
                 f"but got {self.tasks} tasks of {self.task.classes or 'all'} classes"
             )
 
-    def configs(self, source: str = "") -> list[TaskConfig]:
-        """Return the tasks, of another source if one is named."""
-        first = replace(self.task, source=source or self.task.source)
+    def configs(self, source: str = "", *, val: str = "", test: str = "") -> list[TaskConfig]:
+        """Return the tasks, of another source if one is named, and with other parts."""
+        first = elsewhere(self.task, source, val=val, test=test)
         return [replace(first, class_seed=first.class_seed + i) for i in range(self.tasks)]
 
 
@@ -79,12 +89,18 @@ class BuildConfig:
     store: str
     """Where results go: a folder, or a URL such as s3://bucket/prefix."""
     space: str
-    """Search space: micro, small or paper."""
+    """Search space: micro, small, paper, or a derived one such as resnet18@64."""
     splits: tuple[SplitPlan, ...]
     """Groups of tasks."""
     source: str = ""
-    """Images to take in place of those that the tasks name: digits, fashion, a torchvision
-    dataset's name, folder:PATH, npz:PATH or rendered:NAME; empty for their own."""
+    """Your images: folder:PATH, npz:PATH, rendered:NAME, digits, fashion or a torchvision
+    dataset's name; empty for those that the preset names."""
+    val: str = ""
+    """Images of the same classes to validate on, folder:PATH or npz:PATH; empty for those of the
+    source, or a share of its training images."""
+    test: str = ""
+    """Images of the same classes to report on, which nothing else ever sees, folder:PATH or
+    npz:PATH; empty for those of the source, or a share of it."""
     pool: int = 24
     """Students that every task labels, stratified by FLOPs; >= 0."""
     per_task: int = 8

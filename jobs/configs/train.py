@@ -18,7 +18,8 @@ class TrainConfig:
     store: str
     """Where records and teachers are and the predictor goes: a folder, or s3://bucket/prefix."""
     space: str
-    """Search space of the records: micro, small or paper."""
+    """Search space of the records: micro, small, paper, or a derived one such as
+    resnet18@64."""
     name: str = "predictor"
     """Name to publish it under; an existing one of that name is replaced."""
     recipe: str | None = None

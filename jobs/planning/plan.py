@@ -112,7 +112,11 @@ def plan_students(config: BuildConfig, teachers: Sequence[TeacherPlan]) -> list[
 
 
 def _tasks(config: BuildConfig) -> list[tuple[SplitPlan, TaskConfig]]:
-    return [(split, task) for split in config.splits for task in split.configs(config.source)]
+    return [
+        (split, task)
+        for split in config.splits
+        for task in split.configs(config.source, val=config.val, test=config.test)
+    ]
 
 
 def _number(own: int | None, general: int) -> int:

@@ -65,12 +65,16 @@ REFUSED = {
     "no setting": ["search", "small", "--store", "zoo", "--canidates", "3"],
     "of no type": ["build", "small", "--pool", "many"],
     "no space": ["train", "small", "--space", "tiny"],
+    "no network": ["build", "small", "--space", "resnet-w4.8-d1.1-s3@32"],
+    "no name of it": ["adopt", "small", "--space", "resnet18@064"],
     "no source": ["adopt", "small", "--task.source", "cifar1000"],
     "out of range": ["search", "small", "--max-flops-fraction", "3"],
     "contradictory": ["search", "small", "--max-flops", "5M", "--max-flops-fraction", "0.5"],
     "no shape": ["train", "small", "--shape.hidden", "0"],
     "no store to ask": ["status"],
     "no shell": ["completion", "cmd"],
+    "no file to convert": ["convert"],
+    "no safetensors": ["convert", "teacher.pth", "teacher.pt"],
 }
 
 
@@ -78,6 +82,13 @@ def test_what_is_refused_is_refused_before_a_slow_library_is_loaded():
     for line, (code, output, loaded) in ran(*REFUSED.values()):
         assert code == 2 and output.strip(), line
         assert not loaded, line
+
+
+def test_the_name_of_a_derived_space_is_read_without_a_slow_library():
+    line = ["train", "small", "--space", "resnet34@96", "--members", "0"]
+    [(_, (code, output, loaded))] = ran(line)
+    assert code == 2 and "members >= 1" in output
+    assert not loaded
 
 
 def test_a_search_needs_torch_alone_of_the_slow_libraries(tmp_path):

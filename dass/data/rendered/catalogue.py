@@ -30,55 +30,24 @@ class Facts:
     """What must be installed, as Debian calls it; empty if nothing must."""
 
 
+def _script(*, fonts: int, others: int, needs: str) -> Facts:
+    return Facts(
+        group="glyphs",
+        shows=f"20 characters, {fonts} fonts in training, {others} others in test",
+        classes=20,
+        train=75,
+        test=30,
+        needs=needs,
+    )
+
+
 CATALOGUE: dict[str, Facts] = {
-    "devanagari": Facts(
-        group="glyphs",
-        shows="20 characters, 8 fonts in training, 4 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-core fonts-noto-extra",
-    ),
-    "ethiopic": Facts(
-        group="glyphs",
-        shows="20 characters, 8 fonts in training, 4 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-core fonts-noto-extra",
-    ),
-    "thai": Facts(
-        group="glyphs",
-        shows="20 characters, 8 fonts in training, 4 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-core fonts-noto-extra",
-    ),
-    "arabic": Facts(
-        group="glyphs",
-        shows="20 characters, 8 fonts in training, 2 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-core fonts-noto-extra",
-    ),
-    "hangul": Facts(
-        group="glyphs",
-        shows="20 characters, 3 fonts in training, 1 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-cjk",
-    ),
-    "hanzi": Facts(
-        group="glyphs",
-        shows="20 characters, 3 fonts in training, 1 others in test",
-        classes=20,
-        train=75,
-        test=30,
-        needs="fonts-noto-cjk",
-    ),
+    "devanagari": _script(fonts=8, others=4, needs="fonts-noto-core fonts-noto-extra"),
+    "ethiopic": _script(fonts=8, others=4, needs="fonts-noto-core fonts-noto-extra"),
+    "thai": _script(fonts=8, others=4, needs="fonts-noto-core fonts-noto-extra"),
+    "arabic": _script(fonts=8, others=2, needs="fonts-noto-core fonts-noto-extra"),
+    "hangul": _script(fonts=3, others=1, needs="fonts-noto-cjk"),
+    "hanzi": _script(fonts=3, others=1, needs="fonts-noto-cjk"),
     "words": Facts(
         group="glyphs",
         shows="English words a letter or two apart, in either case; other fonts in test",

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from dass.errors import InvalidArchitecture
 from dass.networks.resnet import BasicBlock, ResNet, fit_channels, initialise
 from dass.space.architecture import Architecture
-from dass.space.space import Space
+from dass.space.published import PublishedSpace
 from dass.space.spaces import by_name
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -137,7 +137,7 @@ def test_the_forward_pass_is_the_one_written_out(micro_space, text):
 
 @torch.no_grad()
 def test_strides_are_those_of_the_space():
-    space = Space(
+    space = PublishedSpace(
         name="odd",
         stage_widths=(4, 8),
         depth=2,

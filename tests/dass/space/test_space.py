@@ -14,8 +14,8 @@ from dass.errors import InfeasibleBudget, InvalidArchitecture, InvalidConfig, Un
 from dass.networks.resnet import ResNet
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
+from dass.space.published import PublishedSpace
 from dass.space.sampling import stratified
-from dass.space.space import Space
 from dass.space.spaces import SPACES, by_name
 
 EVERY = [by_name(name) for name in SPACES]
@@ -46,7 +46,7 @@ def odd_space(**changed):
         "image_size": 21,
         "noise_size": 27,
     }
-    return Space(**{**settings, **changed})
+    return PublishedSpace(**{**settings, **changed})
 
 
 # text

@@ -6,7 +6,7 @@ nothing of files, nor of what the tensors are for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -16,7 +16,10 @@ from dass.errors import CorruptArtifact
 NESTS = frozenset({"state_dict", "model_state_dict"})
 """Where a training's checkpoint keeps the network; what is beside it is not the network."""
 
-WRAPPERS = frozenset({"module", "_orig_mod", "model"}) | NESTS
+AVERAGES = ("model_ema", "state_dict_ema", "ema_state_dict", "ema", "params_ema")
+"""Where it keeps a moving average of the network, which is read where nothing else is there."""
+
+WRAPPERS = frozenset({"module", "_orig_mod", "model", *NESTS, *AVERAGES})
 """What DataParallel, `torch.compile`, Lightning and checkpoints put before a name."""
 
 HEAD = "fc."
@@ -37,12 +40,26 @@ def unwrapped(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
 
     A name that frees to nothing expected stays as it is, for the error that follows.
     """
-    nested = {n: t for n, t in weights.items() if NESTS & set(n.split("."))}
+    foreign = {name: tensor for name, tensor in weights.items() if name not in expected}
+    averages = _inside(foreign, AVERAGES)
+    plain = {name: tensor for name, tensor in weights.items() if name not in averages}
+    if averages and not any(name in expected or _bare(name) in expected for name in plain):
+        plain = averages
+    nested = _inside(plain, NESTS)
     found: dict[str, Tensor] = {}
-    for name in sorted(nested or weights, key=lambda name: (len(name), name)):
-        bare = _bare(name)
-        found[bare if bare in expected and bare not in found else name] = weights[name]
+    for name in sorted(nested or plain, key=lambda name: (len(name), name)):
+        freed = _bare(name)
+        found[freed if freed in expected and freed not in found else name] = weights[name]
     return {n: t for n, t in found.items() if n in expected or not _is_second(n, found, expected)}
+
+
+def _inside(weights: Mapping[str, Tensor], homes: Collection[str]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in weights.items() if {*homes} & set(name.split("."))}
+
+
+def bare(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights freed of wrappers, whatever network they are of."""
+    return {_bare(name): weights[name] for name in _inside(weights, NESTS) or weights}
 
 
 def _bare(name: str) -> str:

@@ -1,0 +1,1 @@
+"""A user's own classifiers, of any architecture: pictures in, logits out."""
