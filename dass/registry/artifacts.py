@@ -8,6 +8,7 @@ pickle is ever loaded. Knows nothing of what is kept so, nor of where.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ FORMAT = 1
 
 MANIFEST = "config.json"
 WEIGHTS = "weights.safetensors"
+
+_WEIGHTS_FILE = re.compile(r"weights(-[0-9a-f]{1,64})?\.safetensors")
 
 Files = Mapping[str, bytes]
 """An artifact: bytes by file name, in the order of writing."""
@@ -62,7 +65,7 @@ def facts(manifest: bytes, *, kind: str, where: str = "artifact") -> dict[str, A
     """
     try:
         config = json.loads(manifest)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptArtifact(f"{MANIFEST} of {where} must be JSON, but got: {error}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else type(config).__name__
@@ -73,6 +76,22 @@ def facts(manifest: bytes, *, kind: str, where: str = "artifact") -> dict[str, A
     if config.get("kind") != kind:
         raise CorruptArtifact(f"{where} must be a {kind}, but is a {config.get('kind')!r}")
     return config
+
+
+def weights_file(config: Mapping[str, Any]) -> str:
+    """Return the name of the file that an artifact's weights are in, as its manifest says.
+
+    One that was created among rivals has a name of its own, so that none writes over another's.
+
+    Raises:
+        CorruptArtifact: it is no file's name.
+    """
+    name = config.get("weights_file", WEIGHTS)
+    if not (isinstance(name, str) and _WEIGHTS_FILE.fullmatch(name)):
+        raise CorruptArtifact(
+            f"`weights_file` of a manifest must be a file's name, but is {name!r}"
+        )
+    return name
 
 
 def tensors(data: bytes, *, where: str = "the file") -> dict[str, Tensor]:
@@ -123,11 +142,19 @@ def fill(
         cause: what they are instead if they do not fit, where the caller knows better.
 
     Raises:
-        CorruptArtifact: names the cause, then what is missing, unknown or of another shape.
+        CorruptArtifact: names the cause, then what is missing, unknown or of another shape; or a
+            value is not finite in the module's type.
     """
     expected = module.state_dict()
     check_fit(weights, expected, what=type(module).__name__, where=where, cause=cause)
     module.load_state_dict(expected | dict(weights))
+    # A value may be finite as it came and too large for what it became.
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CorruptArtifact(
+                f"weights of {where} must be finite in {tensor.dtype}, but {name!r} has values "
+                "that are too large for it"
+            )
 
 
 # --- folders -------------------------------------------------------------------------------
