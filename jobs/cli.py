@@ -93,6 +93,11 @@ VERBS = {
         does="the predictor against every baseline on test tasks",
         presets={"evidence": "benchmark.evaluate"},
     ),
+    "cross_validate": Verb(
+        does="everything fitted anew without each fold of origins, for `evaluate` to show",
+        presets={"evidence": "benchmark.cross_validate"},
+        options="--train.store s3://...",
+    ),
     "closed_loop": Verb(
         does="searched students against plain choices, distilled",
         presets={"evidence": "benchmark.closed_loop"},

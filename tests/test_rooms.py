@@ -25,7 +25,18 @@ MAY_IMPORT = {
 GENERATED = ("_pb2", "_pb2_grpc")
 
 VERBS = (
-    *("build", "adopt", "train", "tune", "search", "verify", "distill", "compress", "evaluate"),
+    *(
+        "build",
+        "adopt",
+        "train",
+        "tune",
+        "search",
+        "verify",
+        "distill",
+        "compress",
+        "evaluate",
+        "cross_validate",
+    ),
     *("closed_loop", "publish", "compact", "status", "prepare", "quickstart"),
 )
 ORDER = [

@@ -29,6 +29,9 @@ STORED = {
 GROUPS = STORED | {name: facts.group for name, facts in CATALOGUE.items()}
 """Group of each set by its short name."""
 
+SEALED = ("icons", "fractals", "solids", "sound by formula")
+"""Groups that no choice may see: labelled with two seeds, read once (docs/protocol.md)."""
+
 
 def origin(source: str) -> str:
     """Return the group of a source, `npz:data/gtsrb.npz` or `rendered:thai` say.

@@ -7,7 +7,7 @@ say where this one departs from the rest. The shared function stands on inducing
 Snelson and Ghahramani, NIPS 2006), teachers' own are integrated out teacher by teacher: thousands
 of labels cost some milliseconds a step. Knows nothing of networks, accuracies or stores.
 
-Dimension letters: n students, d inputs, m inducing points.
+Dimension letters: n students, d inputs, m inducing points, f = m + d weights.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ JITTER = 1e-6
 USUAL_LENGTH, LENGTH_SPREAD = math.log(4.0), 2.0
 """Prior of a log length scale, normal: inputs are standardised, and most matter little."""
 
+USUAL_SLOPE, SLOPE_SPREAD = math.log(0.01), 2.0
+"""The same of the log variance of a plane's slope."""
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
@@ -47,6 +50,8 @@ class Hyperparameters:
 
     shared_lengths: Float[Tensor, " d"]
     own_lengths: Float[Tensor, " d"]
+    shared_slopes: Float[Tensor, " d"]
+    own_slopes: Float[Tensor, " d"]
     shared_variance: Float[Tensor, ""]
     own_variance: Float[Tensor, ""]
     noise_variance: Float[Tensor, ""]
@@ -55,20 +60,26 @@ class Hyperparameters:
     def usual(cls, inputs: int) -> Hyperparameters:
         """Return where fitting starts."""
         lengths = torch.full((inputs,), USUAL_LENGTH, dtype=torch.float64)
+        slopes = torch.full((inputs,), USUAL_SLOPE, dtype=torch.float64)
         variances = (torch.tensor(math.log(v), dtype=torch.float64) for v in (0.5, 0.3, 0.05))
-        return cls(lengths, lengths.clone(), *variances)
+        return cls(lengths, lengths.clone(), slopes, slopes.clone(), *variances)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return them by name, as they are saved."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def shared(self, a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
-        """Return the covariances of the function that all teachers share."""
+        """Return the covariances of the smooth rest of the function that all teachers share."""
         return _rbf(a, b, self.shared_lengths, variance=self.shared_variance)
 
     def own(self, a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
         """Return the covariances of a teacher's own function."""
-        return _rbf(a, b, self.own_lengths, variance=self.own_variance)
+        smooth = _rbf(a, b, self.own_lengths, variance=self.own_variance)
+        return smooth + (a * self.own_slopes.exp()) @ b.T
+
+    def own_variances(self, inputs: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """Return the diagonal of the same."""
+        return self.own_variance.exp() + inputs.square() @ self.own_slopes.exp()
 
 
 def _rbf(
@@ -92,9 +103,10 @@ class Process:
     hyperparameters: Hyperparameters
     inducing: Float[Tensor, "m d"]
     """Inputs at which the shared function is kept."""
-    mean: Float[Tensor, " m"]
-    """Of the shared function there, whitened by the prior's Cholesky factor."""
-    factor: Float[Tensor, "m m"]
+    mean: Float[Tensor, " f"]
+    """Of the shared function: at those inputs, whitened by the prior's Cholesky factor, then its
+    slopes in units of their prior."""
+    factor: Float[Tensor, "f f"]
     """Cholesky factor of the precision of the same."""
 
     def means(self, inputs: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
@@ -110,9 +122,9 @@ class Process:
         """Return the diagonal of the same, with what inducing points miss of it."""
         kernel = self.hyperparameters
         missed = _whitened(kernel, self.inducing, inputs)[1]
-        return self._explained(inputs).square().sum(0) + missed + kernel.own_variance.exp()
+        return self._explained(inputs).square().sum(0) + missed + kernel.own_variances(inputs)
 
-    def _explained(self, inputs: Float[Tensor, "n d"]) -> Float[Tensor, "m n"]:
+    def _explained(self, inputs: Float[Tensor, "n d"]) -> Float[Tensor, "f n"]:
         whitened, _ = _whitened(self.hyperparameters, self.inducing, inputs)
         solved: Tensor = torch.linalg.solve_triangular(self.factor, whitened.T, upper=False)
         return solved
@@ -125,7 +137,7 @@ class Process:
 
 def _whitened(
     kernel: Hyperparameters, inducing: Float[Tensor, "m d"], inputs: Float[Tensor, "n d"]
-) -> tuple[Float[Tensor, "n m"], Float[Tensor, " n"]]:
+) -> tuple[Float[Tensor, "n f"], Float[Tensor, " n"]]:
     """Return features whose products are the shared covariances, and the variance missed."""
     prior = kernel.shared(inducing, inducing)
     prior = prior + JITTER * torch.eye(len(inducing), dtype=prior.dtype)
@@ -133,7 +145,8 @@ def _whitened(
     cross = kernel.shared(inducing, inputs)
     features = torch.linalg.solve_triangular(lower, cross, upper=False).T
     missed = kernel.shared_variance.exp() - features.square().sum(1)
-    return features, missed.clamp(min=0.0)
+    plane = inputs * (0.5 * kernel.shared_slopes).exp()
+    return torch.cat([features, plane], 1), missed.clamp(min=0.0)
 
 
 def fit_process(
@@ -190,6 +203,8 @@ def _most_likely(
         surprise = _conditioned(start, points, teachers)[2]
         for lengths in (start.shared_lengths, start.own_lengths):
             surprise = surprise + ((lengths - USUAL_LENGTH) / LENGTH_SPREAD).square().sum() / 2
+        for slopes in (start.shared_slopes, start.own_slopes):
+            surprise = surprise + ((slopes - USUAL_SLOPE) / SLOPE_SPREAD).square().sum() / 2
         surprise.backward()  # type: ignore[no-untyped-call]
         return surprise
 
@@ -199,14 +214,15 @@ def _most_likely(
 
 def _conditioned(
     kernel: Hyperparameters, points: Float[Tensor, "m d"], teachers: Sequence[Labelled]
-) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"], Float[Tensor, ""]]:
-    """Return whitened mean and precision factor at the points, and the labels' surprise.
+) -> tuple[Float[Tensor, " f"], Float[Tensor, "f f"], Float[Tensor, ""]]:
+    """Return whitened mean and precision factor of the shared function, and the labels' surprise.
 
     Surprise is the negative log marginal likelihood, up to a constant. Given the shared function
-    teachers are independent, so that each adds its own term to a precision of m × m.
+    teachers are independent, so that each adds its own term to one precision.
     """
-    precision = torch.eye(len(points), dtype=points.dtype)
-    pull = torch.zeros(len(points), dtype=points.dtype)
+    size = sum(points.shape)  # a weight for each point and each slope
+    precision = torch.eye(size, dtype=points.dtype)
+    pull = torch.zeros(size, dtype=points.dtype)
     surprise = torch.zeros((), dtype=points.dtype)
     for one in teachers:
         features, missed = _whitened(kernel, points, one.inputs)

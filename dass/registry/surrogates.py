@@ -22,6 +22,7 @@ from dass.predictor.surrogate import Fidelity, Surrogate
 PREFIX = "surrogate."
 _PROCESS = ("inducing", "mean", "factor")
 _INPUTS = ("centre", "scale")
+_PER_INPUT = ("shared_lengths", "own_lengths", "shared_slopes", "own_slopes")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,9 +92,9 @@ def _check(facts: _Manifest, tensors: Mapping[str, Tensor], *, where: str) -> No
         raise CorruptArtifact(f"the surrogate of {where} must have a matrix of inducing points")
     m, d = tensors["inducing"].shape
     shapes = {
-        **{name: (d,) for name in ("shared_lengths", "own_lengths", *_INPUTS)},
+        **{name: (d,) for name in (*_PER_INPUT, *_INPUTS)},
         **{name: () for name in ("shared_variance", "own_variance", "noise_variance")},
-        **{"inducing": (m, d), "mean": (m,), "factor": (m, m)},
+        **{"inducing": (m, d), "mean": (m + d,), "factor": (m + d, m + d)},
     }
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != shapes:

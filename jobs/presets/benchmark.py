@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dass.data.origins import SEALED
 from dass.evaluation.comparison_config import EvaluateConfig
 from dass.predictor.meta_config import MetaConfig
 from dass.predictor.network_config import PredictorShape
 from dass.training.recipe import Recipe
 from jobs.configs.build import BuildConfig, SplitPlan
 from jobs.configs.closed_loop import ClosedLoopConfig
+from jobs.configs.cross_validate import CrossValidateConfig
 from jobs.configs.publish import PublishConfig
 from jobs.configs.train import TrainConfig
 from jobs.configs.tune import TuneConfig
@@ -119,6 +121,16 @@ def no_adaptation() -> TrainConfig:
 def no_description() -> TrainConfig:
     """An ablation of `evidence`: the student's size and shape are not given."""
     return replace(train(), name="no-description", shape=replace(train().shape, describe=False))
+
+
+def cross_validate() -> CrossValidateConfig:
+    """The second comparison of docs/protocol.md: every group of origins left out in turn."""
+    return CrossValidateConfig(train=surrogate(), sealed=SEALED)
+
+
+def surrogate() -> TrainConfig:
+    """A predictor whose members each miss a fold of origins, under a surrogate."""
+    return replace(train(), name="surrogate", folds=6, roles=("train", "validation", "unseen"))
 
 
 def tune() -> TuneConfig:

@@ -12,7 +12,7 @@ from dass.data.rendered.canvas import (
     backdrop,
     finish,
     mask_of,
-    two_colours,
+    paper_and_ink,
 )
 from dass.data.rendered.domain import Domain
 
@@ -37,10 +37,10 @@ def _posed(line: Line, rng: np.random.Generator, *, turn: float) -> Line:
 
 
 def _on_paper(ink: Field, rng: np.random.Generator) -> Picture:
-    second, first = sorted(two_colours(rng, apart=0.3), key=np.mean)  # dark on light
-    ground = backdrop(rng, first, strength=0.25)
+    first, second = paper_and_ink(rng)
+    ground = backdrop(rng, first, strength=0.1)
     weight = ink[..., None] * rng.uniform(0.7, 1)
-    return finish((1 - weight) * ground + weight * second, rng, noise=0.05)
+    return finish((1 - weight) * ground + weight * second, rng, noise=0.03)
 
 
 _CURVES = tuple(
@@ -70,7 +70,7 @@ def _curve(label: int, rng: np.random.Generator, test: bool) -> Picture:
         radius = 0.65 + rng.uniform(0.2, 0.35) * np.cos(q * t)
         line = np.stack([radius * np.cos(p * t), radius * np.sin(p * t)], 1)
     line = _posed(line, rng, turn=np.pi) + rng.normal(0, 0.01, line.shape)
-    return _on_paper(_ink([line], rng, width=rng.uniform(1, 2)), rng)
+    return _on_paper(_ink([line], rng, width=rng.uniform(2, 3.5)), rng)
 
 
 LETTERS = 24
@@ -96,7 +96,7 @@ def _written(label: int, rng: np.random.Generator, test: bool) -> Picture:
     cos, sin = np.cos(turn), np.sin(turn)
     matrix = np.array([[cos, -sin], [sin, cos]]) * rng.uniform(0.65, 0.9) / spread
     ink = _ink(
-        [(line - middle) @ matrix + shift for line in lines], rng, width=rng.uniform(1.2, 3.2)
+        [(line - middle) @ matrix + shift for line in lines], rng, width=rng.uniform(2.5, 4.5)
     )
     return _on_paper(ink, rng)
 

@@ -16,7 +16,7 @@ from dass.data.rendered.canvas import (
     backdrop,
     finish,
     mask_of,
-    two_colours,
+    paper_and_ink,
     warp,
 )
 from dass.data.rendered.domain import Domain
@@ -26,7 +26,7 @@ _WEIGHTS = ("Light", "Regular", "Medium", "SemiBold", "Bold", "Black")
 CHARACTERS = 20
 """Classes of a script: its first ones."""
 
-_CHARACTER = 44
+_CHARACTER = 50
 """Pixels of a character's body."""
 
 
@@ -49,12 +49,12 @@ def inked(
     if rng.random() < clutter:
         ends = rng.uniform(0, SIZE, 4)
         ImageDraw.Draw(picture).line([*map(float, ends)], fill=160, width=int(rng.integers(1, 4)))
-    ink = mask_of(affine(picture, rng, turn=turn, shear=0.2, shift=0.07))
-    ink = warp(ink, rng, strength=rng.uniform(0, 2.5))
-    second, first = sorted(two_colours(rng, apart=0.35), key=np.mean)  # dark on light
+    ink = mask_of(affine(picture, rng, turn=turn, shear=0.15, shift=0.05))
+    ink = warp(ink, rng, strength=rng.uniform(0, 1.5))
+    first, second = paper_and_ink(rng)
     weight = ink[..., None] * rng.uniform(0.75, 1)
-    ground = backdrop(rng, first, strength=0.25)
-    return finish((1 - weight) * ground + weight * second, rng, noise=0.05)
+    ground = backdrop(rng, first, strength=0.1)
+    return finish((1 - weight) * ground + weight * second, rng, noise=0.03)
 
 
 def _character(

@@ -1,0 +1,23 @@
+"""What `jobs.cross_validate` is told: which predictor is fitted anew, and what stays sealed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.configs.train import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CrossValidateConfig:
+    """Which predictor is fitted anew without each fold of origins, and what stays sealed."""
+
+    train: TrainConfig
+    """Store, space, recipe, and how the predictor is made; `folds >= 2` must hold."""
+    sealed: tuple[str, ...] = ()
+    """Groups of tasks that nothing is learned from."""
+    open_sealed: bool = False
+    """Whether the students of sealed groups are scored too: once, at the end."""
+    into: str | None = None
+    """Where scores go: a folder, or s3://bucket/prefix; `None` for the store itself."""
+    name: str = "left-out"
+    """Name of the table of scores."""

@@ -1,0 +1,121 @@
+"""Fit everything anew without each fold of origins, and keep what is said of that fold.
+
+    python -m jobs.cross_validate evidence
+
+`jobs.evaluate` shows the scores that this keeps. The same line goes on after any stop: predictors
+that were trained are read from the store.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from dass.data.task_config import Role
+from dass.errors import InvalidConfig
+from dass.evaluation.comparison_config import PROBE
+from dass.evaluation.left_out import KEPT, Judged, scores_of, with_early
+from dass.evaluation.scoring import kept
+from dass.predictor.crossfit import Lesson, folds_of
+from dass.predictor.records import StudentRecord
+from dass.registry.registry import Registry
+from dass.store.store import Store
+from jobs import console
+from jobs.configs.cross_validate import CrossValidateConfig
+from jobs.planning.labels import Measured, gather, lessons_of
+from jobs.train import members_for
+
+ROLES: tuple[Role, ...] = ("train", "validation", "unseen")
+
+
+def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
+    """Score every labelled student of a teacher at hand by what other origins teach.
+
+    Raises:
+        InvalidConfig: `train.folds` is below 2.
+    """
+    train = config.train
+    if train.folds < 2:
+        raise InvalidConfig(f"`train.folds >= 2` must hold to leave folds out, got {train.folds}")
+    registry = Registry(Store(train.store))
+    recipe, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
+    lessons = lessons_of(registry, data, ROLES)
+    measured = {one.name: one for role in ROLES for one in data[role]}
+    open_ones = [one for one in lessons if one.students.group not in config.sealed]
+    folds = folds_of([one.students.group for one in open_ones], train.folds)
+    judged = judged_of(registry, lessons if config.open_sealed else open_ones, measured)
+    records = [r for one in open_ones for r in measured[one.students.teacher].records]
+    parts = []
+    with console.bar(total=len(folds), title="leaving out", unit="folds") as bar:
+        for part in scores_of(
+            judged,
+            open_ones,
+            records=records,
+            folds=folds,
+            member_without=members_for(train, recipe, open_ones),
+        ):
+            parts.append(part)
+            bar.update()
+    return with_early(pd.concat(parts, ignore_index=True), judged)
+
+
+def judged_of(
+    registry: Registry, lessons: Sequence[Lesson], measured: Mapping[str, Measured]
+) -> list[Judged]:
+    """Return the best teacher of each task whose network is at hand."""
+    best: dict[str, Judged] = {}
+    early = _first_epochs(registry)
+    for lesson in lessons:
+        one = measured[lesson.students.teacher]
+        task = one.records[0].task
+        if one.teacher is None:
+            continue
+        if task not in best or one.teacher.accuracy > best[task].teacher.accuracy:
+            first = _first_epoch(one.records, early.get(one.name, {}))
+            best[task] = Judged(one.teacher, lesson, one.records, first)
+    return list(best.values())
+
+
+def _first_epochs(registry: Registry) -> dict[str, dict[str, float]]:
+    """Return accuracies of trainings of one epoch that the first comparison kept."""
+    table = kept(registry.store)
+    found: dict[str, dict[str, float]] = {}
+    for row in table[table["scorer"] == PROBE].to_dict("records"):
+        found.setdefault(row["teacher"], {})[row["architecture"]] = float(row["score"])
+    return found
+
+
+def _first_epoch(
+    records: Sequence[StudentRecord], apart: Mapping[str, float]
+) -> Float[np.ndarray, " n"] | None:
+    """Return validation accuracies after an epoch: of learning curves, else of short trainings."""
+    if all(record.curve for record in records):
+        return np.array([record.curve[0] for record in records])
+    if all(record.architecture in apart for record in records):
+        return np.array([apart[record.architecture] for record in records])
+    return None
+
+
+def main(config: CrossValidateConfig) -> None:
+    """Cross-validate, keep the scores, and say where."""
+    scores = cross_validate(config)
+    into = Store(config.into or config.train.store)
+    buffer = io.BytesIO()
+    scores.to_parquet(buffer, index=False)
+    key = KEPT.format(name=config.name)
+    into.write(key, buffer.getvalue())
+    console.keep(into, f"evidence/{config.name}.job.json", config)
+    teachers, scorers = (scores[column].nunique() for column in ("teacher", "scorer"))
+    print(f"\n{len(scores)} scores of {teachers} teachers' students by {scorers} scorers")
+    next_line = console.line("evaluate", "evidence", store=into.root)
+    console.finish(into.url(key), next_line=next_line)
+
+
+if __name__ == "__main__":
+    from jobs.cli import run_module
+
+    run_module(__file__)
