@@ -171,6 +171,29 @@ class StoreContract:
         writing.result()
         assert store.read("x") == contents[-1]
 
+    def test_of_several_who_create_a_key_at_once_exactly_one_does(self, store: Store) -> None:
+        contents = [bytes([i]) * 100_000 for i in range(8)]
+        for number in range(3):
+            with ThreadPoolExecutor(8) as pool:
+                made = list(pool.map(store.create, [f"x/{number}"] * 8, contents))
+            assert (
+                made.count(True) == 1 and store.read(f"x/{number}") == contents[made.index(True)]
+            )
+            assert not store.create(f"x/{number}", b"later")
+            assert store.read(f"x/{number}") == contents[made.index(True)]
+            store.delete(f"x/{number}")
+            assert store.create(f"x/{number}", b"afresh"), "what is deleted may be created again"
+        assert store.list() == ["x/0", "x/1", "x/2"]
+
+    def test_the_size_of_what_is_there_is_known_without_reading_it(self, store: Store) -> None:
+        store.write("a/b", b"12345")
+        assert store.size("a/b") == 5
+        for key in ("a", "b", "a/b/c"):
+            with pytest.raises(MissingKey):
+                store.size(key)
+            with pytest.raises(MissingKey):
+                store.read(key)
+
     def test_listing_is_sorted_recursive_and_never_stale(self, store: Store) -> None:
         assert store.list() == [] and store.list("records") == []
         for key in ("records/b", "records/a/c", "recordsx/d"):
@@ -212,6 +235,8 @@ class StoreContract:
             reader.write("k", b"other")
         with pytest.raises(ReadOnlyStore):
             reader.write_all("x", {"config.json": b"{}"}, "config.json")
+        with pytest.raises(ReadOnlyStore):
+            reader.create("other", b"v")
         with pytest.raises(ReadOnlyStore):
             reader.delete("k")
         assert reader.exists("k") and reader.read("k") == b"v" and reader.list() == ["k"]

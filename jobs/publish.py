@@ -10,6 +10,7 @@ the layout of a store, so that every job runs on it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from safetensors.torch import save as save_tensors
 from dass.errors import InvalidData
 from dass.evaluation import scoring
 from dass.predictor.records import StudentRecord, to_parquet
-from dass.registry.artifacts import MANIFEST, WEIGHTS
+from dass.registry.artifacts import MANIFEST, WEIGHTS, weights_file
 from dass.registry.embeddings import embeddings_of, pack_embeddings
 from dass.registry.registry import Registry
 from dass.store.store import Store
@@ -78,11 +79,13 @@ def _embedded(
 
 
 def _halved(store: Store, prefix: str) -> dict[str, bytes]:
-    weights = load_tensors(store.read(f"{prefix}/{WEIGHTS}"))
+    manifest = store.read(f"{prefix}/{MANIFEST}")
+    file = weights_file(json.loads(manifest))
+    weights = load_tensors(store.read(f"{prefix}/{file}"))
     halves = {n: t.half() if t.is_floating_point() else t for n, t in weights.items()}
     return {
-        f"{prefix}/{MANIFEST}": store.read(f"{prefix}/{MANIFEST}"),
-        f"{prefix}/{WEIGHTS}": save_tensors(halves),
+        f"{prefix}/{MANIFEST}": manifest,
+        f"{prefix}/{file}": save_tensors(halves),
     }
 
 

@@ -13,15 +13,20 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from dass.searching.evolution import Generation
 from serve import replies, requests
-from serve.limits import RETRY_AFTER_S, Overloaded, TookTooLong, Unauthenticated
+from serve.limits import RETRY_AFTER_S, InvalidRequest, Overloaded, TookTooLong, Unauthenticated
 from serve.ranker import Ranker
 from serve.settings import digest
+from serve.wire import Model
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Model)
+
+REMEMBERED = 128
+"""Answers that are kept by their idempotency keys."""
 
 
 class Admission:
@@ -37,11 +42,13 @@ class Admission:
         self.ranker = ranker
         self.token_digest = token_digest
         self._turns = asyncio.Semaphore(ranker.limits.running)
+        self._uploads = asyncio.Semaphore(ranker.limits.uploads)
+        self._answers: dict[str, tuple[str, Model]] = {}
         self._present = 0
         # A stopped search still ends its generation: its thread must not take another's place.
         self._threads = ThreadPoolExecutor(2 * ranker.limits.running + 4)
 
-    def check_token(self, authorization: str | None) -> None:
+    def check_token(self, authorization: str | bytes | None) -> None:
         """Raise unless the header is `Bearer TOKEN`, compared in constant time.
 
         Raises:
@@ -49,8 +56,11 @@ class Admission:
         """
         if self.token_digest is None:
             return
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(digest(token), self.token_digest):
+        sent = authorization or b""
+        scheme, _, token = (sent.encode() if isinstance(sent, str) else sent).partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(
+            digest(token), self.token_digest
+        ):
             raise Unauthenticated(
                 "a call must carry `authorization: Bearer TOKEN` with the service's DASS_TOKEN, "
                 + ("but the token is another one" if authorization else "but carries none")
@@ -59,6 +69,35 @@ class Admission:
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run a call of the ranker in a thread, without waiting for a turn."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def once(self, key: str | None, request: Model, work: Callable[[], Awaitable[R]]) -> R:
+        """Answer a request; the same key again gets the same answer, as far as it is remembered.
+
+        Raises:
+            InvalidRequest: the key stands for another request.
+        """
+        if key is None:
+            return await work()
+        asked = f"{type(request).__name__} {request.model_dump_json()}"
+        if key in self._answers:
+            former, answer = self._answers[key]
+            if former != asked:
+                error = InvalidRequest(
+                    "an idempotency key must be of one request, but is another's"
+                )
+                error.field = "idempotency-key"
+                raise error
+            return cast(R, answer)
+        found = await work()
+        self._answers[key] = asked, found
+        while len(self._answers) > REMEMBERED:
+            del self._answers[next(iter(self._answers))]
+        return found
+
+    async def upload(self, work: Callable[[], T]) -> T:
+        """Run what needs a whole upload in memory: few at once, so that memory is bounded."""
+        async with self._uploads:
+            return await self.in_thread(work)
 
     async def score(self, request: requests.ScoreRequest) -> replies.ScoreReply:
         """Predict students in the order of the request."""

@@ -30,9 +30,10 @@ from dass.store.store import Store
 from serve import rpc, web
 from serve.admission import Admission
 from serve.limits import Limits, Unavailable
+from serve.ports import taken
 from serve.ranker import Ranker, one_thread
 from serve.scoring import Chunk, Local, Scores, join, split
-from serve.settings import Settings, digest
+from serve.settings import Settings, digest_of_own
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,9 @@ SERVICERS = [
     "serve.dass_pb2_grpc.add_RankerServicer_to_server",
     "grpc_health.v1.health_pb2_grpc.add_HealthServicer_to_server",
 ]
+LEAVE_S = 4.0
+"""Seconds that Ray has to end in when the service is stopped while it starts."""
+
 LOST = (RayActorError, DeploymentUnavailableError)
 """What a chunk whose replica died comes back with."""
 
@@ -62,7 +66,8 @@ class Scorer:
         with self._turn:
             self._scored += 1
             scores = self._scoring(chunk)
-        self._count(len(chunk.architectures))
+        if chunk.architectures:  # Ray's counters take no zero
+            self._count(len(chunk.architectures))
         return scores
 
     def vitals(self) -> tuple[int, int]:
@@ -107,9 +112,11 @@ class FanOut:
 
 
 @serve.deployment(
-    max_ongoing_requests=200,
+    # Bodies that are still under way are counted by the door; here they must not fill the room.
+    max_ongoing_requests=1000,
     max_queued_requests=200,
     ray_actor_options={"num_cpus": 0},
+    health_check_period_s=2,
     graceful_shutdown_timeout_s=5,
 )
 @serve.ingress()
@@ -127,17 +134,16 @@ class Ingress(rpc.Calls):
             registry, predictor=settings.predictor, limits=limits, scoring=scoring
         )
         self.admission = Admission(ranker, token_digest=token)
-        self.insecure = settings.insecure
+        self.insecure, self._hosts = settings.insecure, settings.hosts
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """Return the HTTP application, once the constructor is through."""
-        return web.application(self.admission)
+        return web.application(self.admission, hosts=self._hosts)
 
 
 def build(args: Settings) -> serve.Application:
     """Make the application; `serve deploy` and `serve run` call this with config.yaml's `args`."""
-    token = os.environ.get("DASS_TOKEN")
-    token_digest = args.token_digest or (digest(token) if token else None)
+    token_digest = args.token_digest or digest_of_own(os.environ.get("DASS_TOKEN"))
     # Of a decorated class mypy sees the class, not the deployment.
     scorer, ingress = cast(serve.Deployment, Scorer), cast(serve.Deployment, Ingress)
     scorer = scorer.options(
@@ -151,6 +157,7 @@ def build(args: Settings) -> serve.Application:
             "look_back_period_s": 11,
         },
     )
+    ingress = ingress.options(num_replicas=args.ingresses)
     return ingress.bind(scorer.bind(args), args, token_digest)
 
 
@@ -162,6 +169,28 @@ def start(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
         grpc_options=gRPCOptions(port=grpc_port, grpc_servicer_functions=SERVICERS),
     )
     serve.run(build(settings), name="dass", route_prefix="/")
+
+
+class Interrupt:
+    """What Ctrl-C and SIGTERM do: end a service that runs; one that starts, within seconds."""
+
+    def __init__(self) -> None:
+        self.starting, self.stopped = True, threading.Event()
+
+    def listen(self) -> None:
+        """Take both signals."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self)
+
+    def __call__(self, *_: object) -> None:
+        """Answer a signal."""
+        self.stopped.set()
+        if self.starting:
+            # Ray may be at anything; what it started ends with this process.
+            leave = threading.Timer(LEAVE_S, os._exit, (130,))
+            leave.daemon = True
+            leave.start()
+            raise KeyboardInterrupt
 
 
 def main(
@@ -181,19 +210,25 @@ def main(
     """
     settings.store = str(Store(settings.store).root)
     Registry(Store(settings.store)).predictor(settings.predictor)  # fail here, not in a replica
+    digest_of_own(os.environ.get("DASS_TOKEN"))
     # Serve's gRPC reads all of a message before anyone sees it, by default one of 2 GiB.
     os.environ.setdefault("RAY_SERVE_GRPC_MAX_MESSAGE_SIZE", str(2**27))
-    with connect():
-        stopped = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stopped.set())
-        start(settings, host=host, port=port, grpc_port=grpc_port)
-        guarded = bool(settings.token_digest or os.environ.get("DASS_TOKEN"))
-        print(f"page and HTTP: http://{host}:{port}/   gRPC: port {grpc_port}", flush=True)
-        if not guarded:
-            print(rpc.CLOSED if not settings.insecure else "no token is asked for", flush=True)
-        stopped.wait()
-        serve.shutdown()  # type: ignore[no-untyped-call]
+    ports, interrupt = {"--port": (host, port), "--grpc-port": ("0.0.0.0", grpc_port)}, Interrupt()
+    try:
+        interrupt.listen()
+        with taken(ports), connect():
+            interrupt.listen()  # Ray has set a handler of its own
+            start(settings, host=host, port=port, grpc_port=grpc_port)
+            interrupt.starting = False
+            guarded = bool(settings.token_digest or os.environ.get("DASS_TOKEN"))
+            print(f"page and HTTP: http://{host}:{port}/   gRPC: port {grpc_port}", flush=True)
+            if not guarded:
+                print(rpc.CLOSED if not settings.insecure else "no token is asked for", flush=True)
+            interrupt.stopped.wait()
+            serve.shutdown()  # type: ignore[no-untyped-call]
+    except KeyboardInterrupt:
+        print("stopped while it started", file=sys.stderr, flush=True)
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -6,11 +6,20 @@ of protocols.
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dass.errors import CorruptArtifact, InvalidConfig, NameTaken, UnknownName
+from dass.errors import (
+    CorruptArtifact,
+    InvalidConfig,
+    InvalidKey,
+    MissingKey,
+    NameTaken,
+    UnknownName,
+)
 from dass.networks.teacher import Teacher
 from dass.registry.adoption import adopt_teacher, read_weights
 from dass.registry.registry import Registry
@@ -18,6 +27,8 @@ from dass.space.space import Space
 from dass.space.spaces import by_name
 from serve.limits import AlreadyExists, InvalidRequest, InvalidUpload, Limits
 from serve.scoring import Teachers, version_of
+
+logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+@,~-]{0,127}")
 """Names of teachers: one part of a store's key, readable in a URL."""
@@ -71,7 +82,8 @@ class Catalogue:
             # One broken or just deleted teacher must not hide the others.
             try:
                 facts = self.facts(name)
-            except (CorruptArtifact, UnknownName):
+            except (CorruptArtifact, UnknownName, InvalidRequest) as error:
+                logger.warning("teacher %r is left out of the list: %s", name, error)
                 continue
             if facts.space == self.space.name:
                 found.append(facts)
@@ -92,9 +104,11 @@ class Catalogue:
             flops = space.flops(members, num_classes=classes).tolist()
             parameters = space.parameters(members, num_classes=classes).tolist()
             accuracy = float(manifest["accuracy"])
-        except (KeyError, TypeError, ValueError, UnknownName) as error:
+            if not 0 < accuracy <= 1 or classes < 1:
+                raise ValueError(f"accuracy is {accuracy} and num_classes {classes}")
+        except (KeyError, TypeError, ValueError, OverflowError, UnknownName) as error:
             raise CorruptArtifact(
-                f"the manifest of teacher {name} is unusable: {error}"
+                f"the manifest of teacher {name} is unusable: {type(error).__name__}: {error}"
             ) from error
         return TeacherFacts(
             name=name,
@@ -123,13 +137,45 @@ class Catalogue:
             )
         return facts, self._teachers.get(name, facts.version)
 
-    def register(self, teacher: Registration) -> TeacherFacts:
+    def register(
+        self, teacher: Registration, *, check: Callable[[Teacher], None] = lambda _: None
+    ) -> TeacherFacts:
         """Check a user's own teacher and publish it; the same one again is fine.
+
+        Args:
+            teacher: what the user says of it.
+            check: raises a `DassError` if its students cannot be ranked.
 
         Raises:
             InvalidUpload: the weights are no safetensors file of the space's largest member.
             AlreadyExists: another teacher has that name.
         """
+        self.check(teacher)
+        data = self._weights(teacher)
+        self.limits.at_most("upload_bytes", len(data))
+        try:
+            network = read_weights(
+                data, space=self.space, num_classes=teacher.classes, where=teacher.name
+            )
+            made = Teacher(name=teacher.name, network=network, accuracy=teacher.accuracy)
+            check(made)
+        except (CorruptArtifact, InvalidConfig) as error:
+            raise InvalidUpload(str(error)) from error
+        if not self.registry.has_teacher(teacher.name):
+            self.limits.at_most("teachers", len(self.registry.teachers()) + 1)
+        try:
+            adopt_teacher(self.registry, made, data)
+            return self.facts(teacher.name)
+        except NameTaken as error:
+            raise AlreadyExists(str(error)) from error
+        except UnknownName as error:
+            raise AlreadyExists(
+                f"a name must be free, but {teacher.name!r} was taken and deleted at this moment; "
+                "ask again"
+            ) from error
+
+    def check(self, teacher: Registration) -> None:
+        """Raise unless all but its weights is as it must be, as `register` does."""
         check_name(teacher.name)
         if teacher.space != self.space.name:
             raise InvalidConfig(
@@ -138,22 +184,6 @@ class Catalogue:
         self.limits.at_most("classes", teacher.classes)
         if teacher.classes < 2:
             raise InvalidConfig(f"`classes >= 2` must hold, but got {teacher.classes}")
-        data = self._weights(teacher)
-        self.limits.at_most("upload_bytes", len(data))
-        try:
-            network = read_weights(
-                data, space=self.space, num_classes=teacher.classes, where=teacher.name
-            )
-        except CorruptArtifact as error:
-            raise InvalidUpload(str(error)) from error
-        made = Teacher(name=teacher.name, network=network, accuracy=teacher.accuracy)
-        if not self.registry.has_teacher(teacher.name):
-            self.limits.at_most("teachers", len(self.registry.teachers()) + 1)
-        try:
-            adopt_teacher(self.registry, made, data)
-        except NameTaken as error:
-            raise AlreadyExists(str(error)) from error
-        return self.facts(teacher.name)
 
     def delete(self, name: str) -> None:
         """Remove a teacher.
@@ -180,11 +210,15 @@ class Catalogue:
         if teacher.weights is not None:
             return teacher.weights
         assert teacher.path is not None
+        store = self.registry.store
         try:
-            return self.registry.store.read(teacher.path)
-        except (LookupError, ValueError) as error:
+            self.limits.at_most("upload_bytes", store.size(teacher.path))
+            return store.read(teacher.path)
+        except (MissingKey, InvalidKey) as error:  # their own words tell where the store is
             raise InvalidUpload(
-                f"`path` must be the key of a safetensors file inside the store: {error}"
+                "`path` must be the key of a safetensors file inside the store, parts of letters, "
+                "digits and ._=+@,~- joined by '/', but there is no such file; list the store, or "
+                "upload the weights"
             ) from error
 
 

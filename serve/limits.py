@@ -13,6 +13,17 @@ from dass.errors import DassError
 class InvalidRequest(DassError, ValueError):
     """A request does not have the form it must have."""
 
+    field: str | None = None
+    """Which field of the request it is about, as the client calls it."""
+
+
+class BrokenJson(InvalidRequest):
+    """A body that must be JSON is none."""
+
+
+class WrongContentType(InvalidRequest):
+    """A body comes under another content type than the call takes, or under none."""
+
 
 class InvalidUpload(DassError, ValueError):
     """Uploaded weights are no safetensors file of a teacher of the space."""
@@ -24,6 +35,13 @@ class AlreadyExists(DassError, ValueError):
 
 class TooLarge(DassError, ValueError):
     """A request has more bytes, or asks for more work, than one may."""
+
+    field: str | None = None
+    """Which field of the request it is about, as the client calls it."""
+
+
+class Forbidden(DassError, PermissionError):
+    """A page of another origin asks, or the service is called by a name that is not its own."""
 
 
 class Unauthenticated(DassError, PermissionError):
@@ -72,6 +90,12 @@ class Limits:
     """Further ones that wait for their turn; beyond, the service is overloaded."""
     seconds: float = 120.0
     """Longest time of one request, its wait included."""
+    idle_seconds: float = 10.0
+    """Longest time in which a client must send some more of the body that it announced."""
+    slow: int = 16
+    """Requests of one address whose body is under way for longer than a second."""
+    uploads: int = 2
+    """Uploads read and checked at once, per ingress replica; others wait for their turn."""
 
     def at_most(self, name: str, value: int) -> None:
         """Raise unless the value is within the limit of that name.
@@ -80,5 +104,10 @@ class Limits:
             TooLarge: says what the limit is.
         """
         most = getattr(self, name)
+        called = "k" if name == "top" else name
         if value > most:
-            raise TooLarge(f"`{name}` must be at most {most:,}, but got {value:,}; ask for less")
+            error = TooLarge(
+                f"`{called}` must be at most {most:,}, but got {value:,}; ask for less"
+            )
+            error.field = called
+            raise error

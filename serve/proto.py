@@ -11,7 +11,6 @@ from google.protobuf.message import Message
 from pydantic import BaseModel, ValidationError
 
 from serve import refusals
-from serve.limits import InvalidRequest
 
 M = TypeVar("M", bound=BaseModel)
 P = TypeVar("P", bound=Message)
@@ -26,7 +25,7 @@ def from_proto(message: Message, model: type[M]) -> M:
     try:
         return model.model_validate(fields(message))
     except ValidationError as error:
-        raise InvalidRequest(refusals.readable(error.errors())) from error
+        raise refusals.malformed(error.errors()) from error
 
 
 def fields(message: Message) -> dict[str, Any]:

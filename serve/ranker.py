@@ -6,6 +6,7 @@ who computes the scores.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 
 from dass.errors import InvalidConfig
+from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
 from dass.registry.registry import Registry
 from dass.searching.evolution import Generation, search
@@ -24,7 +26,9 @@ from dass.space.space import Space
 from dass.space.spaces import by_name
 from serve.catalogue import Catalogue, Registration, TeacherFacts
 from serve.limits import Limits, Unavailable
-from serve.scoring import Local, RemoteScorer, Scoring, Support
+from serve.scoring import Chunk, Local, RemoteScorer, Scoring, Support, check_finite
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +92,11 @@ class Ranker:
 
     def register(self, teacher: Registration) -> TeacherFacts:
         """Check a user's own teacher and publish it; raises as `Catalogue.register`."""
-        return self._catalogue.register(teacher)
+        return self._catalogue.register(teacher, check=self._judge)
+
+    def check_registration(self, teacher: Registration) -> None:
+        """Raise unless all but its weights is as it must be; raises as `Catalogue.check`."""
+        self._catalogue.check(teacher)
 
     def delete(self, name: str) -> None:
         """Remove a teacher; raises as `Catalogue.delete`."""
@@ -164,20 +172,28 @@ class Ranker:
             flops = Budget.of(facts, flops=fraction).max_flops
         return Budget(max_flops=flops, max_parameters=spec.max_parameters)
 
+    def _judge(self, teacher: Teacher) -> None:
+        """Raise unless the cheapest student and the teacher itself get finite scores."""
+        members = [self.space.smallest, self.space.largest]
+        check_finite(self.ensemble.predict(teacher, members), teacher.name)
+
     def check_ready(self) -> None:
-        """Score one student of one teacher, if there is a teacher.
+        """Ask store and scorers whether they answer; of no teacher, since these are users' own.
 
         Raises:
-            Unavailable: the store or the scorers do not answer.
+            Unavailable: one does not. Which, and why, only the log says: anybody may ask.
         """
-        try:
-            names = self.teachers()
-            if names:
-                self.score(names[0].name, [str(self.space.smallest)])
-        except Exception as error:
-            raise Unavailable(
-                f"store and scorers must answer, but {type(error).__name__}: {error}"
-            ) from error
+        for what, asked in (
+            ("store", self.registry.teachers),
+            ("scorers", lambda: self.scoring(Chunk(teacher="", version="", architectures=()))),
+        ):
+            try:
+                asked()
+            except Exception as error:
+                logger.exception("the %s must answer", what)
+                raise Unavailable(
+                    f"store and scorers must answer, but the {what} did not; ask again later"
+                ) from error
 
 
 def one_thread() -> None:

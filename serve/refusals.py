@@ -21,6 +21,9 @@ STATUS: dict[type[Exception], tuple[int, grpc.StatusCode]] = {
     errors.InvalidConfig: (422, Code.INVALID_ARGUMENT),
     errors.InfeasibleBudget: (422, Code.FAILED_PRECONDITION),
     errors.CorruptArtifact: (500, Code.DATA_LOSS),
+    limits.BrokenJson: (400, Code.INVALID_ARGUMENT),
+    limits.WrongContentType: (415, Code.INVALID_ARGUMENT),
+    limits.Forbidden: (403, Code.PERMISSION_DENIED),
     limits.InvalidRequest: (422, Code.INVALID_ARGUMENT),
     limits.InvalidUpload: (422, Code.INVALID_ARGUMENT),
     limits.AlreadyExists: (409, Code.ALREADY_EXISTS),
@@ -34,13 +37,26 @@ STATUS: dict[type[Exception], tuple[int, grpc.StatusCode]] = {
 """The one table: what an error is over HTTP and over gRPC."""
 
 
-class Error(Model):
+class Problem(Model):
     """Why a request was refused."""
 
-    error: str
+    code: str
     """Name of the error."""
     message: str
     """What must hold, what was got, what to do."""
+    field: str | None = None
+    """Which field of the request it is about, if it is about one."""
+
+
+class Error(Model):
+    """What every refusal is, whatever its status; over gRPC the metadata `dass-error`, as JSON."""
+
+    error: Problem
+
+    @classmethod
+    def of(cls, code: str, message: str, *, field: str | None = None) -> Error:
+        """Write one."""
+        return cls(error=Problem(code=code, message=message, field=field))
 
 
 def status(error: Exception) -> tuple[int, grpc.StatusCode]:
@@ -52,17 +68,39 @@ def status(error: Exception) -> tuple[int, grpc.StatusCode]:
 
 
 def explain(error: Exception) -> Error:
-    """Return what a client is told. Of a fault of our own it is told that it is one."""
-    if status(error)[1] is Code.INTERNAL:
-        return Error(error="InternalError", message="the service failed; its log says how")
-    return Error(error=type(error).__name__, message=str(error))
+    """Return what a client is told: of a fault of our own, or of the store's, only that it is.
+
+    A store's own words tell where it is, and broken files are no client's doing.
+    """
+    _, code = status(error)
+    if code is Code.INTERNAL:
+        return Error.of("InternalError", "the service failed; its log says how")
+    name = type(error).__name__
+    if isinstance(error, errors.StorageError):
+        return Error.of(name, "the store must answer, but did not; ask again in some seconds")
+    if isinstance(error, errors.CorruptArtifact):
+        return Error.of(name, "files of a teacher must be whole, but are broken; the log says how")
+    return Error.of(name, str(error), field=getattr(error, "field", None))
 
 
-def readable(problems: Sequence[ErrorDetails]) -> str:
-    """Put pydantic's findings into one line."""
-    lines = []
-    for problem in problems[:5]:
-        where = ".".join(str(part) for part in problem["loc"] if part != "body")
-        lines.append(f"{where or 'the request'}: {problem['msg']}")
+def malformed(problems: Sequence[ErrorDetails]) -> limits.InvalidRequest:
+    """Put pydantic's findings into one line, under the name of the first field."""
+    if problems and problems[0]["type"] == "json_invalid":
+        return limits.BrokenJson(f"the body must be JSON, but is not: {_cause(problems[0])}")
+    lines = [f"{_where(p) or 'the request'}: {p['msg']}" for p in problems[:5]]
     more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-    return "the request must have its documented form, but " + "; ".join(lines) + more
+    error = limits.InvalidRequest(
+        "the request must have its documented form, but " + "; ".join(lines) + more
+    )
+    error.field = (_where(problems[0]) or None) if problems else None
+    return error
+
+
+def _where(problem: ErrorDetails) -> str:
+    return ".".join(
+        str(part) for part in problem["loc"] if part not in {"body", "query", "header"}
+    )
+
+
+def _cause(problem: ErrorDetails) -> str:
+    return str(problem.get("ctx", {}).get("error", problem["msg"]))

@@ -15,7 +15,7 @@ from pathlib import Path
 import tyro
 import yaml
 
-from serve.settings import Settings, digest
+from serve.settings import Settings, digest_of_own
 
 SOURCE = Path(__file__).parent / "config.yaml"
 
@@ -58,10 +58,10 @@ def main(
         port: of HTTP.
         grpc_port: of gRPC.
     """
-    token = os.environ.get("DASS_TOKEN")
-    if token and not settings.token_digest:
-        settings = settings.model_copy(update={"token_digest": digest(token)})
     try:
+        own = digest_of_own(os.environ.get("DASS_TOKEN"))
+        if own and not settings.token_digest:
+            settings = settings.model_copy(update={"token_digest": own})
         print(render(settings, host=host, port=port, grpc_port=grpc_port), end="")
     except ValueError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from dass.searching.evolution_config import SearchConfig
 from serve import catalogue, scoring
@@ -84,7 +84,7 @@ class Registration(Model):
 
     name: Name
     """Name it is asked for by."""
-    space: Annotated[str, Field(min_length=1, max_length=40)]
+    space: Annotated[str, Field(min_length=1, max_length=80)]
     """Name of the search space whose largest member it is."""
     classes: Count
     """Number of classes; >= 2."""
@@ -92,13 +92,32 @@ class Registration(Model):
     """On validation images it was not trained on; a fraction in (0, 1]."""
     weights: Base64 | None = None
     """A safetensors file with torchvision's names, in base64; exactly one of this and `path`."""
-    path: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+    path: Annotated[str, Field(min_length=1, max_length=800)] | None = None
     """Key of such a file inside the service's store."""
 
     def plain(self) -> catalogue.Registration:
         """Return the registration as the ranker takes it."""
         return catalogue.Registration(
             **{name: getattr(self, name) for name in type(self).model_fields}
+        )
+
+
+class Facts(BaseModel):
+    """What is said of a teacher whose weights are the body: text, so numbers are read from it."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    space: Annotated[str, Field(min_length=1, max_length=80)]
+    """Name of the search space whose largest member it is."""
+    classes: Count
+    """Number of classes; >= 2."""
+    accuracy: Fraction
+    """On validation images it was not trained on; a fraction in (0, 1]."""
+
+    def plain(self, name: str) -> catalogue.Registration:
+        """Return the registration as the ranker takes it, without weights yet."""
+        return catalogue.Registration(
+            name=name, space=self.space, classes=self.classes, accuracy=self.accuracy
         )
 
 

@@ -6,7 +6,11 @@ code and details on the call's context and is raised. Knows nothing of Ray.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
+import logging
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Protocol
 
@@ -14,17 +18,25 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from dass.errors import DassError, StorageError
+from dass.errors import DassError
 from serve import dass_pb2 as pb
 from serve import refusals, replies, requests
 from serve.admission import Admission
-from serve.limits import TooLarge, Unauthenticated
+from serve.limits import Overloaded, TooLarge, Unauthenticated
 from serve.proto import from_proto, to_proto
 
 CLOSED = (
     "gRPC listens on every interface and no token is set, so calls are refused: start the service "
     "with DASS_TOKEN in its environment, or with --insecure"
 )
+
+DETAILS = "dass-error"
+"""Trailing metadata of a refusal: `refusals.Error` as JSON."""
+
+WATCHERS, WATCHED_S = 16, 5.0
+"""Streams of health at once, and seconds between two looks."""
+
+logger = logging.getLogger(__name__)
 
 
 class Context(Protocol):
@@ -42,12 +54,21 @@ class Context(Protocol):
         """Set the message that the client is told."""
         ...
 
+    def set_trailing_metadata(self, trailing_metadata: list[tuple[str, str]]) -> None:
+        """Set the metadata that come with the status."""
+        ...
+
+
+class InternalError(Exception):
+    """A fault of our own, without the words that it came with."""
+
 
 class Calls:
     """One method per call; needs an admission, and whether calls without any token are served."""
 
     admission: Admission
     insecure: bool
+    watchers: int = 0
 
     async def ListTeachers(
         self, request: pb.ListTeachersRequest, grpc_context: Context
@@ -126,18 +147,55 @@ class Calls:
             return reply(status=reply.NOT_SERVING)
         return reply(status=reply.SERVING)
 
+    async def Watch(
+        self, request: health_pb2.HealthCheckRequest, grpc_context: Context
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        """Tell what `Check` does, now and whenever it changes, for the time of a request."""
+        with self._guard(grpc_context), self._watcher():
+            until = time.monotonic() + self.admission.ranker.limits.seconds
+            last = None
+            while time.monotonic() < until:
+                now = await self.Check(request)
+                if last is None or now.status != last.status:
+                    yield now
+                last = now
+                await asyncio.sleep(WATCHED_S)
+
+    @contextlib.contextmanager
+    def _watcher(self) -> Iterator[None]:
+        if self.watchers >= WATCHERS:
+            raise Overloaded(f"at most {WATCHERS} may watch at once, and so many do; ask `Check`")
+        self.watchers += 1
+        try:
+            yield
+        finally:
+            self.watchers -= 1
+
     @contextlib.contextmanager
     def _door(self, request: Message, context: Context) -> Iterator[None]:
         """Let a call in that has the token and no excess; turn what goes wrong into its status."""
-        try:
+        with self._guard(context):
             self._check_token(context)
             self._check_size(request)
             yield
-        except (DassError, StorageError) as error:
+
+    @contextlib.contextmanager
+    def _guard(self, context: Context) -> Iterator[None]:
+        """Turn what goes wrong into its status, and tell no more of it than the table says."""
+        try:
+            yield
+        except Exception as error:
             _, code = refusals.status(error)
+            told = refusals.explain(error)
             context.set_code(code)
-            context.set_details(refusals.explain(error).message)
-            raise
+            context.set_details(told.error.message)
+            # Metadata are ASCII; `ensure_ascii` leaves nothing else.
+            context.set_trailing_metadata([(DETAILS, json.dumps(told.model_dump()))])
+            if isinstance(error, DassError):
+                raise
+            # What no table foresees is logged here, and must not reach the caller.
+            logger.exception("a call failed")
+            raise InternalError(told.error.message) from None
 
     def _check_token(self, context: Context) -> None:
         if self.admission.token_digest is None and not self.insecure:

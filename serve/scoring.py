@@ -17,7 +17,7 @@ import torch
 from cachetools import LRUCache
 from torch import Tensor
 
-from dass.errors import UnknownName
+from dass.errors import InvalidConfig, UnknownName
 from dass.networks.teacher import Teacher
 from dass.predictor import scorer
 from dass.predictor.ensemble import Adapted, Ensemble
@@ -153,6 +153,8 @@ class Local:
             UnknownName: there is no such teacher.
             InvalidArchitecture: one of them is not a member of the teacher's space.
         """
+        if not chunk.architectures:  # a question whether anybody is there; of no teacher
+            return Scores(accuracies=(), uncertainties=None)
         members = [Architecture.parse(text) for text in chunk.architectures]
         # Adapting costs as much as scoring a dozen students, and a search asks many times.
         adapted = self.adapted.get(
@@ -204,7 +206,23 @@ class RemoteScorer:
             )
         )
         std = None if scores.uncertainties is None else torch.tensor(scores.uncertainties)
-        return scorer.Scores(torch.tensor(scores.accuracies), std)
+        found = scorer.Scores(torch.tensor(scores.accuracies), std)
+        check_finite(found, teacher.name)
+        return found
+
+
+def check_finite(scores: scorer.Scores, teacher: str) -> None:
+    """Raise unless every score is a number: weights may each be finite and overflow together.
+
+    Raises:
+        InvalidConfig: names the teacher.
+    """
+    tensors = [scores.mean] if scores.std is None else [scores.mean, scores.std]
+    if not all(bool(torch.isfinite(t).all()) for t in tensors):
+        raise InvalidConfig(
+            f"predictions of the students of a teacher must be finite, but those of {teacher!r} "
+            "are not: its weights overflow; register it with the weights as they were trained"
+        )
 
 
 def split(chunk: Chunk, parts: int, *, least: int = 24) -> list[tuple[list[int], Chunk]]:

@@ -3,31 +3,27 @@
 Everything below `/v1` needs the token, if there is one; page, OpenAPI document and health do not.
 """
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
-from fastapi import Body, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Body, FastAPI, Header, Query, Request
 from fastapi.openapi.models import Example
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from pydantic import ValidationError
 
 from dass.errors import DassError, StorageError
 from serve import refusals, replies, requests
 from serve.admission import Admission
-from serve.limits import RETRY_AFTER_S, InvalidRequest, TooLarge
+from serve.answers import answer_errors, is_json, untyped
+from serve.door import Door
 
 PAGE = Path(__file__).parent / "page"
-SECURITY = {
-    # No foreign script, style, image or frame: the page needs none, and a teacher's name is data.
-    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; "
-    "frame-ancestors 'none'; base-uri 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": refusals.Error, "description": text}
     for code, text in {
@@ -41,6 +37,30 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 REFUSALS[400] = {"model": refusals.Error, "description": "The body is no JSON."}
+REFUSALS |= {
+    403: {"model": refusals.Error, "description": "A foreign page, or a foreign name."},
+    405: {"model": refusals.Error, "description": "No such method of this path."},
+    415: {"model": refusals.Error, "description": "The body is not said to be JSON."},
+    500: {"model": refusals.Error, "description": "The service failed; its log says how."},
+}
+REGISTRATION = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": requests.Registration.model_json_schema()}},
+    }
+}
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+        },
+    }
+}
+Key = Annotated[
+    str | None,
+    Header(min_length=1, max_length=128, description="The same again gets the same answer."),
+]
 SEARCH: dict[str, Example] = {
     "half of the teacher's FLOPs": {
         "value": {"teacher": "digits", "max_flops_share": 0.5, "candidates": 300, "k": 3}
@@ -49,17 +69,13 @@ SEARCH: dict[str, Example] = {
 }
 
 
-def refusal(error: Exception) -> JSONResponse:
-    """Answer an error as the table says."""
-    code, _ = refusals.status(error)
-    headers = {"retry-after": str(RETRY_AFTER_S)} if code == 503 else {}
-    if code == 401:
-        headers["www-authenticate"] = "Bearer"
-    return JSONResponse(refusals.explain(error).model_dump(), code, headers)
+def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
+    """Make the application in front of an admission.
 
-
-def application(admission: Admission) -> FastAPI:
-    """Make the application in front of an admission."""
+    Args:
+        admission: takes the requests.
+        hosts: names that it may be called by, as `Settings.hosts` says.
+    """
     http = FastAPI(
         title="DaSS on Ray",
         version="1",
@@ -68,12 +84,13 @@ def application(admission: Admission) -> FastAPI:
         redoc_url=None,
         responses=REFUSALS,
     )
-    _answer_errors(http)
+    answer_errors(http)
     _teachers(http, admission)
+    _uploads(http, admission)
     _students(http, admission)
     _health(http, admission)
     http.mount("/page", StaticFiles(directory=PAGE))
-    http.add_middleware(_Door, admission=admission)
+    http.add_middleware(Door, admission=admission, hosts=tuple(hosts))
 
     @http.get("/", include_in_schema=False)
     async def index() -> FileResponse:
@@ -86,17 +103,14 @@ def application(admission: Admission) -> FastAPI:
     return http
 
 
-def _answer_errors(http: FastAPI) -> None:
-    async def answer(request: Request, error: Exception) -> Response:
-        return refusal(error)
-
-    async def malformed(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return refusal(InvalidRequest(refusals.readable(error.errors())))
-
-    for kind in (DassError, StorageError):
-        http.add_exception_handler(kind, answer)
-    http.add_exception_handler(RequestValidationError, malformed)
+@contextlib.asynccontextmanager
+async def received(request: Request) -> AsyncIterator[IO[bytes]]:
+    """Write a body to a file of its own as it comes; memory holds a part at a time."""
+    with tempfile.TemporaryFile() as file:
+        async for part in request.stream():
+            await asyncio.to_thread(file.write, part)
+        file.seek(0)
+        yield file
 
 
 def _teachers(http: FastAPI, admission: Admission) -> None:
@@ -107,13 +121,6 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
         """List the teachers whose students can be ranked."""
         found = await admission.in_thread(ranker.teachers)
         return replies.TeacherList(teachers=[replies.Teacher.of(t) for t in found])
-
-    @http.post("/v1/teachers", status_code=201, tags=["teachers"])
-    async def register_teacher(request: requests.Registration) -> replies.Teacher:
-        """Add a teacher of your own; the same one again is fine."""
-        return replies.Teacher.of(
-            await admission.in_thread(lambda: ranker.register(request.plain()))
-        )
 
     @http.get("/v1/teachers/{name}", tags=["teachers"])
     async def get_teacher(name: str) -> replies.Teacher:
@@ -127,6 +134,41 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
         return requests.TeacherName(name=name)
 
 
+def _uploads(http: FastAPI, admission: Admission) -> None:
+    ranker = admission.ranker
+
+    @http.post("/v1/teachers", status_code=201, tags=["teachers"], openapi_extra=REGISTRATION)
+    async def register_teacher(request: Request) -> replies.Teacher:
+        """Add a teacher of your own; the same one again is fine."""
+        sent = request.headers.get("content-type", "")
+        if not is_json(sent):
+            raise untyped(sent)
+
+        def register(file: IO[bytes]) -> replies.Teacher:
+            try:
+                wanted = requests.Registration.model_validate_json(file.read())
+            except ValidationError as error:
+                raise refusals.malformed(error.errors()) from error
+            return replies.Teacher.of(ranker.register(wanted.plain()))
+
+        async with received(request) as file:
+            return await admission.upload(lambda: register(file))
+
+    @http.put("/v1/teachers/{name}", status_code=201, tags=["teachers"], openapi_extra=UPLOAD)
+    async def upload_teacher(
+        name: str, request: Request, facts: Annotated[requests.Facts, Query()]
+    ) -> replies.Teacher:
+        """Add a teacher of your own, its safetensors file as the body."""
+        wanted = facts.plain(name)
+        ranker.check_registration(wanted)
+
+        def register(file: IO[bytes]) -> replies.Teacher:
+            return replies.Teacher.of(ranker.register(replace(wanted, weights=file.read())))
+
+        async with received(request) as file:
+            return await admission.upload(lambda: register(file))
+
+
 def _students(http: FastAPI, admission: Admission) -> None:
     ranker = admission.ranker
     cheapest = {"teacher": "digits", "architectures": [str(ranker.space.smallest)]}
@@ -135,10 +177,13 @@ def _students(http: FastAPI, admission: Admission) -> None:
     @http.post("/v1/search", tags=["students"], response_model=replies.SearchReply)
     async def search(
         request: Annotated[requests.StreamedSearchRequest, Body(openapi_examples=SEARCH)],
+        idempotency_key: Key = None,
     ) -> replies.SearchReply | StreamingResponse:
         """Rank the students of a teacher within a budget."""
         if not request.stream:
-            return await admission.search(request)
+            return await admission.once(
+                idempotency_key, request, lambda: admission.search(request)
+            )
         stream = admission.stream(request)
         first = await anext(stream)  # so that a refusal still has its own status
         return StreamingResponse(_lines(first, stream), media_type="application/x-ndjson")
@@ -146,9 +191,10 @@ def _students(http: FastAPI, admission: Admission) -> None:
     @http.post("/v1/score", tags=["students"])
     async def score(
         request: Annotated[requests.ScoreRequest, Body(openapi_examples=examples)],
+        idempotency_key: Key = None,
     ) -> replies.ScoreReply:
         """Predict given students, in the given order."""
-        return await admission.score(request)
+        return await admission.once(idempotency_key, request, lambda: admission.score(request))
 
     @http.get("/v1/space", tags=["students"])
     async def get_space() -> replies.Space:
@@ -185,62 +231,3 @@ def _health(http: FastAPI, admission: Admission) -> None:
         """Answer whether store, predictor and scorers do; 503 where they do not."""
         await admission.in_thread(admission.ranker.check_ready)
         return {"status": "ready"}
-
-
-class _Door:
-    """ASGI: refuses calls without the token and bodies beyond the limit; adds safe headers."""
-
-    def __init__(self, app: ASGIApp, admission: Admission) -> None:
-        self.app, self.admission = app, admission
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = {name.decode("latin1"): value for name, value in scope["headers"]}
-
-        async def sealed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                more = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
-                message = {**message, "headers": [*message.get("headers", []), *more]}
-            await send(message)
-
-        try:
-            if scope["path"].startswith("/v1"):
-                self.admission.check_token(
-                    headers.get("authorization", b"").decode("latin1") or None
-                )
-            receive = await _body(receive, self._most(scope))
-        except DassError as error:
-            await refusal(error)(scope, receive, sealed)
-            return
-        await self.app(scope, receive, sealed)
-
-    def _most(self, scope: Scope) -> int:
-        limits = self.admission.ranker.limits
-        if scope["path"] == "/v1/teachers":
-            return limits.upload_bytes * 4 // 3 + limits.request_bytes  # in base64
-        return limits.request_bytes
-
-
-async def _body(receive: Receive, most: int) -> Receive:
-    """Read a body up to a limit; return a `receive` that gives it again.
-
-    Raises:
-        TooLarge: it is larger, whatever its length was said to be.
-    """
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        parts.append(message.get("body", b""))
-        size, more = size + len(parts[-1]), message.get("more_body", False)
-        if size > most:
-            raise TooLarge(f"a request must have at most {most:,} bytes, but has more")
-    body: list[Message] = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
-
-    async def again() -> Message:
-        return body.pop() if body else await receive()
-
-    return again

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from dass.errors import CorruptArtifact
@@ -30,6 +31,12 @@ LONGEST = 4
 
 FOREIGN = ("downsample", "conv3")
 """Parts of names that only ResNets of other shortcuts or blocks have: torchvision's own."""
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Types that a network's own floating point may come in; 8 bits and fewer are quantised."""
+
+COUNTS = (torch.int64, torch.int32)
+"""Types that a counter of batch norms may come in, beside those: some exporters cast it."""
 
 SHOWN = 4
 """Misfits of one kind that an error lists."""
@@ -110,9 +117,14 @@ class Misfit:
 
     @property
     def quantised(self) -> list[str]:
-        """Names of tensors that must be of floating point and are not."""
-        floats = (name for name, tensor in self.expected.items() if tensor.is_floating_point())
-        return [n for n in floats if n in self.weights and not self.weights[n].is_floating_point()]
+        """Names of tensors that must be of floating point, or counters, and are not."""
+        return [
+            name
+            for name, tensor in self.expected.items()
+            if name in self.weights
+            and self.weights[name].dtype
+            not in (FLOATS if tensor.is_floating_point() else FLOATS + COUNTS)
+        ]
 
     def __bool__(self) -> bool:
         """Return whether anything is wrong."""
@@ -132,7 +144,10 @@ class Misfit:
                 "give the weights of this one"
             )
         if self.quantised:
-            return "are quantised, not of floating point; give them as they were trained"
+            return (
+                "are quantised, not of floating point in 16, 32 or 64 bits; "
+                "give them as they were trained"
+            )
         if not missing and not unknown and all(name.startswith(HEAD) for name in reshaped):
             name = reshaped[0]
             got, needed = self.weights[name].shape[:1], self.expected[name].shape[:1]

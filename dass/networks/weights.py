@@ -66,8 +66,16 @@ def fill(
         cause: what they are instead if they do not fit, where the caller knows better.
 
     Raises:
-        CorruptArtifact: names the cause, then what is missing, unknown or of another shape.
+        CorruptArtifact: names the cause, then what is missing, unknown or of another shape; or a
+            value is not finite in the module's type.
     """
     expected = module.state_dict()
     check_fit(weights, expected, what=type(module).__name__, where=where, cause=cause)
     module.load_state_dict(expected | dict(weights))
+    # A value may be finite as it came and too large for what it became.
+    for name, tensor in module.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CorruptArtifact(
+                f"weights of {where} must be finite in {tensor.dtype}, but {name!r} has values "
+                "that are too large for it"
+            )

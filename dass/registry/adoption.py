@@ -90,16 +90,17 @@ def adopt_teacher(registry: Registry, teacher: Teacher, data: bytes) -> None:
         NameTaken: another teacher has that name.
     """
     facts = {"recipe": RECIPE, "weights_sha256": digest_of(data)}
-    if registry.has_teacher(teacher.name):
-        there = registry.teacher_facts(teacher.name)
-        if not _same(there, teacher, facts["weights_sha256"]):
-            raise NameTaken(
-                f"a name must be free or stand for the same teacher, but {teacher.name!r} is "
-                "another one; delete that first or take another name"
-            )
-        if teacher.task is None or there.get("task") is not None:
-            return
-    registry.put_teacher(teacher, facts)
+    # Looking first saves the writing of weights that the name is not free for.
+    if not registry.has_teacher(teacher.name) and registry.create_teacher(teacher, facts):
+        return
+    there = registry.teacher_facts(teacher.name)
+    if not _same(there, teacher, facts["weights_sha256"]):
+        raise NameTaken(
+            f"a name must be free or stand for the same teacher, but {teacher.name!r} is "
+            "another one; delete that first or take another name"
+        )
+    if teacher.task is not None and there.get("task") is None:
+        registry.put_teacher(teacher, facts)
 
 
 def _same(there: Mapping[str, Any], teacher: Teacher, digest: str) -> bool:

@@ -8,6 +8,7 @@ pickle is ever loaded. Knows nothing of what is kept so, nor of where.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ FORMAT = 1
 
 MANIFEST = "config.json"
 WEIGHTS = "weights.safetensors"
+
+_WEIGHTS_FILE = re.compile(r"weights(-[0-9a-f]{1,64})?\.safetensors")
 
 Files = Mapping[str, bytes]
 """An artifact: bytes by file name, in the order of writing."""
@@ -60,7 +63,7 @@ def facts(manifest: bytes, *, kind: str, where: str = "artifact") -> dict[str, A
     """
     try:
         config = json.loads(manifest)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CorruptArtifact(f"{MANIFEST} of {where} must be JSON, but got: {error}") from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         found = config.get("format") if isinstance(config, dict) else type(config).__name__
@@ -71,6 +74,22 @@ def facts(manifest: bytes, *, kind: str, where: str = "artifact") -> dict[str, A
     if config.get("kind") != kind:
         raise CorruptArtifact(f"{where} must be a {kind}, but is a {config.get('kind')!r}")
     return config
+
+
+def weights_file(config: Mapping[str, Any]) -> str:
+    """Return the name of the file that an artifact's weights are in, as its manifest says.
+
+    One that was created among rivals has a name of its own, so that none writes over another's.
+
+    Raises:
+        CorruptArtifact: it is no file's name.
+    """
+    name = config.get("weights_file", WEIGHTS)
+    if not (isinstance(name, str) and _WEIGHTS_FILE.fullmatch(name)):
+        raise CorruptArtifact(
+            f"`weights_file` of a manifest must be a file's name, but is {name!r}"
+        )
+    return name
 
 
 # --- folders -------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 tasks/TASK.json                  a task and its role
 recipes/RECIPE.json              how networks of that recipe are trained
-teachers/TEACHER/                an artifact
+teachers/TEACHER/                an artifact; its manifest may name another file of weights
 records/KEY.parquet              one measured student each
 records/pack-HASH.parquet        many of them, compacted; nothing else is below records/
 predictors/NAME/                 an artifact
@@ -28,7 +28,7 @@ from dass.errors import CorruptArtifact, UnknownName
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import StudentRecord, from_parquet, to_parquet
-from dass.registry import artifacts, record_files
+from dass.registry import artifacts, record_files, teacher_files
 from dass.registry.embeddings import Embeddings, unpack_embeddings
 from dass.registry.networks import pack_teacher, unpack_teacher
 from dass.registry.predictors import pack_ensemble, unpack_ensemble
@@ -99,6 +99,10 @@ class Registry:
         """Publish a teacher; return where."""
         return self._put(f"teachers/{teacher.name}", pack_teacher(teacher, facts))
 
+    def create_teacher(self, teacher: Teacher, facts: Mapping[str, Any]) -> bool:
+        """Publish a teacher under a name that none has; of several at once exactly one does."""
+        return teacher_files.create(self.store, teacher, facts)
+
     def teacher(self, name: str) -> Teacher:
         """Read a teacher.
 
@@ -106,7 +110,11 @@ class Registry:
             UnknownName: lists the teachers there are.
             CorruptArtifact: its files are broken.
         """
-        return unpack_teacher(self._get("teachers", name), where=f"teacher {name}")
+        manifest = self._read("teachers", name, artifacts.MANIFEST)
+        weights = self._read("teachers", name, teacher_files.weights_of(manifest))
+        return unpack_teacher(
+            {artifacts.MANIFEST: manifest, artifacts.WEIGHTS: weights}, where=f"teacher {name}"
+        )
 
     def teacher_facts(self, name: str) -> dict[str, Any]:
         """Read what is written about a teacher, without its weights.
@@ -119,8 +127,7 @@ class Registry:
 
     def drop_teacher(self, name: str) -> None:
         """Remove a teacher, the manifest first, so that no reader finds half of one."""
-        for file in (artifacts.MANIFEST, artifacts.WEIGHTS):
-            self.store.delete(f"teachers/{name}/{file}")
+        teacher_files.drop(self.store, name)
 
     def teachers(self) -> list[str]:
         """Return the names of all teachers."""
@@ -288,9 +295,5 @@ class Registry:
         )
 
     def _names(self, kind: str) -> list[str]:
-        suffix = f"/{artifacts.MANIFEST}"
-        return [
-            key.removeprefix(f"{kind}/").removesuffix(suffix)
-            for key in self.store.list(kind)
-            if key.endswith(suffix)
-        ]
+        end, keys = f"/{artifacts.MANIFEST}", self.store.list(kind)
+        return [k.removeprefix(f"{kind}/").removesuffix(end) for k in keys if k.endswith(end)]

@@ -21,6 +21,9 @@ from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 
+FEW = 256
+"""Members that a budget may leave for them to be listed, not drawn."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Generation:
@@ -89,6 +92,7 @@ class _Proposals:
         self._space.check_budget(budget, num_classes=self._classes)
         self._budget, self._config = budget, config
         self._generator = torch.Generator().manual_seed(config.seed)
+        self._few: list[Architecture] | None = None  # not asked yet; empty: they are many
 
     def fresh(
         self,
@@ -100,8 +104,8 @@ class _Proposals:
         """Return members not found yet; fewer than wanted only when none turn up any more."""
         fresh: dict[Architecture, None] = {}
         config = self._config
-        evolve = config.algorithm == "evolution" and len(population) >= min(
-            config.population, config.candidates // 4
+        evolve = config.algorithm == "evolution" and len(population) >= max(
+            1, min(config.population, config.candidates // 4)
         )
         for attempt in range(12):
             # After some barren rounds of evolution, fresh draws bring the diversity back.
@@ -112,7 +116,12 @@ class _Proposals:
             for architecture in self._within(drawn):
                 if architecture not in found and len(fresh) < wanted:
                     fresh[architecture] = None
-            if len(fresh) == wanted:
+            if len(fresh) == wanted or (
+                self._few
+                and all(
+                    architecture in fresh or architecture in found for architecture in self._few
+                )
+            ):
                 break
         return list(fresh)
 
@@ -124,6 +133,10 @@ class _Proposals:
         drawn = self._space.sample(number, generator=self._generator)
         if len(self._within(drawn)) * 20 >= number:
             return drawn
+        if self._few is None:
+            self._few = self._reachable(FEW)
+        if self._few:
+            return self._few
         reached = [self._space.smallest]
         for _ in range(4):
             starts = torch.randint(len(reached), (number // 4,), generator=self._generator)
@@ -134,6 +147,19 @@ class _Proposals:
                 ]
             )
         return reached
+
+    def _reachable(self, most: int) -> list[Architecture]:
+        """Return all that single steps within the budget reach from the cheapest member.
+
+        Nothing where these are more than `most`: then there is enough to draw from.
+        """
+        space = self._space
+        reached, last = {space.smallest: None}, [space.smallest]
+        while last and len(reached) <= most:
+            steps = dict.fromkeys(a for member in last for a in space.neighbours(member))
+            last = self._within([a for a in steps if a not in reached])
+            reached |= dict.fromkeys(last)
+        return list(reached) if len(reached) <= most else []
 
     def _child(self, population: Sequence[Prediction]) -> Architecture:
         """Mutate the best of a few random members, or a cross between two such."""

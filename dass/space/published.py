@@ -164,6 +164,27 @@ class PublishedSpace(Space):
         parents = (first, second)
         return self.with_full_end([parents[coin].widths[i] for i, coin in enumerate(coins)])
 
+    def neighbours(self, member: Architecture) -> list[Architecture]:
+        """Return the members one step away: one width changed, a last block more or fewer."""
+        found: dict[Architecture, None] = {}
+        for index, stage in enumerate(member.widths):
+            options = self.options[index].tolist()
+            changed = [
+                (*stage[:slot], width, *stage[slot + 1 :])
+                for slot in range(len(stage))
+                for width in options
+            ]
+            if len(stage) < self.depth:
+                changed += [(*stage, width) for width in options]
+                changed += [(*stage[:-1], width, stage[-1]) for width in options]
+            if len(stage) > 1:
+                changed.append(stage[:-1])
+            for new in changed:
+                stages = [*member.widths[:index], new, *member.widths[index + 1 :]]
+                found[self.with_full_end(stages)] = None
+        found.pop(member, None)
+        return list(found)
+
     def with_full_end(self, stages: Sequence[tuple[int, ...]]) -> Architecture:
         """Join stages, the last block of all widened to what the classifier needs."""
         end = (*stages[-1][:-1], self.stage_widths[-1])

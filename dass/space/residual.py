@@ -165,6 +165,27 @@ class ResidualSpace(Space):
             tuple(parent.streams[i] for i, parent in enumerate(chosen)),
         )
 
+    def neighbours(self, member: Architecture) -> list[Architecture]:
+        """Return the members one step away: one width changed, a last block more or fewer."""
+        stages, streams = member.widths, member.streams
+        found: dict[Architecture, None] = {}
+        for i, (stage, depth) in enumerate(zip(stages, self.max_depths, strict=True)):
+            options = tuple(self.options[i].tolist())
+            changed = [
+                (*stage[:slot], width, *stage[slot + 1 :])
+                for slot in range(min(len(stage) + 1, depth))
+                for width in options
+            ]
+            if len(stage) > 1:
+                changed.append(stage[:-1])
+            for new in changed:
+                found[Architecture((*stages[:i], new, *stages[i + 1 :]), streams)] = None
+            for width in options:
+                wide = (*streams[:i], width, *streams[i + 1 :])
+                found[Architecture(stages, wide)] = None
+        found.pop(member, None)
+        return list(found)
+
     # --- what members look like and cost ---------------------------------------------------
 
     def _tables(

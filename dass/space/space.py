@@ -159,6 +159,13 @@ class Space(ABC):
     ) -> Architecture:
         """Take each stage whole from one of two parents, at random."""
 
+    @abstractmethod
+    def neighbours(self, member: Architecture) -> list[Architecture]:
+        """Return the members one step away: one width changed, a last block more or fewer.
+
+        By such steps, each to a member of no lower cost, all are reached from the smallest.
+        """
+
     # --- what members look like and cost ---------------------------------------------------
 
     @abstractmethod

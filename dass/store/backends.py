@@ -3,9 +3,10 @@
 Knows nothing of retries, nor of which keys are allowed.
 """
 
+import contextlib
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -19,7 +20,9 @@ class Backend(Protocol):
 
     def exists(self, key: str) -> bool: ...
     def read(self, key: str) -> bytes: ...
+    def size(self, key: str) -> int: ...
     def write(self, key: str, data: bytes) -> None: ...
+    def create(self, key: str, data: bytes) -> bool: ...
     def list(self, prefix: str) -> Iterable[str]: ...
     def delete(self, key: str) -> None: ...
 
@@ -36,7 +39,26 @@ class _Folder:
     def read(self, key: str) -> bytes:
         return (self._root / key).read_bytes()
 
+    def size(self, key: str) -> int:
+        if not self.exists(key):
+            raise FileNotFoundError(key)
+        return (self._root / key).stat().st_size
+
     def write(self, key: str, data: bytes) -> None:
+        with self._written(key, data) as scratch:
+            os.replace(scratch, self._root / key)
+
+    def create(self, key: str, data: bytes) -> bool:
+        # Linking fails where something is, as renaming does not; and is as atomic.
+        with self._written(key, data) as scratch:
+            try:
+                os.link(scratch, self._root / key)
+            except FileExistsError:
+                return False
+        return True
+
+    @contextlib.contextmanager
+    def _written(self, key: str, data: bytes) -> Iterator[Path]:
         target, scratch = self._root / key, self._root / SCRATCH / uuid.uuid4().hex
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch.parent.mkdir(exist_ok=True)
@@ -45,7 +67,7 @@ class _Folder:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(scratch, target)
+            yield scratch
         finally:
             scratch.unlink(missing_ok=True)
 
@@ -85,8 +107,28 @@ class _Remote:
     def read(self, key: str) -> bytes:
         return bytes(self._files.cat_file(f"{self._root}/{key}"))
 
+    def size(self, key: str) -> int:
+        if not self.exists(key):
+            raise FileNotFoundError(key)
+        return int(self._files.info(f"{self._root}/{key}")["size"])
+
     def write(self, key: str, data: bytes) -> None:
         self._files.pipe_file(f"{self._root}/{key}", data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        # On S3 a put on the condition that nothing is there.
+        try:
+            self._files.pipe_file(f"{self._root}/{key}", data, mode="create")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            text = f"{error} {error.__cause__}".lower()
+            if "precondition" in text:
+                return False
+            if "conditionalrequestconflict" in text:  # of two at once: who won is known later
+                raise ConnectionError(str(error)) from error
+            raise
+        return True
 
     def list(self, prefix: str) -> Iterable[str]:
         self._files.invalidate_cache()

@@ -4,6 +4,8 @@ A key is seen whole or not at all, by every reader at any moment. An artifact of
 exists once its manifest does, since the manifest is written last. Knows nothing of what is stored.
 """
 
+import errno
+import itertools
 import os
 import random
 import time
@@ -67,6 +69,15 @@ class Store:
         checked(key)
         return self._retried(f"read {key}", lambda: self._backend().read(key))
 
+    def size(self, key: str) -> int:
+        """Return how many bytes are published under the key, without reading them.
+
+        Raises:
+            MissingKey: nothing is.
+        """
+        checked(key)
+        return self._retried(f"look up {key}", lambda: self._backend().size(key))
+
     def write(self, key: str, data: bytes) -> None:
         """Publish bytes under a key: readers see the former content, or all of the new one.
 
@@ -75,6 +86,24 @@ class Store:
         """
         self._check_writable(key)
         self._retried(f"write {key}", lambda: self._backend().write(key, data))
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Publish bytes under a key that has none; of several at once exactly one does.
+
+        Returns:
+            Whether it did. After a try of unknown end, equal bytes under the key count as its own.
+
+        Raises:
+            ReadOnlyStore: the store was opened for reading alone.
+        """
+        self._check_writable(key)
+        tries = itertools.count()
+
+        def once() -> bool:
+            again = next(tries) > 0
+            return self._backend().create(key, data) or (again and self.read(key) == data)
+
+        return self._retried(f"create {key}", once)
 
     def write_all(self, prefix: str, files: Mapping[str, bytes], manifest: str) -> None:
         """Publish an artifact: every file below the prefix, and the manifest among them last.
@@ -132,12 +161,17 @@ class Store:
         for attempt in range(1, self.attempts + 1):
             try:
                 return operation()
-            except FileNotFoundError as error:
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
                 raise MissingKey(
                     f"the key (or the bucket) must exist to {action} in {self.root}, but it does "
                     "not; list the store, or run the job that publishes it"
                 ) from error
             except Exception as error:
+                if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                    raise InvalidKey(
+                        f"a key must have parts as long as a file's name may be to {action}, but "
+                        "has a longer one; shorten it"
+                    ) from error
                 transient = is_transient(error)
                 if attempt == self.attempts or not transient:
                     raise (StoreUnavailable if transient else StorageError)(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 from tabulate import tabulate
@@ -92,8 +94,8 @@ def per_task(found: LeftOut) -> str:
     rows = []
     for sealed, group, task in wide.index:
         top = found.ceilings.get(teachers[task])
-        values = wide.loc[(sealed, group, task), shown]
-        cells = ["–" if np.isnan(value) else f"{value:.2f}" for value in values]
+        values = wide.loc[(sealed, group, task), shown].to_numpy(float).tolist()
+        cells = ["–" if math.isnan(value) else f"{value:.2f}" for value in values]
         mark = f"{group} (sealed)" if sealed else str(group)
         rows.append([str(task), mark, "–" if top is None else f"{top:.2f}", *cells])
     return _markdown(rows, ("task", "origin", "ceiling", *shown))

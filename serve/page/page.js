@@ -24,8 +24,8 @@ async function ask(path, options = {}) {
   });
   if (answer.status === 401) $("locked").hidden = false;
   if (!answer.ok) {
-    const told = await answer.json().catch(() => ({ message: answer.statusText }));
-    throw new Error(told.message);
+    const told = await answer.json().catch(() => ({}));
+    throw new Error(told.error?.message ?? answer.statusText);
   }
   return answer;
 }
@@ -104,7 +104,7 @@ async function search(event) {
       }),
     });
     for await (const reply of lines(answer.body)) {
-      if (reply.error) throw new Error(reply.message);
+      if (reply.error) throw new Error(reply.error.message);
       draw(reply, t);
       $("progress").value = reply.done ? 1 : reply.scored / reply.candidates;
       const by = reply.out_of_distribution ? ". This teacher is unlike all of meta-training: intervals are wider, the order less sure" : "";

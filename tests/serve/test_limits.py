@@ -9,15 +9,18 @@ from dataclasses import replace
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dass.errors import CorruptArtifact, StorageError
+from dass.errors import CorruptArtifact, InvalidConfig, StorageError
 from serve import dass_pb2 as pb
 from serve import refusals, requests, rpc, web
 from serve.admission import Admission
 from serve.limits import Limits, Overloaded, TookTooLong, Unauthenticated, Unavailable
 from serve.ranker import Ranker
 from serve.scoring import Local
-from serve.settings import digest
+from serve.settings import digest, digest_of_own
 from tests.serve.test_ranker import Context, asgi
 from tests.support.serving import LIMITS, any_teacher, prepare, weights_of
 from tests.support.serving_contract import registration
@@ -136,16 +139,21 @@ def test_every_error_has_its_status_over_http_and_grpc(registry, error, monkeypa
     def refuse(*_):
         raise error("so it is")
 
+    said = refusals.explain(error("so it is")).error.message
+    assert ("so it is" in said) == (not issubclass(error, (StorageError, CorruptArtifact)))
+
     ranker = Ranker.open(registry, limits=Limits(**LIMITS))
     monkeypatch.setattr(ranker, "facts", refuse)
     answer = asgi(ranker, "GET", "/v1/teachers/digits")
     assert answer.status_code == code
-    assert answer.json() == {"error": error.__name__, "message": "so it is"}
+    expected = {"error": {"code": error.__name__, "message": said, "field": None}}
+    assert answer.json() == expected
     assert ("retry-after" in answer.headers) == (code == 503)
     context = Context()
     with pytest.raises(error):
         call(ranker, "GetTeacher", pb.TeacherName(name="digits"), context)
-    assert context.status is status and context.details == "so it is"
+    assert context.status is status and context.details == said
+    assert json.loads(context.trailing["dass-error"]) == expected
 
 
 def call(ranker, method, message, context, *, token=None, insecure=True):
@@ -173,7 +181,7 @@ def text(path):
 
 def test_a_fault_of_our_own_is_not_told_to_clients():
     told = refusals.explain(RuntimeError("/secret/path"))
-    assert told.error == "InternalError" and "secret" not in told.message
+    assert told.error.code == "InternalError" and "secret" not in told.error.message
 
 
 def test_a_store_out_of_reach_is_unavailable_and_not_ready(registry, monkeypatch):
@@ -233,7 +241,7 @@ def test_a_body_beyond_the_limit_is_refused_whatever_its_length_was_said_to_be(r
             yield body[start : start + 2**14]
 
     answer = asgi(ranker, "POST", "/v1/search", content=parts() if chunked else body)
-    assert answer.status_code == 413 and answer.json()["error"] == "TooLarge"
+    assert answer.status_code == 413 and answer.json()["error"]["code"] == "TooLarge"
 
 
 def test_a_message_beyond_the_limit_is_refused(registry):
@@ -248,7 +256,7 @@ def test_more_teachers_than_the_limit_are_refused(registry):
     ranker = Ranker.open(registry, limits=Limits(**LIMITS | {"teachers": 1}))
     body = registration("one-more", weights_of(any_teacher("-")))
     answer = asgi(ranker, "POST", "/v1/teachers", body)
-    assert answer.status_code == 413 and "teachers" in answer.json()["message"]
+    assert answer.status_code == 413 and "teachers" in answer.json()["error"]["message"]
 
 
 def test_a_body_that_is_no_json_is_refused(registry):
@@ -261,7 +269,10 @@ def test_a_body_that_is_no_json_is_refused(registry):
             content=content,
             headers={"content-type": "application/json"},
         )
-        assert answer.status_code in {400, 422} and "message" in answer.json()
+        assert answer.status_code in {400, 422} and answer.json()["error"]["code"] in {
+            "BrokenJson",
+            "InvalidRequest",
+        }
 
 
 # who may ask
@@ -279,6 +290,86 @@ def test_calls_without_the_token_are_refused_over_both_protocols(registry, heade
     assert context.status is grpc.StatusCode.UNAUTHENTICATED
     open_to_all = [asgi(ranker, "GET", path, token="secret") for path in ("/", "/docs", "/health")]
     assert {answer.status_code for answer in open_to_all} == {200}
+
+
+@given(token=st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
+@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+def test_every_token_that_a_service_may_start_with_opens_it(token):
+    try:
+        own = digest_of_own(token)
+    except InvalidConfig:
+        return
+    admission = object.__new__(Admission)
+    admission.token_digest = own
+    for header in (f"Bearer {token}", f"bearer {token}".encode()):
+        admission.check_token(header)
+    for header in (
+        token,
+        f"Bearer {token}x",
+        f"Bearer {token}".encode() + b"\xff",
+        "Bearer ü",
+        b"",
+    ):
+        with pytest.raises(Unauthenticated):
+            admission.check_token(header)
+
+
+EDGES = [-(2**63), -1, 0, 1, 2, 3, 4, 5, 2**31 - 1, 2**31, 2**53, 2**53 + 1, 2**63, 2**64]
+INTEGERS = {"max_flops": None, "max_parameters": None, "candidates": 60, "k": 20, "seed": None}
+
+
+@pytest.mark.parametrize("algorithm", ["evolution", "random"])
+@pytest.mark.parametrize("field", INTEGERS)
+def test_every_integer_at_every_edge_is_answered_or_refused_by_its_name(
+    registry, field, algorithm
+):
+    ranker, most = (
+        Ranker.open(registry, limits=Limits(**LIMITS | {"candidates": 60})),
+        INTEGERS[field],
+    )
+    for value in [*EDGES, *([most - 1, most, most + 1] if most else [])]:
+        body = {"teacher": "digits", "candidates": 7, "algorithm": algorithm} | {field: value}
+        answer = asgi(ranker, "POST", "/v1/search", body)
+        told = answer.json().get("error", {})
+        assert answer.status_code in {200, 413, 422}, (value, answer.text)
+        if answer.status_code == 200 and field == "candidates":
+            assert answer.json()["scored"] == value
+        if answer.status_code != 200 and told["code"] != "InfeasibleBudget":
+            assert told["field"] == field, (value, told)
+
+
+def test_who_asks_without_a_token_is_not_told_what_is_wrong_inside(registry, monkeypatch):
+    ranker = Ranker.open(registry)
+
+    def lost(*_):
+        raise StorageError(f"the store {registry.store.root} and teacher digits")
+
+    monkeypatch.setattr(type(ranker.registry), "teachers", lost)
+    for path in ("/ready", "/v1/teachers"):
+        answer = asgi(ranker, "GET", path)
+        assert answer.status_code == 503
+        for word in (registry.store.root, "digits", "StorageError:", "Traceback"):
+            assert word not in answer.text
+
+    async def watched():
+        calls = rpc.Calls()
+        calls.admission, calls.insecure = Admission(ranker), False
+        return await anext(calls.Watch(health_pb2.HealthCheckRequest(), Context()))
+
+    assert asyncio.run(watched()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def test_a_fault_that_nobody_foresaw_leaves_no_trace_over_grpc(registry, monkeypatch):
+    ranker, context = Ranker.open(registry), Context()
+
+    def fault(*_):
+        raise RuntimeError("/secret/path")
+
+    monkeypatch.setattr(ranker, "facts", fault)
+    with pytest.raises(Exception, match="its log says how") as caught:
+        call(ranker, "GetTeacher", pb.TeacherName(name="digits"), context)
+    assert context.status is grpc.StatusCode.INTERNAL and caught.value.__cause__ is None
+    assert "secret" not in context.details and "secret" not in str(context.trailing)
 
 
 def test_the_token_opens_both_protocols(registry):

@@ -65,6 +65,9 @@ class Context:
     def set_details(self, details):
         self.details = details
 
+    def set_trailing_metadata(self, trailing_metadata):
+        self.trailing = dict(trailing_metadata)
+
 
 def plain(message):
     """Return a message as the JSON values of its model."""
@@ -121,7 +124,7 @@ class HttpClient:
         answer = self.ask(verb, path, body)
         told = answer.json()
         if answer.status_code >= 400:
-            raise Refused(_status(told["error"]), told["message"])
+            raise Refused(_status(told["error"]["code"]), told["error"]["message"])
         return told
 
     def stream(self, request):
@@ -140,7 +143,7 @@ def asgi(ranker, verb, path, body=None, *, token=None, headers=None, content=Non
     async def go():
         app = web.application(Admission(ranker, token_digest=token and digest(token)))
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(verb, path, json=body, headers=headers, content=content)
 
     return asyncio.run(go())

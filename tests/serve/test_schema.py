@@ -30,7 +30,7 @@ CHECKS = [
 def document(tmp_path_factory):
     registry = prepare(tmp_path_factory.mktemp("prepared"))
     limits = Limits(**LIMITS | {"candidates": 60})
-    application = web.application(Admission(Ranker.open(registry, limits=limits)))
+    application = web.application(Admission(Ranker.open(registry, limits=limits)), hosts=("*",))
     return schemathesis.openapi.from_asgi("/openapi.json", application)
 
 
@@ -38,6 +38,7 @@ OPERATIONS = [
     "GET /v1/teachers",
     "POST /v1/teachers",
     "GET /v1/teachers/{name}",
+    "PUT /v1/teachers/{name}",
     "DELETE /v1/teachers/{name}",
     "POST /v1/search",
     "POST /v1/score",

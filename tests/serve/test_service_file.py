@@ -7,8 +7,9 @@ import warnings
 import pytest
 import yaml
 
+from dass.errors import InvalidConfig
 from serve.render import SOURCE, main, render
-from serve.settings import Settings, digest
+from serve.settings import Settings, digest, digest_of_own
 
 GUARDED = Settings(
     store="s3://b/p", predictor="mine", max_replicas=8, token_digest=digest("secret")
@@ -57,3 +58,13 @@ def test_ray_accepts_what_is_printed():
 
     for text in (SOURCE.read_text(), render(GUARDED)):
         ServeDeploySchema.model_validate(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("token", ["ünï", "a\nb", " led", "trailed ", "a\tb", "\udcff", "日本"])
+def test_a_token_that_no_client_could_send_is_refused_at_the_start(token, monkeypatch, capsys):
+    with pytest.raises(InvalidConfig, match="printable ASCII"):
+        digest_of_own(token)
+    monkeypatch.setattr("os.environ", {"DASS_TOKEN": token})
+    with pytest.raises(SystemExit):
+        main(Settings())
+    assert "printable ASCII" in capsys.readouterr().err

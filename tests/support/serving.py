@@ -22,7 +22,7 @@ from dass.store.store import Store
 
 TOKEN = "a token of these tests"
 LIMITS = {
-    "candidates": 1000,
+    "candidates": 5000,
     "architectures": 300,
     "top": 20,
     "support": 5,

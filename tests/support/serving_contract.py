@@ -149,7 +149,7 @@ class ServiceContract:
             ("INVALID_ARGUMENT", "name must be", {"teacher": "ünï\u202e"}),
             ("FAILED_PRECONDITION", "cheapest student", {"max_flops": 1}),
             ("INVALID_ARGUMENT", "candidates", {"candidates": 0}),
-            ("OUT_OF_RANGE", "at most 1,000", {"candidates": 10**6}),
+            ("OUT_OF_RANGE", "at most 5,000", {"candidates": 10**6}),
             ("OUT_OF_RANGE", "at most 20", {"k": 21}),
             ("INVALID_ARGUMENT", "algorithm", {"algorithm": "luck"}),
             ("INVALID_ARGUMENT", "max_flops", {"max_flops": 10**6, "max_flops_share": 0.5}),

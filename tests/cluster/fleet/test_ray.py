@@ -51,7 +51,7 @@ def scraped(cluster):
 
 
 def test_the_metrics_endpoint_counts_what_was_done(built, cluster):
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     wanted = ("ray_dass_jobs_done", "ray_dass_job_seconds_bucket", "ray_dass_images")
     while time.monotonic() < deadline:
         text = scraped(cluster)

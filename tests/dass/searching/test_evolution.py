@@ -20,6 +20,7 @@ from dass.searching.pareto import pareto_front
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
+from dass.space.published import PublishedSpace
 from dass.space.spaces import by_name
 
 SPACE = by_name("micro")
@@ -280,3 +281,28 @@ def test_an_interval_is_at_the_level_it_names_and_stays_within_0_to_1():
     assert Prediction(accuracy=0.5, std=None, **facts).interval() is None
     with pytest.raises(InvalidConfig, match="level"):
         sure.interval(90.0)
+
+
+@pytest.mark.parametrize("algorithm", ["evolution", "random"])
+@pytest.mark.parametrize("candidates", [1, 2, 3, 4, 7])
+def test_as_few_candidates_as_one_are_searched(algorithm, candidates, teacher):
+    config = SearchConfig(algorithm=algorithm, candidates=candidates)
+    answer = run(Peak(), teacher, Budget(), config=config)
+    assert answer.scored == candidates and len(answer.top) == min(5, candidates)
+
+
+@pytest.mark.parametrize("more", [1.0, 1.2, 1.3])
+def test_a_budget_of_few_members_is_searched_to_its_end_without_drawing_on(
+    more, everyone, teacher, monkeypatch
+):
+    least = int(SPACE.flops([SPACE.smallest], num_classes=CLASSES)[0])
+    budget = Budget(max_flops=int(least * more))
+    members = SPACE.within(everyone, budget, num_classes=CLASSES)
+    drawn, sample = [], PublishedSpace.sample
+    monkeypatch.setattr(
+        PublishedSpace,
+        "sample",
+        lambda self, n, **to: drawn.append(n) or sample(self, n, **to),
+    )
+    answer = run(Peak(), teacher, budget, config=SearchConfig(candidates=1000))
+    assert answer.scored == len(members) and sum(drawn) <= 2000

@@ -1,7 +1,7 @@
 """Spaces derived from torchvision's ResNets: members, names, codes and costs."""
 
 import pickle
-from itertools import pairwise, product
+from itertools import pairwise, product, zip_longest
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from dass.errors import InvalidArchitecture, InvalidConfig, UnknownName
 from dass.networks.resnet import ResNet
 from dass.space.architecture import Architecture
+from dass.space.cost import Budget
 from dass.space.residual import steps_of
 from dass.space.sampling import stratified
 from dass.space.spaces import at_size, by_name, residual
@@ -148,6 +149,39 @@ def test_whatever_is_drawn_is_a_member_and_mutation_changes_something(space, rat
         child = space.mutate(first, rate=rate, generator=generator)
         assert space.contains(child) and child != first
         assert space.contains(space.crossover(first, second, generator=generator))
+
+
+def test_steps_change_one_thing_and_lead_back(space):
+    for member in [*draws(space, 3), space.smallest, space.largest]:
+        near = space.neighbours(member)
+        assert len(set(near)) == len(near) and member not in near
+        for other in near[::5]:
+            assert space.contains(other) and member in space.neighbours(other)
+            changed = [
+                (a, b)
+                for ours, theirs in zip(member.path, other.path, strict=True)
+                for a, b in zip_longest(ours, theirs)
+                if a != b
+            ]
+            assert len(changed) == 1
+
+
+@pytest.mark.parametrize("number", [1, 200, 5000])
+def test_steps_within_a_budget_reach_every_member_that_it_allows(number):
+    space = by_name(TINY)
+    everything = every_member(space)
+    for limit, cost in (
+        ("max_flops", space.flops(everything, num_classes=3)),
+        ("max_parameters", space.parameters(everything, num_classes=3)),
+    ):
+        budget = Budget(**{limit: int(np.sort(cost)[number - 1])})
+        reached, last = {space.smallest}, {space.smallest}
+        while last:
+            steps = {near for member in last for near in space.neighbours(member)} - reached
+            last = set(space.within(list(steps), budget, num_classes=3))
+            reached |= last
+        assert reached == set(space.within(everything, budget, num_classes=3))
+        assert len(reached) >= number
 
 
 def test_every_member_can_be_drawn_and_nothing_else():

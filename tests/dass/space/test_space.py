@@ -159,6 +159,20 @@ def test_mutation_reaches_every_depth():
         assert {len(child.widths[stage]) for child in children} == {1, 2, 3, 4, 5}
 
 
+@pytest.mark.parametrize("number", [1, 100, 2000])
+def test_steps_within_a_budget_reach_every_member_that_it_allows(micro_space, number):
+    everything = every_member(micro_space)
+    flops = micro_space.flops(everything, num_classes=3)
+    budget = Budget(max_flops=int(np.sort(flops)[number - 1]))
+    reached, last = {micro_space.smallest}, {micro_space.smallest}
+    while last:
+        steps = {near for member in last for near in micro_space.neighbours(member)} - reached
+        last = set(micro_space.within(list(steps), budget, num_classes=3))
+        reached |= last
+    assert reached == set(micro_space.within(everything, budget, num_classes=3))
+    assert len(reached) >= number
+
+
 def test_crossover_takes_each_stage_whole_from_either_parent():
     space, generator = by_name("paper"), torch.Generator().manual_seed(0)
     first, second = draws(space, 2)

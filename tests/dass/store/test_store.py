@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dass.errors import InvalidKey
 from dass.store.store import Store
 from dass.testing import StoreContract
 
@@ -56,3 +57,9 @@ def test_pandas_reads_the_records_of_a_folder_beside_unfinished_writes(tmp_path)
         f"{i}.parquet" for i in range(3)
     }
     assert os.listdir(tmp_path / "records")
+
+
+def test_a_part_longer_than_a_file_name_is_no_key_of_a_folder(tmp_path):
+    for ask in (Store(str(tmp_path)).read, Store(str(tmp_path)).size):
+        with pytest.raises(InvalidKey, match="shorten"):
+            ask("x" * 300)
