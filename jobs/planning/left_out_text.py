@@ -94,7 +94,8 @@ def per_task(found: LeftOut) -> str:
     rows = []
     for sealed, group, task in wide.index:
         top = found.ceilings.get(teachers[task])
-        values = wide.loc[(sealed, group, task), shown].to_numpy(float).tolist()
+        row = wide.loc[[(sealed, group, task)], shown].to_numpy(float)
+        values = [float(value) for value in row[0]]
         cells = ["–" if math.isnan(value) else f"{value:.2f}" for value in values]
         mark = f"{group} (sealed)" if sealed else str(group)
         rows.append([str(task), mark, "–" if top is None else f"{top:.2f}", *cells])
