@@ -84,6 +84,11 @@ VERBS = {
         presets=_by_space("search"),
         options=f"{STORE} --teacher NAME",
     ),
+    "latency": Verb(
+        does="a device's table of milliseconds, for `dass search --max-latency-ms`",
+        presets=_by_space("latency"),
+        options=None,
+    ),
     "distill": Verb(
         does="one student, trained and exported",
         presets=_by_space("distill"),

@@ -25,8 +25,8 @@ MAY_IMPORT = {
 GENERATED = ("_pb2", "_pb2_grpc")
 
 VERBS = (
-    *("build", "adopt", "train", "tune", "search", "verify", "distill", "compress", "evaluate"),
-    *("closed_loop", "publish", "compact", "status", "prepare", "quickstart"),
+    *("build", "adopt", "train", "tune", "latency", "search", "verify", "distill", "compress"),
+    *("evaluate", "closed_loop", "publish", "compact", "status", "prepare", "quickstart"),
 )
 ORDER = [
     *(
@@ -42,7 +42,7 @@ ORDER = [
     *("dass.pipeline", "dass.testing", "dass"),
     *("cluster.session", "cluster.progress", "cluster.metrics"),
     *("cluster.fleet", "cluster.deploy", "cluster"),
-    *("jobs.console", "jobs.planning", *(f"jobs.{verb}" for verb in VERBS)),
+    *("jobs.console", "jobs.planning", "jobs.configs", *(f"jobs.{verb}" for verb in VERBS)),
     *("jobs.presets", "jobs.cli", "jobs"),
     "serve",
 ]

@@ -14,6 +14,7 @@ from dass.searching.evolution import SearchConfig
 from dass.training.recipe import Recipe
 from jobs.adopt import AdoptConfig
 from jobs.compact import CompactConfig
+from jobs.configs.latency import LatencyConfig
 from jobs.distill import DistillConfig
 from jobs.planning.contenders import ContestConfig
 from jobs.planning.plan import BuildConfig, SplitPlan
@@ -95,6 +96,11 @@ def tune() -> TuneConfig:
 def search() -> SearchJobConfig:
     """Two thousand candidates within half of the teacher's FLOPs."""
     return SearchJobConfig(store=STORE)
+
+
+def latency() -> LatencyConfig:
+    """48 members of this space on this machine, in under two minutes."""
+    return LatencyConfig(space="micro")
 
 
 def distill() -> DistillConfig:

@@ -9,6 +9,7 @@ from dass.data.task import TaskConfig
 from dass.training.recipe import Recipe
 from jobs.adopt import AdoptConfig
 from jobs.compact import CompactConfig
+from jobs.configs.latency import LatencyConfig
 from jobs.distill import DistillConfig
 from jobs.planning.plan import BuildConfig, SplitPlan
 from jobs.search import SearchJobConfig
@@ -52,6 +53,11 @@ def tune() -> TuneConfig:
 def search() -> SearchJobConfig:
     """Two thousand candidates within half of the teacher's FLOPs."""
     return SearchJobConfig(store=STORE)
+
+
+def latency() -> LatencyConfig:
+    """48 members of this space on this machine, in under two minutes."""
+    return LatencyConfig(space="small")
 
 
 def distill() -> DistillConfig:

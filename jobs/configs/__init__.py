@@ -1,0 +1,1 @@
+"""What each verb is told: configs, none of which imports a library that takes long to load."""
