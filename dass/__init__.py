@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dass.data.task import Task, TaskConfig, load_task
     from dass.errors import DassError
+    from dass.networks.latency import LatencyTable, load_latency
     from dass.networks.onnx import to_onnx
     from dass.networks.teacher import Teacher
     from dass.pipeline.front import load_predictor, load_teacher, open_store, search
@@ -41,6 +42,7 @@ __all__ = [
     "DassError",
     "Ensemble",
     "Generation",
+    "LatencyTable",
     "Prediction",
     "Recipe",
     "Registry",
@@ -54,6 +56,7 @@ __all__ = [
     "TaskConfig",
     "Teacher",
     "distill",
+    "load_latency",
     "load_predictor",
     "load_task",
     "load_teacher",
@@ -66,6 +69,7 @@ __all__ = [
 _HOMES = {
     "dass.data.task": ("Task", "TaskConfig", "load_task"),
     "dass.errors": ("DassError",),
+    "dass.networks.latency": ("LatencyTable", "load_latency"),
     "dass.networks.onnx": ("to_onnx",),
     "dass.networks.teacher": ("Teacher",),
     "dass.pipeline.front": ("load_predictor", "load_teacher", "open_store", "search"),

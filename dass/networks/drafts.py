@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 
 from dass.space.architecture import Architecture
 from dass.space.space import Space
@@ -32,7 +33,7 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, inputs, [name], name, **attributes))
         return name
 
-    def constant(self, values: np.ndarray[Any, Any]) -> str:
+    def constant(self, values: Shaped[np.ndarray, ...]) -> str:
         from onnx import numpy_helper
 
         name = f"w_{len(self.weights)}"

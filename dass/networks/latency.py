@@ -203,7 +203,9 @@ def read_file(path: str | Path, *, what: str) -> bytes:
 
 
 def _is_price(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and value > 0  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value > 0
 
 
 def plain_json(data: bytes, *, what: str, where: str) -> dict[str, Any]:

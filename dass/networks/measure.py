@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-LEAST_ROUNDS, MOST_ROUNDS, SECONDS = 4, 40, 80.0
+LEAST_ROUNDS, MOST_ROUNDS, SECONDS = 4, 40, 70.0
 """Visits to every file, as many as fit into the seconds; what slows the machine for a while hits
 all files alike."""
 WARM_UPS = 1
@@ -32,16 +32,20 @@ Timer = Callable[[Path, int], list[float]]
 """Takes a file and a batch size, returns milliseconds of runs."""
 
 
+def _parted(line: str) -> tuple[str, str, str]:
+    return line.partition(":")
+
+
 def cpu_model() -> str:
     """Return what the processor calls itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip().lower() in ("model name", "model", "hardware") and value.strip():
-            return value.strip()
+    facts = {name.strip().lower(): value.strip() for name, _, value in map(_parted, lines)}
+    for name in ("model name", "hardware", "model"):  # x86, some ARM, others
+        if facts.get(name):
+            return facts[name]
     return platform.processor() or platform.machine()
 
 
@@ -94,12 +98,14 @@ def quantile(values: list[float]) -> float:
     return sorted(values)[int(QUANTILE * len(values))]
 
 
-def visits(folder: Path, pack: dict[str, Any], timer: Timer) -> Iterator[dict[str, Any]]:
+def visits(
+    folder: Path, pack: dict[str, Any], timer: Timer, *, seconds: float
+) -> Iterator[dict[str, Any]]:
     """Time all files in turn, again and again; yield each visit's file, batch and time."""
     started = time.perf_counter()
     for turn in range(MOST_ROUNDS):
         spent = time.perf_counter() - started
-        if turn >= LEAST_ROUNDS and spent * (turn + 1) / turn > SECONDS:
+        if turn >= LEAST_ROUNDS and spent * (turn + 1) / turn > seconds:
             return
         files = pack["files"] if turn % 2 == 0 else pack["files"][::-1]
         for file in files:
@@ -108,8 +114,16 @@ def visits(folder: Path, pack: dict[str, Any], timer: Timer) -> Iterator[dict[st
                 yield {"file": file, "batch": batch, "milliseconds": milliseconds}
 
 
-def measurements(folder: Path, *, timer: Timer | None = None) -> dict[str, Any]:
-    """Time a pack; return it with what was measured and on what."""
+def measurements(
+    folder: Path, *, timer: Timer | None = None, seconds: float = SECONDS
+) -> dict[str, Any]:
+    """Time a pack; return it with what was measured and on what.
+
+    Args:
+        folder: the pack's.
+        timer: by default onnxruntime's, of one thread.
+        seconds: to spend, if the least number of rounds fits in.
+    """
     pack = json.loads((folder / "pack.json").read_text())
     version = "none"
     if timer is None:
@@ -117,7 +131,7 @@ def measurements(folder: Path, *, timer: Timer | None = None) -> dict[str, Any]:
 
         timer, version = onnxruntime_timer(), onnxruntime.__version__
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for visit in visits(folder, pack, timer):
+    for visit in visits(folder, pack, timer, seconds=seconds):
         file, batch = visit["file"], visit["batch"]
         entry = found.setdefault(
             (file["file"], batch),

@@ -63,9 +63,7 @@ def write_pack(
         for precision, data in forms:
             name = f"{number:03d}.{precision}.onnx"
             (folder / name).write_bytes(data)
-            files.append(
-                {"file": name, "architecture": str(architecture), "precision": precision}
-            )
+            files.append({"file": name, "architecture": str(architecture), "precision": precision})
     (folder / "measure.py").write_text(Path(measure.__file__).read_text())
     pack = {
         "format": FORMAT,

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from scipy.optimize import nnls
 from scipy.stats import spearmanr
 
+from dass.decoding import decode
 from dass.errors import CorruptArtifact, InvalidConfig
 from dass.networks.latency import (
     LatencyTable,

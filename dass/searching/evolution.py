@@ -163,7 +163,7 @@ class _Proposals:
         drawn = self._space.sample(number, generator=self._generator)
         if len(self._within(drawn)) * 20 >= number:
             return drawn
-        reached = [self._space.smallest]
+        reached = self._within([self._space.smallest]) or self._within(self._space.shallowest)
         for _ in range(4):
             starts = torch.randint(len(reached), (number // 4,), generator=self._generator)
             reached += self._within(

@@ -33,6 +33,7 @@ class Costed(Protocol):
         ...
 
 
+@runtime_checkable
 class Latency(Protocol):
     """What predicts milliseconds on a device, such as `dass.networks.latency.LatencyModel`."""
 

@@ -93,9 +93,9 @@ class Space(ABC):
         """One block per stage, each as narrow as allowed: the cheapest member by any cost."""
 
     @property
+    @abstractmethod
     def shallowest(self) -> list[Architecture]:
-        """Members among which the fastest is; the smallest one where every addition costs."""
-        return [self.smallest]
+        """Members of one block per stage, the smallest first: the fastest is sought in them."""
 
     @property
     @abstractmethod
@@ -237,9 +237,7 @@ class Space(ABC):
             + self._fastest(few, budget, num_classes=num_classes)
         )
 
-    def _fastest(
-        self, few: Sequence[Architecture], budget: Budget, *, num_classes: int
-    ) -> str:
+    def _fastest(self, few: Sequence[Architecture], budget: Budget, *, num_classes: int) -> str:
         """Say how fast the fastest member is, where time is limited."""
         if budget.max_latency_ms is None:
             return ""
