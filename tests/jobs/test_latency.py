@@ -22,7 +22,7 @@ def device(tmp_path_factory):
     line = ["latency", "micro", "--members.members", "16", "--pack", str(pack)]
     assert cli.main(line) == 0
     assert (pack / "measure.py").exists() and len(list(pack.glob("*.onnx"))) == 16
-    found = measure.measurements(pack, timer=roofline, seconds=0)
+    found = measure.measurements(pack, timer=roofline, seconds=0.0)
     measured = pack / "measurements.json"
     measured.write_text(json.dumps(found))
     line = [

@@ -34,7 +34,7 @@ NARROW = "resnet-w16.32-d2.2-s7@32"
 def measured(folder, space, **settings):
     """Write a pack and time it on the device with the known clock."""
     write_pack(by_name(space), folder, config=PackConfig(**settings))
-    found = measure.measurements(folder, timer=roofline, seconds=0)
+    found = measure.measurements(folder, timer=roofline, seconds=0.0)
     return {name: value for name, value in found.items() if name != "format"}
 
 
@@ -68,7 +68,7 @@ def test_members_never_measured_are_predicted(space, batch, tmp_path):
     others = [a for a in choose(by_name(space), 100, seed=1) if str(a) not in chosen][:40]
     assert len(others) == 40
     write_pack(by_name(space), tmp_path / "b", config=PackConfig(), members=others)
-    again = measure.measurements(tmp_path / "b", timer=roofline, seconds=0)["measurements"]
+    again = measure.measurements(tmp_path / "b", timer=roofline, seconds=0.0)["measurements"]
     expected = [min(each["rounds"]) for each in again if each["batch"] == batch]
     found = table.at(batch=batch).milliseconds(others, num_classes=10)
     error = spread(found, np.array(expected))
