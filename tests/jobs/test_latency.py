@@ -55,7 +55,7 @@ def test_a_search_is_told_a_limit_and_its_table(device):
     config = SearchJobConfig(
         store="s", teacher="t", max_latency_ms=0.5, latency=str(device), latency_batch=16
     )
-    budget = budget_for(config, SimpleNamespace(flops=100))
+    budget = budget_for(config, SimpleNamespace(flops=100, parameters=100))
     model = load_latency(device).at(batch=16)
     assert budget == Budget(max_latency_ms=0.5, latency=model), "no other limit by default"
     assert limits(budget) == {
@@ -72,7 +72,7 @@ def test_a_search_is_told_a_limit_and_its_table(device):
 
 def test_a_search_without_a_table_keeps_its_name_and_facts():
     config = SearchJobConfig(store="s", teacher="t")
-    budget = budget_for(config, SimpleNamespace(flops=100))
+    budget = budget_for(config, SimpleNamespace(flops=100, parameters=100))
     assert limits(budget) == {"max_flops": 50, "max_parameters": None}
     assert search_name(config, budget) == "t/predictor-evolution-50flops-anyparameters-s0"
 
