@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dass.data.task import Task, load_task
     from dass.data.task_config import TaskConfig
     from dass.errors import DassError
+    from dass.networks.latency import LatencyTable, load_latency
     from dass.networks.onnx import to_onnx
     from dass.networks.oracles.address import load_oracle
     from dass.networks.oracles.oracle import Oracle
@@ -45,6 +46,7 @@ __all__ = [
     "DassError",
     "Ensemble",
     "Generation",
+    "LatencyTable",
     "Oracle",
     "Prediction",
     "Recipe",
@@ -59,6 +61,7 @@ __all__ = [
     "TaskConfig",
     "Teacher",
     "distill",
+    "load_latency",
     "load_oracle",
     "load_predictor",
     "load_task",
@@ -73,6 +76,7 @@ _HOMES = {
     "dass.data.task": ("Task", "load_task"),
     "dass.data.task_config": ("TaskConfig",),
     "dass.errors": ("DassError",),
+    "dass.networks.latency": ("LatencyTable", "load_latency"),
     "dass.networks.onnx": ("to_onnx",),
     "dass.networks.oracles.address": ("load_oracle",),
     "dass.networks.oracles.oracle": ("Oracle",),

@@ -5,11 +5,13 @@ python -m jobs.search micro --teacher NAME --max-flops-fraction 0.5
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from dass.networks.latency import LatencyModel, load_latency
 from dass.networks.teacher import Teacher
 from dass.predictor.interval import LEVEL
 from dass.registry import zoo
@@ -28,16 +30,53 @@ DEFAULT_FRACTION = 0.5
 def budget_for(config: SearchJobConfig, teacher: Teacher) -> Budget:
     """Return the budget in absolute numbers."""
     flops, fraction = config.max_flops, config.max_flops_fraction
-    if (flops, fraction, config.max_parameters) == (None, None, None):
+    if (flops, fraction, config.max_parameters, config.max_latency_ms) == (None,) * 4:
         fraction = DEFAULT_FRACTION
     if fraction is not None:
         flops = Budget.of(teacher, flops=fraction).max_flops
-    return Budget(max_flops=flops, max_parameters=config.max_parameters)
+    return Budget(
+        max_flops=flops,
+        max_parameters=config.max_parameters,
+        max_latency_ms=config.max_latency_ms,
+        latency=latency_of(config),
+    )
+
+
+def latency_of(config: SearchJobConfig) -> LatencyModel | None:
+    """Return what predicts milliseconds, if a table was given."""
+    if not config.latency:
+        return None
+    table = load_latency(config.latency)
+    return table.at(batch=config.latency_batch, precision=config.latency_precision)
+
+
+def limits(budget: Budget) -> dict[str, Any]:
+    """Return a budget as a ranking keeps it: of a latency the limit and what it holds for."""
+    kept: dict[str, Any] = {
+        "max_flops": budget.max_flops,
+        "max_parameters": budget.max_parameters,
+    }
+    if isinstance(budget.latency, LatencyModel):
+        kept |= {
+            "max_latency_ms": budget.max_latency_ms,
+            "device": budget.latency.device,
+            "batch": budget.latency.prices.batch,
+            "precision": budget.latency.prices.precision,
+        }
+    return kept
 
 
 def never_binds(budget: Budget, teacher: Teacher) -> list[str]:
     """Return a line for each limit that even the largest student keeps."""
-    largest = {"max_flops": teacher.flops, "max_parameters": teacher.parameters}
+    largest: dict[str, float] = {
+        "max_flops": teacher.flops,
+        "max_parameters": teacher.parameters,
+    }
+    if budget.latency is not None:
+        (slowest,) = budget.latency.milliseconds(
+            [teacher.network.architecture], num_classes=teacher.network.num_classes
+        )
+        largest["max_latency_ms"] = round(float(slowest), 3)
     return [
         f"`{name}` of {limit:,} never binds: the largest student of space "
         f"{teacher.network.space.name!r}, the teacher's own shape, has {most:,}"
@@ -76,7 +115,7 @@ def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
         "familiar": ensemble.in_distribution(teacher),
         "space": teacher.network.space.name,
         "recipe": recipe,
-        "budget": asdict(budget),
+        "budget": limits(budget),
         "search": asdict(config.search),
         "support": len(support),
         "seconds": seconds,
@@ -87,14 +126,23 @@ def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
 
 def search_name(config: SearchJobConfig, budget: Budget) -> str:
     """Name a ranking by what was asked, so that asking again replaces it."""
-    limits = f"{budget.max_flops or 'any'}flops-{budget.max_parameters or 'any'}parameters"
+    asked = f"{budget.max_flops or 'any'}flops-{budget.max_parameters or 'any'}parameters"
+    if budget.max_latency_ms is not None and budget.latency is not None:
+        device = re.sub(r"[^A-Za-z0-9.]+", "_", budget.latency.device)[:60]
+        kind = f"{config.latency_precision}x{config.latency_batch}"
+        asked += f"-{budget.max_latency_ms:g}ms-{kind}-{device}"
     seed = config.search.seed
-    return f"{config.teacher}/{config.predictor}-{config.search.algorithm}-{limits}-s{seed}"
+    return f"{config.teacher}/{config.predictor}-{config.search.algorithm}-{asked}-s{seed}"
 
 
-def rows(predictions: tuple[Prediction, ...]) -> list[list[str]]:
-    """Lay predictions out for `console.table`."""
-    return [
+def rows(
+    predictions: tuple[Prediction, ...],
+    *,
+    latency: LatencyModel | None = None,
+    num_classes: int = 0,
+) -> list[list[str]]:
+    """Lay predictions out for `console.table`, with milliseconds where they are predicted."""
+    found = [
         [
             str(p.architecture),
             f"{100 * p.accuracy:.1f} %",
@@ -104,6 +152,11 @@ def rows(predictions: tuple[Prediction, ...]) -> list[list[str]]:
         ]
         for p in predictions
     ]
+    if latency is None:
+        return found
+    architectures = [p.architecture for p in predictions]
+    times = latency.milliseconds(architectures, num_classes=num_classes).tolist()
+    return [[*row, f"{time:.3g}"] for row, time in zip(found, times, strict=True)]
 
 
 OUT_OF_DISTRIBUTION = (
@@ -121,11 +174,13 @@ def main(config: SearchJobConfig) -> None:
     print(
         f"\n{answer.scored} candidates in {facts['seconds']:.1f} s; the best, after distillation:"
     )
-    print(console.table(HEAD, rows(answer.top)))
-    print("\nPareto front:")
-    print(console.table(HEAD, rows(answer.pareto)))
     registry = Registry(Store(config.store))
     teacher = registry.teacher(config.teacher)
+    latency, classes = latency_of(config), teacher.network.num_classes
+    head = HEAD if latency is None else [*HEAD, "ms"]
+    print(console.table(head, rows(answer.top, latency=latency, num_classes=classes)))
+    print("\nPareto front:")
+    print(console.table(head, rows(answer.pareto, latency=latency, num_classes=classes)))
     budget = budget_for(config, teacher)
     for line in never_binds(budget, teacher):
         print(f"\n{line}")

@@ -104,11 +104,20 @@ VERBS = {
         options=f"{STORE} --weights /data/W.safetensors --source npz:/data/F.npz",
         first=("weights", "source", "val", "test", "store"),
     ),
+    "latency": Verb(
+        does="a device's table of milliseconds, for `dass search --max-latency-ms`",
+        presets=_by_space("latency"),
+        options=None,
+        first=("space", "into", "pack", "from", "device"),
+    ),
     "search": Verb(
         does="predictor and teacher to ranked students; nothing is trained",
         presets=_by_space("search"),
         options=f"{STORE} --teacher NAME",
-        first=("teacher", "max-flops", "max-flops-fraction", "max-parameters", "store"),
+        first=(
+            *("teacher", "max-flops", "max-flops-fraction", "max-parameters"),
+            *("max-latency-ms", "latency", "store"),
+        ),
     ),
     "distill": Verb(
         does="one student, trained and exported",

@@ -31,6 +31,7 @@ VERBS = (
         "adopt",
         "train",
         "tune",
+        "latency",
         "search",
         "verify",
         "distill",

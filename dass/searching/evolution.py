@@ -137,7 +137,7 @@ class _Proposals:
             self._few = self._reachable(FEW)
         if self._few:
             return self._few
-        reached = [self._space.smallest]
+        reached = self._cheapest()
         for _ in range(4):
             starts = torch.randint(len(reached), (number // 4,), generator=self._generator)
             reached += self._within(
@@ -148,13 +148,18 @@ class _Proposals:
             )
         return reached
 
+    def _cheapest(self) -> list[Architecture]:
+        """Return the member of least FLOPs or, where it is too slow, the fast ones."""
+        return self._within([self._space.smallest]) or self._within(self._space.shallowest)
+
     def _reachable(self, most: int) -> list[Architecture]:
-        """Return all that single steps within the budget reach from the cheapest member.
+        """Return all that single steps within the budget reach from its cheapest members.
 
         Nothing where these are more than `most`: then there is enough to draw from.
         """
         space = self._space
-        reached, last = {space.smallest: None}, [space.smallest]
+        last = self._cheapest()
+        reached = dict.fromkeys(last)
         while last and len(reached) <= most:
             steps = dict.fromkeys(a for member in last for a in space.neighbours(member))
             last = self._within([a for a in steps if a not in reached])

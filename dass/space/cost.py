@@ -1,16 +1,21 @@
-"""What architectures cost, in multiply-adds and parameters, and what a student may cost at most.
+"""What a student may cost at most: multiply-adds, parameters, milliseconds on a device.
 
-Integer arithmetic on tables of widths. Knows nothing of which architectures are allowed.
-
-Letters in shapes: n architectures, s stages, b block slots per stage.
+Knows nothing of which architectures are allowed, nor of how their costs are found.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from dass.errors import InvalidConfig
+from dass.space.architecture import Architecture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
 
 BUDGETS = (0.3, 0.5, 0.7)
 """Fractions of the teacher's FLOPs within which a student is sought."""
@@ -31,6 +36,27 @@ class Costed(Protocol):
         ...
 
 
+@runtime_checkable
+class Latency(Protocol):
+    """What predicts milliseconds on a device, such as `dass.networks.latency.LatencyModel`."""
+
+    @property
+    def device(self) -> str:
+        """Name of the device."""
+        ...
+
+    @property
+    def space(self) -> str:
+        """Name of the space whose members it knows."""
+        ...
+
+    def milliseconds(
+        self, architectures: Sequence[Architecture], *, num_classes: int
+    ) -> Float[np.ndarray, " n"]:
+        """Predict milliseconds of one pass through each member."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
     """What a student may cost at most; `None` leaves that cost free."""
@@ -39,12 +65,22 @@ class Budget:
     """Multiply-adds of one forward pass at the space's image size; > 0."""
     max_parameters: int | None = None
     """Trainable parameters, the classifier included; > 0."""
+    max_latency_ms: float | None = None
+    """Milliseconds of one pass, as `latency` predicts them; > 0."""
+    latency: Latency | None = None
+    """Predicts them: a table's `at(batch=1)`; there must be one where `max_latency_ms` is set."""
 
     def __post_init__(self) -> None:
-        for name in ("max_flops", "max_parameters"):
+        for name in ("max_flops", "max_parameters", "max_latency_ms"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not (value > 0 and math.isfinite(value)):
                 raise InvalidConfig(f"`{name} > 0` must hold, but got {value}")
+        if self.max_latency_ms is not None and self.latency is None:
+            raise InvalidConfig(
+                f"`max_latency_ms` of {self.max_latency_ms} must come with `latency`, which "
+                "predicts milliseconds; make a table with `dass latency`, load it with "
+                "`dass.load_latency` and give its `at(batch=1)`"
+            )
 
     @classmethod
     def of(

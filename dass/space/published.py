@@ -7,6 +7,7 @@ Dimension letters: n architectures, s stages, b block slots per stage, d = code 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,6 +72,18 @@ class PublishedSpace(Space):
         narrow = [int(row[0]) for row in self.options]
         narrow[-1] = self.stage_widths[-1]
         return Architecture(tuple((width,) for width in narrow))
+
+    @cached_property
+    def shallowest(self) -> list[Architecture]:
+        """All members of one block per stage: a wider block may spare the shortcut its widening.
+
+        Ascending in widths, the smallest first.
+        """
+        *free, _ = self.options.tolist()
+        return [
+            Architecture((*((width,) for width in widths), (self.stage_widths[-1],)))
+            for widths in itertools.product(*free)
+        ]
 
     @property
     def encoding_length(self) -> int:

@@ -8,6 +8,7 @@ Dimension letters: n architectures, s stages, b block slots per stage, d = code 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,6 +88,17 @@ class ResidualSpace(Space):
         """One block per stage, each width as narrow as allowed: the cheapest by any cost."""
         narrow = tuple(self.options[:, 0].tolist())
         return Architecture(tuple((width,) for width in narrow), narrow)
+
+    @cached_property
+    def shallowest(self) -> list[Architecture]:
+        """Members of one block per stage, each stage of one of its three narrowest widths.
+
+        The smallest is not always the fastest, as runtimes compute whole vectors of channels.
+        """
+        return [
+            Architecture(tuple((width,) for width in widths), widths)
+            for widths in itertools.product(*self.options[:, :3].tolist())
+        ]
 
     def _violation(self, architecture: Architecture) -> str | None:
         stages, streams = architecture.widths, architecture.streams

@@ -94,6 +94,11 @@ class Space(ABC):
 
     @property
     @abstractmethod
+    def shallowest(self) -> list[Architecture]:
+        """Members of one block per stage, the smallest first: the fastest is sought in them."""
+
+    @property
+    @abstractmethod
     def encoding_length(self) -> int:
         """Length d of an encoding: one-hot slots and the relative FLOPs."""
 
@@ -203,19 +208,50 @@ class Space(ABC):
             kept &= (
                 self.parameters(architectures, num_classes=num_classes) <= budget.max_parameters
             )
+        if budget.max_latency_ms is not None:
+            found = self._milliseconds(architectures, budget, num_classes=num_classes)
+            kept &= found <= budget.max_latency_ms
         return [a for a, keep in zip(architectures, kept.tolist(), strict=True) if keep]
+
+    def _milliseconds(
+        self, architectures: Sequence[Architecture], budget: Budget, *, num_classes: int
+    ) -> Float[np.ndarray, " n"]:
+        assert budget.latency is not None, "a limit has a table"
+        if budget.latency.space != self.name:
+            raise InvalidConfig(
+                f"a latency table must be of the space that is searched, {self.name!r}, but that "
+                f"of {budget.latency.device!r} is of {budget.latency.space!r}; measure this space "
+                "with `dass latency`"
+            )
+        return budget.latency.milliseconds(architectures, num_classes=num_classes)
 
     def check_budget(self, budget: Budget, *, num_classes: int) -> None:
         """Raise unless the cheapest member fits.
 
         Raises:
             InfeasibleBudget: states what the cheapest student costs.
+            InvalidConfig: the budget's latency table is of another space.
         """
-        if not self.within([self.smallest], budget, num_classes=num_classes):
-            flops = int(self.flops([self.smallest], num_classes=num_classes)[0])
-            parameters = int(self.parameters([self.smallest], num_classes=num_classes)[0])
-            raise InfeasibleBudget(
-                f"the budget must allow the cheapest student of space {self.name!r}, "
-                f"{self.smallest} with {flops:,} FLOPs and {parameters:,} parameters, "
-                f"but got max_flops={budget.max_flops} and max_parameters={budget.max_parameters}"
-            )
+        few = self.shallowest if budget.max_latency_ms is not None else [self.smallest]
+        if self.within(few, budget, num_classes=num_classes):
+            return
+        flops = int(self.flops([self.smallest], num_classes=num_classes)[0])
+        parameters = int(self.parameters([self.smallest], num_classes=num_classes)[0])
+        raise InfeasibleBudget(
+            f"the budget must allow the cheapest student of space {self.name!r}, "
+            f"{self.smallest} with {flops:,} FLOPs and {parameters:,} parameters, "
+            f"but got max_flops={budget.max_flops} and max_parameters={budget.max_parameters}"
+            + self._fastest(few, budget, num_classes=num_classes)
+        )
+
+    def _fastest(self, few: Sequence[Architecture], budget: Budget, *, num_classes: int) -> str:
+        """Say how fast the fastest member is, where time is limited."""
+        if budget.max_latency_ms is None:
+            return ""
+        assert budget.latency is not None, "a limit has a table"
+        found = self._milliseconds(few, budget, num_classes=num_classes)
+        best = int(found.argmin())
+        return (
+            f" and max_latency_ms={budget.max_latency_ms:g}: the fastest student, {few[best]}, "
+            f"takes {found[best]:.3g} ms on {budget.latency.device!r}"
+        )

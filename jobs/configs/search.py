@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -31,6 +31,14 @@ class SearchJobConfig:
     """The same as a fraction of the teacher's, in (0, 1]. Without any limit it is a half."""
     max_parameters: Count | None = None
     """Most trainable parameters."""
+    max_latency_ms: float | None = None
+    """Most milliseconds of one pass, as the table of `latency` predicts them."""
+    latency: str = ""
+    """A device's table, which `dass latency` made: a file."""
+    latency_batch: int = 1
+    """Images of that pass; the table must have been measured with as many."""
+    latency_precision: Literal["float32", "int8"] = "float32"
+    """Of weights and activations in that pass."""
     measured: bool = False
     """Adapt on the teacher's measured students in the store as well, if there are any."""
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -45,3 +53,8 @@ class SearchJobConfig:
                 f"{self.max_flops} and {self.max_flops_fraction}"
             )
         check_fraction(self.max_flops_fraction, "max_flops_fraction")
+        if self.max_latency_ms is not None and not self.latency:
+            raise InvalidConfig(
+                f"`max_latency_ms` of {self.max_latency_ms:g} must come with `latency`, a "
+                "device's table; make one with `dass latency`"
+            )

@@ -17,6 +17,7 @@ from jobs.configs.build import BuildConfig, SplitPlan
 from jobs.configs.compact import CompactConfig
 from jobs.configs.contest import ContestConfig
 from jobs.configs.distill import DistillConfig
+from jobs.configs.latency import LatencyConfig
 from jobs.configs.prepare import PrepareConfig
 from jobs.configs.quickstart import QuickstartConfig
 from jobs.configs.search import SearchJobConfig
@@ -95,6 +96,11 @@ def tune() -> TuneConfig:
 def search() -> SearchJobConfig:
     """Two thousand candidates within half of the teacher's FLOPs."""
     return SearchJobConfig(store=STORE)
+
+
+def latency() -> LatencyConfig:
+    """48 members of this space on this machine, in under two minutes."""
+    return LatencyConfig(space="micro")
 
 
 def distill() -> DistillConfig:

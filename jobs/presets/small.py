@@ -11,6 +11,7 @@ from jobs.configs.adopt import AdoptConfig
 from jobs.configs.build import BuildConfig, SplitPlan
 from jobs.configs.compact import CompactConfig
 from jobs.configs.distill import DistillConfig
+from jobs.configs.latency import LatencyConfig
 from jobs.configs.search import SearchJobConfig
 from jobs.configs.train import TrainConfig
 from jobs.configs.tune import TuneConfig
@@ -52,6 +53,11 @@ def tune() -> TuneConfig:
 def search() -> SearchJobConfig:
     """Two thousand candidates within half of the teacher's FLOPs."""
     return SearchJobConfig(store=STORE)
+
+
+def latency() -> LatencyConfig:
+    """48 members of this space on this machine, in under two minutes."""
+    return LatencyConfig(space="small")
 
 
 def distill() -> DistillConfig:
