@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from dass.data.task_config import Role
 from dass.errors import InvalidConfig
 from dass.evaluation.comparison_config import PROBE
 from dass.evaluation.left_out import KEPT, Judged, scores_of, with_early
@@ -29,8 +28,6 @@ from jobs.configs.cross_validate import CrossValidateConfig
 from jobs.planning.labels import Measured, gather, lessons_of
 from jobs.train import members_for
 
-ROLES: tuple[Role, ...] = ("train", "validation", "unseen")
-
 
 def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
     """Score every labelled student of a teacher at hand by what other origins teach.
@@ -43,9 +40,9 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
         raise InvalidConfig(f"`train.folds >= 2` must hold to leave folds out, got {train.folds}")
     registry = Registry(Store(train.store))
     recipe, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
-    lessons = lessons_of(registry, data, ROLES)
-    measured = {one.name: one for role in ROLES for one in data[role]}
-    open_ones = [one for one in lessons if one.students.group not in config.sealed]
+    lessons = lessons_of(registry, data, train.roles)
+    measured = {one.name: one for role in train.roles for one in data[role]}
+    open_ones = [one for one in lessons if one.students.group not in train.without]
     folds = folds_of([one.students.group for one in open_ones], train.folds)
     judged = judged_of(registry, lessons if config.open_sealed else open_ones, measured)
     records = [r for one in open_ones for r in measured[one.students.teacher].records]

@@ -163,7 +163,8 @@ def _crossfitted(
     data: Mapping[Role, Sequence[Measured]],
 ) -> tuple[Ensemble, dict[str, Any]]:
     """Train a member without each fold of origins, and a surrogate on what they say of it."""
-    lessons = lessons_of(registry, data, config.roles)
+    every = lessons_of(registry, data, config.roles)
+    lessons = [one for one in every if one.students.group not in config.without]
     folds = folds_of([one.students.group for one in lessons], config.folds)
     members = members_for(config, recipe, lessons)
     ensemble = crossfitted(lessons, folds, members)

@@ -27,7 +27,7 @@ from dass.predictor.network import Predictor, Weights
 from dass.predictor.network_config import PredictorConfig
 from dass.predictor.ood import Reference, statistics
 from dass.predictor.records import Measured
-from dass.predictor.relative import relative_features
+from dass.predictor.relative import student_inputs
 from dass.predictor.scorer import Scores
 from dass.predictor.surrogate import Conditioned, Observed, Surrogate
 from dass.space.architecture import Architecture
@@ -165,13 +165,17 @@ class Adapted:
         return scores if self.in_distribution else self._widened(scores, students.encodings[:, -1])
 
     def inputs(self, architectures: Sequence[Architecture]) -> Float[Tensor, "n d"]:
-        """Return what a surrogate reads of students: size and shape, and how members order them.
+        """Return what a surrogate reads: size, shape, teacher, and how members order students.
 
         A member's opinion is where it places a student among a fixed sample of the space, so that
         it does not depend on what else is asked.
         """
-        space = self.teacher.network.space
-        features = relative_features(space, architectures)
+        network = self.teacher.network
+        space = network.space
+        told = statistics(
+            self.task.teacher_feature_map, self.teacher.accuracy, network.num_classes
+        )
+        features = student_inputs(space, architectures, told)
         if not architectures:
             return torch.cat([features, features[:, :1]], 1)
         sample = stratified(space, SAMPLE, seed=0)

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dass.predictor.ood import Statistics
 from dass.space.architecture import Architecture
 from dass.space.space import Space
 
@@ -27,6 +28,19 @@ def feature_names() -> tuple[str, ...]:
     each = ("depth", "mean width", "least width", "last width")
     stages = [f"{what} of stage {i}" for i in range(1, STAGES + 1) for what in each]
     return ("FLOPs", "parameters", "stem width", *stages)
+
+
+def student_inputs(
+    space: Space, architectures: Sequence[Architecture], statistics: Statistics
+) -> Float[Tensor, "n d"]:
+    """Return relative features, and after them what `ood.statistics` tells of the teacher.
+
+    The same for all of a teacher's students, the latter say which teachers are alike: how much
+    size matters differs between them.
+    """
+    features = relative_features(space, architectures)
+    told = torch.tensor(statistics, dtype=features.dtype)
+    return torch.cat([features, told.expand(len(features), -1)], 1)
 
 
 def relative_features(space: Space, architectures: Sequence[Architecture]) -> Float[Tensor, "n f"]:

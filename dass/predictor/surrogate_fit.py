@@ -21,9 +21,10 @@ from torch import Tensor
 from dass.errors import InvalidData
 from dass.predictor.interval import LEVEL, half_width
 from dass.predictor.level import Facts, LevelModel, fit_level
+from dass.predictor.ood import Statistics
 from dass.predictor.process import Labelled, fit_process, recondition
 from dass.predictor.records import StudentRecord
-from dass.predictor.relative import relative_features
+from dass.predictor.relative import student_inputs
 from dass.predictor.surrogate import Fidelity, Observed, Surrogate
 from dass.space.architecture import Architecture
 from dass.space.space import Space
@@ -55,7 +56,13 @@ class Students:
 
     @classmethod
     def of(
-        cls, space: Space, records: Sequence[StudentRecord], facts: Facts, *, group: str
+        cls,
+        space: Space,
+        records: Sequence[StudentRecord],
+        facts: Facts,
+        *,
+        statistics: Statistics,
+        group: str,
     ) -> Students:
         """Make them of one teacher's records, means over seeds one per architecture.
 
@@ -68,7 +75,7 @@ class Students:
             teacher=records[0].teacher,
             group=group,
             facts=facts,
-            inputs=relative_features(space, members),
+            inputs=student_inputs(space, members, statistics),
             accuracies=torch.tensor([r.validation_accuracy for r in records], dtype=torch.float64),
             trainings=torch.ones(len(records), dtype=torch.float64),
             curves=torch.tensor(curves, dtype=torch.float64) if whole else None,

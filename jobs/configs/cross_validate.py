@@ -12,9 +12,8 @@ class CrossValidateConfig:
     """Which predictor is fitted anew without each fold of origins, and what stays sealed."""
 
     train: TrainConfig
-    """Store, space, recipe, and how the predictor is made; `folds >= 2` must hold."""
-    sealed: tuple[str, ...] = ()
-    """Groups of tasks that nothing is learned from."""
+    """Store, space, recipe, and how the predictor is made; `folds >= 2` must hold. Nothing is
+    learned from the groups of `without`: they are sealed."""
     open_sealed: bool = False
     """Whether the students of sealed groups are scored too: once, at the end."""
     into: str | None = None

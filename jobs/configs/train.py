@@ -31,6 +31,8 @@ class TrainConfig:
     of that fold; >= 2, or 0 for predictors without a surrogate."""
     roles: tuple[Role, ...] = ("train", "validation")
     """Tasks that a surrogate and its predictors learn from."""
+    without: tuple[str, ...] = ()
+    """Groups of origins, as `dass.data.origins` has them, that they do not learn from."""
     shape: PredictorShape = field(default_factory=PredictorShape)
     """What each of them is made of and what it reads."""
     reference: bool = True

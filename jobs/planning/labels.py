@@ -16,6 +16,7 @@ from dass.networks.teacher import Teacher
 from dass.predictor.crossfit import Lesson
 from dass.predictor.episode import Episode, episode
 from dass.predictor.level import Facts
+from dass.predictor.ood import statistics
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED, StudentRecord, mean_over_seeds
 from dass.predictor.surrogate_fit import Students
 from dass.registry.registry import Registry
@@ -122,6 +123,9 @@ def lessons_of(
             by_name(measured.records[0].space),
             measured.records,
             facts,
+            statistics=statistics(
+                measured.episode.teacher_feature_map, facts.accuracy, facts.num_classes
+            ),
             group=origin(config.source),
         )
         found.append(Lesson(students, measured.episode))

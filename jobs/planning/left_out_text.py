@@ -92,11 +92,10 @@ def per_task(found: LeftOut) -> str:
     teachers = own.drop_duplicates("task").set_index("task")["teacher"]
     shown = [name for name in SHOWN if name in wide]
     rows = []
-    for sealed, group, task in wide.index:
+    values = wide[shown].to_numpy(float).tolist()
+    for (sealed, group, task), row in zip(wide.index, values, strict=True):
         top = found.ceilings.get(teachers[task])
-        row = wide.loc[[(sealed, group, task)], shown].to_numpy(float)
-        values = [float(value) for value in row[0]]
-        cells = ["–" if math.isnan(value) else f"{value:.2f}" for value in values]
+        cells = ["–" if math.isnan(value) else f"{value:.2f}" for value in row]
         mark = f"{group} (sealed)" if sealed else str(group)
         rows.append([str(task), mark, "–" if top is None else f"{top:.2f}", *cells])
     return _markdown(rows, ("task", "origin", "ceiling", *shown))
