@@ -71,4 +71,4 @@ def _raw(space: Space, architectures: Sequence[Architecture]) -> Float[np.ndarra
         ],
         axis=1,
     )
-    return np.concatenate([size, padded.reshape(len(widths), -1)], axis=1)
+    return np.concatenate([size, padded.reshape(len(widths), STAGES * padded.shape[2])], axis=1)

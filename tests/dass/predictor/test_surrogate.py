@@ -28,7 +28,9 @@ def students(number, *, seed, level=None, spread=0.03, count=16, group=None):
     return Students(
         teacher=f"t{number}",
         group=group or GROUPS[number % 4],
-        facts=Facts(min(level + 0.05, 0.99), 10),
+        facts=Facts(
+            min(level + 0.02 + 0.2 * float(torch.rand((), generator=generator)), 0.99), 10
+        ),
         inputs=x,
         accuracies=accuracies,
         trainings=torch.ones(count, dtype=torch.float64),
@@ -80,7 +82,7 @@ def test_two_measured_students_fix_the_level(surrogate):
     before, spread_before = conditioned(surrogate, far).predict(far.inputs)
     after, spread_after = conditioned(surrogate, far, [0, 1]).predict(far.inputs)
     assert abs(float(before.mean()) - far.level) > 0.2
-    assert abs(float(after.mean()) - far.level) < 0.05
+    assert abs(float(after.mean()) - far.level) < 0.1
     assert float(spread_after.mean()) < float(spread_before.mean()) / 2
 
 
