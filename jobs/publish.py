@@ -19,6 +19,7 @@ from safetensors.torch import save as save_tensors
 
 from dass.errors import InvalidData
 from dass.evaluation import scoring
+from dass.evaluation.left_out import KEPT
 from dass.predictor.records import StudentRecord, to_parquet
 from dass.registry.artifacts import MANIFEST, WEIGHTS, weights_file
 from dass.registry.embeddings import embeddings_of, pack_embeddings
@@ -48,7 +49,7 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
     roles = {n: role for n, role in registry.roles().items() if n in labelled}
     files |= {f"tasks/{name}.json": store.read(f"tasks/{name}.json") for name in roles}
     files |= {key: store.read(key) for key in store.list("recipes")}
-    for key in (scoring.SCORES, *RESULTS):
+    for key in (scoring.SCORES, KEPT.format(name="left-out"), *RESULTS):
         if store.exists(key):
             files[key] = store.read(key)
     if config.teachers:

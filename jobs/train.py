@@ -167,7 +167,7 @@ def _crossfitted(
     lessons = [one for one in every if one.students.group not in config.without]
     folds = folds_of([one.students.group for one in lessons], config.folds)
     members = members_for(config, recipe, lessons)
-    ensemble = crossfitted(lessons, folds, members)
+    ensemble = crossfitted(lessons, folds, members, hear=config.hear)
     reference = None
     if config.reference:
         reference = fit_reference(

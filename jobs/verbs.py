@@ -80,7 +80,8 @@ VERBS = {
     "train": Verb(
         does="records to a predictor and its card",
         presets=_by_space("train")
-        | {"evidence": "benchmark.train", "reconstructed": "benchmark.reconstructed"}
+        | {"evidence": "benchmark.train", "dass": "benchmark.dass"}
+        | {"reconstructed": "benchmark.reconstructed"}
         | {name: f"benchmark.{name.replace('-', '_')}" for name in ABLATIONS},
         first=("store", "name", "members"),
     ),

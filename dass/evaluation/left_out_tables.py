@@ -7,22 +7,41 @@ from __future__ import annotations
 
 import io
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from dass.data.origins import SEALED, origin
+from dass.data.task_config import Role
 from dass.evaluation.left_out import KEPT, SURROGATE
 from dass.evaluation.reliability import ceiling_of, mean_over_teachers
-from dass.evaluation.scoring import LabelledTeacher
 from dass.evaluation.tables import measure
 from dass.predictor.interval import LEVEL, half_width
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED, StudentRecord
 from dass.registry.registry import Registry
+from dass.space.spaces import by_name
 
 LEAST_OWN = 8
 """Own draws that a task must have to be judged by them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A teacher whose network need not be at hand."""
+
+    name: str
+    flops: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A teacher and its labelled students, judged by test accuracies."""
+
+    teacher: Priced
+    records: Sequence[StudentRecord]
+    """Means over seeds, one per architecture."""
+    role: Role = "unseen"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,19 +90,27 @@ def left_out(
 
 def _judged(
     registry: Registry, records: Sequence[StudentRecord], names: Container[str]
-) -> list[LabelledTeacher]:
+) -> list[Tested]:
     groups: dict[str, list[StudentRecord]] = {}
     for record in mean_over_teachers(records):
         if record.teacher in names:
             groups.setdefault(record.teacher, []).append(record)
     return [
-        LabelledTeacher(registry.teacher(name), "unseen", group)
+        Tested(Priced(name, _flops(registry, name, group[0].space)), group)
         for name, group in sorted(groups.items())
     ]
 
 
+def _flops(registry: Registry, teacher: str, space: str) -> int:
+    """Return what a teacher costs: of shipped ones some are there as embeddings alone."""
+    if registry.has_teacher(teacher):
+        return registry.teacher(teacher).flops
+    known, classes = by_name(space), registry.embeddings(teacher).num_classes
+    return int(known.flops([known.largest], num_classes=classes)[0])
+
+
 def measures(
-    scores: pd.DataFrame, judged: Sequence[LabelledTeacher], *, pool: Container[str]
+    scores: pd.DataFrame, judged: Sequence[Tested], *, pool: Container[str]
 ) -> pd.DataFrame:
     """Return every metric by scorer, teacher and group of architectures, on test accuracies.
 
@@ -92,19 +119,18 @@ def measures(
 
     Args:
         scores: that a cross-validation kept.
-        judged: labelled teachers, whatever the role of their task.
+        judged: labelled teachers.
         pool: ids of the architectures that every task labels.
     """
-    tested = [replace(one, role="unseen") for one in judged]
     every = scores.assign(seconds=0.0)
-    parts = [measure(part, tested, pool=pool) for _, part in every.groupby("draw", sort=True)]
+    parts = [measure(part, judged, pool=pool) for _, part in every.groupby("draw", sort=True)]
     names = ["scorer", "teacher", "task", "role", "group"]
     rows = pd.concat(parts, ignore_index=True)
     return rows.groupby(names, as_index=False).mean(numeric_only=True)
 
 
 def intervals(
-    scores: pd.DataFrame, judged: Sequence[LabelledTeacher], *, level: float = LEVEL
+    scores: pd.DataFrame, judged: Sequence[Tested], *, level: float = LEVEL
 ) -> pd.DataFrame:
     """Return by scorer and teacher how often test accuracies lie in intervals of a level.
 

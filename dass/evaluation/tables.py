@@ -6,13 +6,15 @@ Knows nothing of how scores came about, nor of how tables are shown.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
+from dass.data.task_config import Role
 from dass.evaluation import scoring
 from dass.evaluation.metrics import METRICS
 from dass.evaluation.scoring import LabelledTeacher
+from dass.predictor.records import StudentRecord
 
 
 def strongest_teachers(labelled: Sequence[LabelledTeacher]) -> list[LabelledTeacher]:
@@ -42,8 +44,41 @@ def students_of(scores: pd.DataFrame, labelled: Sequence[LabelledTeacher]) -> pd
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
+class Named(Protocol):
+    """What is read of a teacher: a name and what it costs."""
+
+    @property
+    def name(self) -> str:
+        """Identity in records."""
+        ...
+
+    @property
+    def flops(self) -> int:
+        """Multiply-adds of one forward pass."""
+        ...
+
+
+class Labelled(Protocol):
+    """A teacher and its labelled students; its network need not be at hand."""
+
+    @property
+    def teacher(self) -> Named:
+        """The teacher."""
+        ...
+
+    @property
+    def role(self) -> Role:
+        """What meta-training may do with its task: tells which accuracies are judged."""
+        ...
+
+    @property
+    def records(self) -> Sequence[StudentRecord]:
+        """Means over seeds, one per architecture."""
+        ...
+
+
 def measure(
-    scores: pd.DataFrame, labelled: Sequence[LabelledTeacher], *, pool: Container[str]
+    scores: pd.DataFrame, labelled: Sequence[Labelled], *, pool: Container[str]
 ) -> pd.DataFrame:
     """Return every metric of every scorer, teacher and group of architectures.
 
@@ -75,9 +110,7 @@ def measure(
     return pd.DataFrame(rows)
 
 
-def _row(
-    scorer: str, one: LabelledTeacher, *, group: str, students: pd.DataFrame
-) -> dict[str, Any]:
+def _row(scorer: str, one: Labelled, *, group: str, students: pd.DataFrame) -> dict[str, Any]:
     columns = (students[name].to_numpy(float) for name in ("score", "measured", "flops"))
     score, measured, flops = columns
     teacher_flops = float(one.teacher.flops)

@@ -89,18 +89,23 @@ def crossfitted(
     lessons: Sequence[Lesson],
     folds: Sequence[Fold],
     member_without: Callable[[Fold], Predictor],
+    *,
+    hear: bool = True,
 ) -> Ensemble:
-    """Return an ensemble of a member for each fold and the surrogate that hears them.
+    """Return an ensemble of a member for each fold and a surrogate.
 
     Args:
         lessons: labelled teachers, each of a group of some fold.
         folds: disjoint sets of groups.
         member_without: returns a predictor trained without the groups of one fold.
+        hear: whether what members say is one of the surrogate's inputs.
 
     Raises:
         InvalidData: there are too few labelled teachers.
     """
     members = {fold: member_without(fold) for fold in folds}
+    if not hear:
+        return Ensemble(tuple(members.values()), surrogate=unheard(lessons))
     heard = [
         _hearing(one, member)
         for fold, member in members.items()

@@ -1,7 +1,7 @@
 """An ensemble of predictors: one prediction with an interval, for any students of a teacher.
 
-With a surrogate its members are advisers: how they order a student is one of the surrogate's
-inputs. Without one their mean is the prediction, and how sure it is comes from what they disagree
+With a surrogate its members are advisers: how they order a student may be one of its inputs.
+Without one their mean is the prediction, and how sure it is comes from what they disagree
 on and from validation tasks. Knows nothing of how members are trained.
 
 Dimension letters: n students.
@@ -176,6 +176,8 @@ class Adapted:
             self.task.teacher_feature_map, self.teacher.accuracy, network.num_classes
         )
         features = student_inputs(space, architectures, told)
+        if not self._hears(features):
+            return features
         if not architectures:
             return torch.cat([features, features[:, :1]], 1)
         sample = stratified(space, SAMPLE, seed=0)
@@ -184,6 +186,12 @@ class Adapted:
         each = torch.stack([m.predict_episode(students, w) for m, w in pairs]).double().cpu()
         opinion = standing(each, each[:, : len(sample)]).mean(0)[len(sample) :]
         return torch.cat([features, opinion[:, None]], 1)
+
+    def _hears(self, features: Float[Tensor, "n f"]) -> bool:
+        """Return whether the surrogate has an input more than these: what members say."""
+        surrogate = self.ensemble.surrogate
+        assert surrogate is not None, "its inputs are asked for"
+        return len(surrogate.centre) > features.shape[1]
 
     def _students(self, architectures: Sequence[Architecture]) -> Episode:
         feature_maps = embed(self.teacher.network, architectures)

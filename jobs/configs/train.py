@@ -29,6 +29,9 @@ class TrainConfig:
     folds: int = 0
     """Folds of origins: a predictor is trained without each, and a surrogate hears what it says
     of that fold; >= 2, or 0 for predictors without a surrogate."""
+    hear: bool = True
+    """Whether what the predictors say is an input of the surrogate; without it students need not
+    be embedded, and thousands are predicted in milliseconds."""
     roles: tuple[Role, ...] = ("train", "validation")
     """Tasks that a surrogate and its predictors learn from."""
     without: tuple[str, ...] = ()
