@@ -73,6 +73,11 @@ def _embedded(
 ) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for name in sorted(names):
+        if not registry.has_teacher(name):  # the store was made of shipped files
+            prefix = f"embeddings/{name}"
+            keys = (f"{prefix}/{MANIFEST}", f"{prefix}/{WEIGHTS}")
+            files |= {key: registry.store.read(key) for key in keys}
+            continue
         labelled = sorted({r.architecture for r in records if r.teacher == name})
         packed = pack_embeddings(embeddings_of(registry.teacher(name), labelled))
         files |= {f"embeddings/{name}/{file}": data for file, data in packed.items()}

@@ -82,10 +82,15 @@ class _Labels:
     @classmethod
     def read(cls, config: EvaluateConfig) -> _Labels:
         registry = Registry(Store(config.store))
+        left = {
+            name
+            for name, (task, _) in registry.tasks().items()
+            if task.source.startswith("rendered:") and not config.rendered
+        }
         records = [
             r
             for r in registry.records()
-            if r.space == config.space and r.seed < FIRST_CLOSED_LOOP_SEED
+            if r.space == config.space and r.seed < FIRST_CLOSED_LOOP_SEED and r.task not in left
         ]
         return cls(registry, records, config.student)
 

@@ -41,5 +41,7 @@ class EvaluateConfig:
     """Name of the result."""
     into: str | None = None
     """Where the result goes: a folder, or s3://bucket/prefix; `None` for the store itself."""
+    rendered: bool = False
+    """Whether rendered domains are tasks of the first comparison too; they are of the second."""
     data_root: str = "data"
     """Where torchvision datasets are."""
