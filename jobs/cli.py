@@ -118,6 +118,46 @@ def preset_help(verb: str, preset: str) -> str:
     return "\n".join([*lines, "", advice(verb)])
 
 
+def config_of(verb: str) -> Any:
+    """Return what a verb without presets takes, at its defaults."""
+    module, _, name = VERBS[verb].config.rpartition(".")
+    return getattr(import_module(module), name)()
+
+
+def plain_help(verb: str) -> str:
+    """Return the help of a verb without presets."""
+    known, first = list(options(config_of(verb))), VERBS[verb].first
+    return "\n".join(
+        [
+            f"usage: dass {verb} --option VALUE ...",
+            "",
+            f"{VERBS[verb].does}.",
+            "In brackets: what holds where nothing is said.",
+            "",
+            listing("what everyone needs", [o for o in known if o.name in first]),
+            "",
+            listing("advanced", [o for o in known if o.name not in first]),
+            "",
+            advice(verb),
+        ]
+    )
+
+
+def run_plain(verb: str, arguments: Sequence[str]) -> int:
+    """Parse the arguments of a verb without presets, and run it."""
+    if set(HELP) & set(arguments):
+        print(plain_help(verb))
+        return 0
+    import tyro
+
+    default = config_of(verb)
+    words = plain_flags(arguments, list(options(default)))
+    config = tyro.cli(type(default), prog=f"dass {verb}", description=advice(verb), args=words)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    import_module(f"jobs.{verb}").main(config)
+    return 0
+
+
 def _repeated(group: str) -> bool:
     return any(part.isdigit() and part != "0" for part in group.split("."))
 
@@ -250,6 +290,8 @@ def _run(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    if VERBS[verb].config:
+        return run_plain(verb, rest)
     if not VERBS[verb].presets:
         code: int = import_module(f"jobs.{verb}").main(rest)
         return code
