@@ -93,14 +93,17 @@ def verb_help(verb: str) -> str:
 
 
 def preset_help(verb: str, preset: str) -> str:
-    """Return the help of a preset: what everyone needs, then the rest, each with its default."""
-    about, config = presets(verb)[preset]
+    """Return the help of a preset: what everyone needs, then the rest, each with its default.
+
+    Of a verb without presets, but with a config, the preset is empty.
+    """
+    about, config = presets(verb)[preset] if preset else (f"{VERBS[verb].does}.", config_of(verb))
     known = [o for o in options(config) if not matches(o.name, unread(verb, preset))]
     by_name = {option.name: option for option in known}
     first = [by_name[name] for name in VERBS[verb].first if name in by_name]
     rest = [option for option in known if option not in first]
     lines = [
-        f"usage: dass {verb} {preset} [--option VALUE ...]",
+        f"usage: {' '.join(filter(None, ('dass', verb, preset)))} [--option VALUE ...]",
         "",
         about,
         "In brackets: what holds where nothing is said.",
@@ -124,29 +127,10 @@ def config_of(verb: str) -> Any:
     return getattr(import_module(module), name)()
 
 
-def plain_help(verb: str) -> str:
-    """Return the help of a verb without presets."""
-    known, first = list(options(config_of(verb))), VERBS[verb].first
-    return "\n".join(
-        [
-            f"usage: dass {verb} --option VALUE ...",
-            "",
-            f"{VERBS[verb].does}.",
-            "In brackets: what holds where nothing is said.",
-            "",
-            listing("what everyone needs", [o for o in known if o.name in first]),
-            "",
-            listing("advanced", [o for o in known if o.name not in first]),
-            "",
-            advice(verb),
-        ]
-    )
-
-
 def run_plain(verb: str, arguments: Sequence[str]) -> int:
     """Parse the arguments of a verb without presets, and run it."""
     if set(HELP) & set(arguments):
-        print(plain_help(verb))
+        print(preset_help(verb, ""))
         return 0
     import tyro
 

@@ -8,24 +8,22 @@ measure some students. Knows nothing of searching.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 
-from dass.errors import DassError, InvalidData
 from dass.networks.teacher import Teacher
 from dass.predictor.level import Facts
 from dass.predictor.records import Measured, StudentRecord, mean_over_seeds
 from dass.predictor.relative import relative_features
 from dass.predictor.scorer import Scores
 from dass.predictor.surrogate import Observed, Surrogate
-from dass.predictor.surrogate_fit import Students, fit_surrogate, usable
-from dass.registry.registry import Registry
+from dass.predictor.surrogate_fit import Students, fit_surrogate
 from dass.space.architecture import Architecture
 from dass.space.spaces import by_name
 
-LEAST_TEACHERS = 2
-"""Labelled teachers below which nothing is fitted."""
+INDUCING = 64
+"""Inducing points of the process: with 24 teachers it is fitted in four core-seconds."""
 
 
 class TeacherBlind:
@@ -61,43 +59,28 @@ class TeacherBlind:
 
 
 def fit_teacher_blind(
-    registry: Registry, *, recipe: str, accuracy: float | None = None, teachers: int = 24
+    records: Iterable[StudentRecord],
+    facts: Mapping[str, Facts],
+    *,
+    accuracy: float | None = None,
 ) -> TeacherBlind:
-    """Fit it to the labels of a store.
+    """Fit it to labels.
 
     Args:
-        registry: has labels, and what is known of their teachers.
-        recipe: whose labels are read.
+        records: labelled students of one recipe.
+        facts: what is known of teachers, by name; labels of others are not read.
         accuracy: of what students learn from, where it is not their teacher.
-        teachers: labelled teachers read at most, in the order of their names.
 
     Raises:
         InvalidData: there are too few labels.
     """
     groups: dict[str, list[StudentRecord]] = defaultdict(list)
-    for record in registry.records():
-        if record.recipe == recipe:
+    for record in records:
+        if record.teacher in facts:
             groups[record.teacher].append(record)
     found = []
     for name in sorted(groups):
-        facts = _facts(registry, name)
-        if facts is not None and len(found) < teachers:
-            records = mean_over_seeds(groups[name])
-            space = by_name(records[0].space)
-            found.append(Students.of(space, records, facts, group=records[0].task.split("-")[0]))
-    found = usable(found)
-    if len(found) < LEAST_TEACHERS:
-        raise InvalidData(
-            f"an order by size and shape must be fitted to labels of {LEAST_TEACHERS} teachers or "
-            f"more, but {registry.store.root} has {len(found)}: order by size instead"
-        )
-    return TeacherBlind(fit_surrogate(found, inducing=64), accuracy=accuracy)
-
-
-def _facts(registry: Registry, teacher: str) -> Facts | None:
-    """Return what is known of a labelled teacher; nothing where the store does not have it."""
-    try:
-        known = registry.teacher_facts(teacher)
-    except DassError:
-        return None
-    return Facts(float(known["accuracy"]), int(known["num_classes"]))
+        means, (first, *_) = mean_over_seeds(groups[name]), groups[name]
+        origin = first.task.partition("-")[0]
+        found.append(Students.of(by_name(first.space), means, facts[name], group=origin))
+    return TeacherBlind(fit_surrogate(found, inducing=INDUCING), accuracy=accuracy)

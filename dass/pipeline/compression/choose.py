@@ -89,10 +89,7 @@ def verify_students(material: Material) -> tuple[dict[str, Any], str]:
     facts = {
         "architecture": str(choice.architecture),
         "measured": choice.measured,
-        "rounds": [
-            {"epochs": one.epochs, "students": [_checked(each) for each in one.checked]}
-            for one in rounds
-        ],
+        "rounds": [_round(one) for one in rounds],
     }
     return facts, (
         f"{plan.verify} trained, the best {plan.longest} epochs: {choice.architecture} with "
@@ -114,6 +111,10 @@ def plain(p: Prediction) -> dict[str, Any]:
 def said_of(p: Prediction) -> str:
     """Write a predicted accuracy and its standard deviation, in percent."""
     return f"{100 * p.accuracy:.1f}" + ("" if p.std is None else f" ± {100 * p.std:.1f}") + " %"
+
+
+def _round(one: Round) -> dict[str, Any]:
+    return {"epochs": one.epochs, "students": [_checked(each) for each in one.checked]}
 
 
 def _checked(one: Checked) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dass.baselines.size import ByFlops
-from dass.baselines.teacher_blind import fit_teacher_blind
+from dass.baselines.teacher_blind import TeacherBlind, fit_teacher_blind
 from dass.errors import DassError
 from dass.networks.teacher import Teacher
+from dass.predictor.level import Facts
 from dass.predictor.scorer import Scorer
 from dass.registry import zoo
 from dass.searching.evolution import Generation, run
@@ -23,6 +24,9 @@ from dass.space.cost import Budget
 
 TOP = 200
 """Students that a search returns, among which those to verify are chosen."""
+
+TEACHERS = 24
+"""Labelled teachers that are learned from at most: the time of the fit grows with them."""
 
 SHIPPED_SPACE = "small"
 """Space of the shipped predictor."""
@@ -60,8 +64,7 @@ def order_for(space: str, *, accuracy: float) -> Order:
             conditions=ensemble.surrogate is not None,
         )
     try:
-        ensemble, _ = zoo.predictor()
-        blind = fit_teacher_blind(zoo.registry(), recipe=ensemble.config.recipe, accuracy=accuracy)
+        blind = _teacher_blind(accuracy)
     except DassError:  # what ships may lack the labels
         return Order(
             scorer=ByFlops(),
@@ -78,6 +81,23 @@ def order_for(space: str, *, accuracy: float) -> Order:
         accuracies=True,
         conditions=True,
     )
+
+
+def _teacher_blind(accuracy: float) -> TeacherBlind:
+    """Fit to shipped labels of the shipped predictor's recipe.
+
+    Raises:
+        DassError: they, or what is known of their teachers, are not there.
+    """
+    shipped, recipe = zoo.registry(), zoo.predictor()[0].config.recipe
+    records = [record for record in shipped.records() if record.recipe == recipe]
+    named = sorted({r.teacher for r in records} & set(shipped.teachers()))[:TEACHERS]
+    known = {name: shipped.teacher_facts(name) for name in named}
+    facts = {
+        name: Facts(float(each["accuracy"]), int(each["num_classes"]))
+        for name, each in known.items()
+    }
+    return fit_teacher_blind(records, facts, accuracy=accuracy)
 
 
 def sought(

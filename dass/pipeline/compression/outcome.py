@@ -55,7 +55,7 @@ def tell(material: Material) -> tuple[dict[str, Any], str]:
         more=_more(material, steps),
     )
     store.write("report.html", html.encode())
-    store.write("README.md", _card(material, steps, rows, note).encode())
+    store.write("README.md", _card(material, steps, rows=rows, note=note).encode())
     store.write("infer.py", INFER.encode())
     return {"first_line": note}, f"{material.folder.store.url('report.html')}"
 
@@ -65,21 +65,21 @@ def side_by_side(material: Material, steps: dict[str, Any]) -> list[list[str]]:
     check, found, export = steps["check"], steps["search"], steps["export"]
     chosen = steps["verify"]["architecture"]
     rows = [_row(f"teacher {material.oracle.name}", check["test"],
-                 f"{check['milliseconds']:.2f} ({check['run']})", ("", "", "", ""))]  # fmt: skip
+                 f"{check['milliseconds']:.2f} ({check['run']})", costs=("", "", "", ""))]  # fmt: skip
     for name, called in (("model.onnx", "student"), ("model.int8.onnx", "student, int8")):
         costs = (f"{export['flops'] / 1e6:.2f} M", f"{export['parameters']:,}",
                  f"{export['bytes'][name] / 1e3:,.0f} kB", chosen)  # fmt: skip
         model = export["models"][name]
-        rows.append(_row(called, model["scores"], f"{model['milliseconds']:.2f}", costs))
+        rows.append(_row(called, model["scores"], f"{model['milliseconds']:.2f}", costs=costs))
     for name, rival in found["rivals"].items():
         costs = (f"{rival['flops'] / 1e6:.2f} M", f"{rival['parameters']:,}", "",
                  rival["architecture"])  # fmt: skip
-        rows.append(_row(name, steps["distil"]["rivals"].get(name), "", costs))
+        rows.append(_row(name, steps["distil"]["rivals"].get(name), "", costs=costs))
     return rows
 
 
 def _row(
-    name: str, scores: dict[str, Any] | None, ms: str, costs: tuple[str, str, str, str]
+    name: str, scores: dict[str, Any] | None, ms: str, *, costs: tuple[str, str, str, str]
 ) -> list[str]:
     if scores is None:
         return [name, "not trained (--rivals)", "", ms, *costs]
@@ -170,7 +170,7 @@ def _curves(checked: list[dict[str, Any]]) -> dict[str, dict[int, float]]:
     return found
 
 
-def _card(material: Material, steps: dict[str, Any], rows: list[list[str]], note: str) -> str:
+def _card(material: Material, steps: dict[str, Any], *, rows: list[list[str]], note: str) -> str:
     task, found, export = material.task, steps["search"], steps["export"]
     table = ["| " + " | ".join(row) + " |" for row in (HEAD, ["---"] * len(HEAD), *rows)]
     worst = {name: each["largest_difference"] for name, each in export["models"].items()
