@@ -1,13 +1,12 @@
 """Compress a ResNet of one's own, trained here on photographs of flowers, into a smaller one.
 
     python examples/compress_family.py
+    python examples/compress_family.py flowers5.npz runs/flowers 15
 
-Needs the flowers of 64 px, `FLOWERS` or ../shared/data/images64/flowers5.npz; says so and stops
-where they are not there. Takes half an hour on two cores.
+The second line does it: images, where the result goes, minutes.
 """
 
-import os
-import tempfile
+import sys
 from pathlib import Path
 
 import torch
@@ -18,46 +17,44 @@ from dass.data.images import augment, normalise
 from dass.networks.oracles.oracle import classifier_of
 from dass.networks.oracles.preprocessing import Preprocessing
 
-SIZE, HALF = 64, (0.5, 0.5, 0.5)
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "images64" / "flowers5.npz"
-FLOWERS = Path(os.environ.get("FLOWERS", SHARED))
+SIZE, EPOCHS, HALF = 64, 12, (0.5, 0.5, 0.5)
 
 
 def narrow_resnet(classes: int) -> nn.Module:
-    """Return torchvision's ResNet with a quarter of its channels: 16, 32, 64 and 128."""
+    """Return torchvision's ResNet-18 with a quarter of its channels: 16, 32, 64 and 128."""
     from torchvision.models.resnet import BasicBlock, ResNet
 
     class Narrow(ResNet):
         def _make_layer(self, block, planes, blocks, stride=1, dilate=False):
-            self.inplanes = min(self.inplanes, 16) if planes == 64 else self.inplanes
+            self.inplanes = self.inplanes if planes > 64 else 16  # as the stem below
             return super()._make_layer(block, planes // 4, blocks, stride, dilate)
 
-    network = Narrow(BasicBlock, [2, 2, 2, 2], num_classes=classes)
-    network.conv1, network.bn1 = nn.Conv2d(3, 16, 7, 2, 3, bias=False), nn.BatchNorm2d(16)
-    network.fc = nn.Linear(128, classes)
+    net = Narrow(BasicBlock, [2, 2, 2, 2])
+    net.conv1, net.bn1 = nn.Conv2d(3, 16, 7, 2, 3, bias=False), nn.BatchNorm2d(16)
+    net.fc = nn.Linear(128, classes)
+    return net
+
+
+def trained(network: nn.Module, task: dass.Task) -> nn.Module:
+    """Train it as anybody would, on labels."""
+    draws, images, labels = torch.Generator(), task.train.images, task.train.labels
+    optimizer = torch.optim.SGD(network.parameters(), 0.02, momentum=0.9, nesterov=True)
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(labels), generator=draws).split(64):
+            x = normalise(augment(images[rows], padding=8, flip=True, generator=draws))
+            loss = nn.functional.cross_entropy(network(x), labels[rows])
+            network.zero_grad()
+            loss.backward()
+            optimizer.step()
     return network
 
 
-if not FLOWERS.exists():
-    print(f"flowers must lie in {FLOWERS}\nbut do not: give FLOWERS=FILE.npz\nnothing was done")
-    raise SystemExit
-images = dass.TaskConfig(source=f"npz:{FLOWERS}")
-task = dass.load_task(images, image_size=SIZE)
-network, draws = narrow_resnet(task.num_classes), torch.Generator().manual_seed(0)
-epochs = int(os.environ.get("EPOCHS", "12"))
-optimizer = torch.optim.SGD(network.parameters(), 0.05, momentum=0.9, nesterov=True)
-rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-for _ in range(epochs):
-    for rows in torch.randperm(len(task.train), generator=draws).split(64):
-        pixels = augment(task.train.images[rows], padding=8, flip=True, generator=draws)
-        loss = nn.functional.cross_entropy(network(normalise(pixels)), task.train.labels[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    rate.step()
-before = Preprocessing(size=SIZE, resize=SIZE, mean=HALF, std=HALF)
-oracle = classifier_of(network, name="narrow ResNet-18", preprocessing=before)
-into = os.environ.get("INTO") or tempfile.mkdtemp()
-dass.compress(
-    oracle, images, budget=0.5, into=into, minutes=float(os.environ.get("MINUTES", "15"))
-)
+if len(sys.argv) < 4 or not Path(sys.argv[1]).is_file():
+    print("give a file of images, .npz\na folder for the result\nand minutes; nothing was done")
+else:
+    images = dass.TaskConfig(source=f"npz:{sys.argv[1]}")
+    task = dass.load_task(images, image_size=SIZE)
+    net = trained(narrow_resnet(task.num_classes), task)
+    before = Preprocessing(size=SIZE, resize=SIZE, mean=HALF, std=HALF)
+    teacher = classifier_of(net, name="narrow ResNet-18", preprocessing=before)
+    dass.compress(teacher, images, budget=0.5, into=sys.argv[2], minutes=float(sys.argv[3]))

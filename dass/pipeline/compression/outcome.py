@@ -64,8 +64,9 @@ def side_by_side(material: Material, steps: dict[str, Any]) -> list[list[str]]:
     """Return a row for the teacher, the student, its int8 form and each rival."""
     check, found, export = steps["check"], steps["search"], steps["export"]
     chosen = steps["verify"]["architecture"]
-    rows = [_row(f"teacher {material.oracle.name}", check["test"],
-                 f"{check['milliseconds']:.2f} ({check['run']})", costs=("", "", "", ""))]  # fmt: skip
+    taken = f"{check['milliseconds']:.2f} ({check['run']})"
+    nothing = ("", "", "", "")
+    rows = [_row(f"teacher {material.oracle.name}", check["test"], taken, costs=nothing)]
     for name, called in (("model.onnx", "student"), ("model.int8.onnx", "student, int8")):
         costs = (f"{export['flops'] / 1e6:.2f} M", f"{export['parameters']:,}",
                  f"{export['bytes'][name] / 1e3:,.0f} kB", chosen)  # fmt: skip
