@@ -150,8 +150,9 @@ def _plots(steps: dict[str, Any]) -> dict[str, bytes]:
                 [points], x_label="predicted, %", y_label="measured, %", title="Verified",
                 diagonal=True,
             )  # fmt: skip
-    curves = [Series(label="student", y=[100 * a for a in distil["curve"]],
-                     x=range(1, len(distil["curve"]) + 1), marker="o-")]  # fmt: skip
+    epochs = [float(number) for number, _ in enumerate(distil["curve"], 1)]
+    values = [100 * each for each in distil["curve"]]
+    curves = [Series(label="student", x=epochs, y=values, marker="o-")]
     curves += [
         Series(label=f"verified: {name}", marker=".-", x=[float(e) for e in by_epoch],
                y=[100 * a for a in by_epoch.values()])
