@@ -39,8 +39,8 @@ def command(verb: str) -> Callable[..., None]:
         function.__annotations__ = {"config": Annotated[kind, tyro.conf.arg(name="")]}
     elif VERBS[verb].config:
         taken = function
-        kind = Annotated[type(config_of(verb)), tyro.conf.arg(name="")]
-        function.__annotations__ = {"config": kind}
+        plain = Annotated[type(config_of(verb)), tyro.conf.arg(name="")]
+        function.__annotations__ = {"config": plain}
     taken.__doc__ = VERBS[verb].does
     return taken
 

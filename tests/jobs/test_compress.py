@@ -281,7 +281,7 @@ def test_a_network_of_the_family_s_shape_that_computes_something_else_is_no_memb
     [
         ({"budget": dass.Budget(max_flops=10)}, InfeasibleBudget, "cheapest student"),
         ({"verify": 0}, InvalidConfig, "by extrapolation"),
-        ({"minutes": 0}, InvalidConfig, "minutes > 0"),
+        ({"minutes": 0.0}, InvalidConfig, "minutes > 0"),
         ({"into": "s3://bucket/run"}, InvalidConfig, "folder of this machine"),
     ],
 )

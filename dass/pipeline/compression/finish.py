@@ -121,7 +121,7 @@ def _compared(
     """Return scores, largest differences and milliseconds of the network and of its exports."""
     test, size = material.task.test, network.space.image_size
     ours = predict_logits(network, test.images)
-    found = {"torch": {"scores": _scores(material, network).to_dict()}}
+    found: dict[str, dict[str, Any]] = {"torch": {"scores": _scores(material, network).to_dict()}}
     for name, data in models.items():
         logits = onnx_logits(data, test.images)
         scores = class_scores(logits.argmax(1), test.labels, classes=network.num_classes)

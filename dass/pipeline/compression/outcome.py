@@ -48,7 +48,7 @@ def tell(material: Material) -> tuple[dict[str, Any], str]:
     rows = side_by_side(material, steps)
     html = page(
         f"A student of {material.oracle.name}",
-        note=f"{note} {_cost(material)}",
+        note=f"{note} Students were ordered by {steps['search']['order']}. {_cost(material)}",
         head=HEAD,
         rows=rows,
         plots=_plots(steps),
