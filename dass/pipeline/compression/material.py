@@ -27,6 +27,9 @@ from dass.training.inference import accuracy
 from dass.training.recipe import Recipe
 from dass.training.views import oracle_batches
 
+LINES = 10
+"""Lines that a long training says, at most."""
+
 Say = Callable[[str], object]
 """Takes a line for the user."""
 
@@ -161,7 +164,7 @@ class Material:
             curve.append(accuracy(network, self.task.validation))
             values = torch.tensor(curve, dtype=torch.float64)
             self.folder.write_tensors(f"{key}.safetensors", state | {"curve": values})
-            if progress:
+            if progress and epoch.number % -(-recipe.epochs // LINES) == 0:
                 self.say(
                     f"    epoch {epoch.number} of {recipe.epochs}: {100 * curve[-1]:.1f} % of "
                     f"validation images ({epoch.seconds:.0f} s)"
