@@ -75,7 +75,7 @@ def order_for(space: str, *, accuracy: float) -> Order:
         )
     return Order(
         scorer=blind,
-        said=f"size and shape, learned of labelled students of space {SHIPPED_SPACE} "
+        said=f"FLOPs, parameters and shape, learned of labelled students of {SHIPPED_SPACE} "
         "(by extrapolation; it does not see the teacher)",
         extrapolated=True,
         accuracies=True,
