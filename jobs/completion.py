@@ -39,8 +39,9 @@ def command(verb: str) -> Callable[..., None]:
         function.__annotations__ = {"config": Annotated[kind, tyro.conf.arg(name="")]}
     elif VERBS[verb].config:
         taken = function
-        plain = Annotated[type(config_of(verb)), tyro.conf.arg(name="")]
-        function.__annotations__ = {"config": plain}
+        function.__annotations__ = {
+            "config": Annotated[type(config_of(verb)), tyro.conf.arg(name="")]
+        }
     taken.__doc__ = VERBS[verb].does
     return taken
 

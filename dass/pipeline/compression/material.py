@@ -5,6 +5,7 @@ A training is kept after every epoch, and goes on from there. Knows nothing of t
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,7 @@ from dass.networks.remap import student
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
 from dass.pipeline.compression.asked import Asked
+from dass.pipeline.compression.batch_norms import recalibrate
 from dass.pipeline.compression.folder import Folder
 from dass.space.architecture import Architecture
 from dass.training.batches import Batches
@@ -161,7 +163,7 @@ class Material:
         going = train(network, self.batches(), recipe=recipe, seed=self.asked.seed, state=state)
         for epoch in going:
             state = {name: tensor.clone() for name, tensor in epoch.state.items()}
-            curve.append(accuracy(network, self.task.validation))
+            curve.append(self._accuracy(network, settle=key.startswith("work/trainings/short")))
             values = torch.tensor(curve, dtype=torch.float64)
             self.folder.write_tensors(f"{key}.safetensors", state | {"curve": values})
             if progress and epoch.number % -(-recipe.epochs // LINES) == 0:
@@ -171,6 +173,16 @@ class Material:
                 )
             if epoch.number >= epochs:
                 break
+
+    def _accuracy(self, network: ResNet, *, settle: bool) -> float:
+        """Return validation accuracy, of a short training with the batch norms measured anew.
+
+        After a dozen steps their running statistics are still those of the remapped weights.
+        """
+        if settle:
+            network = copy.deepcopy(network)
+            recalibrate(network, self.task.train.images, batch_size=64)
+        return accuracy(network, self.task.validation)
 
     def student(self, architecture: Architecture) -> ResNet:
         """Return a student with the weights that it inherits."""

@@ -2,8 +2,6 @@
 
 In the family its weights are taken over, at the student's size and with our pixels. A proxy is the
 largest member of a space with a predictor, distilled from the teacher. Knows nothing of searching.
-
-Letters in shapes: n images, s pixels, k classes.
 """
 
 from __future__ import annotations
@@ -11,23 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
-from torch import Tensor, nn
+from torch import nn
 
-from dass.data.images import normalise
 from dass.errors import InvalidArchitecture
 from dass.networks.family import fold_normalisation, space_of_state_dict
 from dass.networks.oracles.oracle import Classifier, logits_of
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
+from dass.pipeline.compression.batch_norms import recalibrate
 from dass.pipeline.compression.material import Material
 from dass.registry.networks import pack_teacher
 from dass.space.space import Space
 from dass.space.spaces import micro, paper, small
 from dass.training.inference import accuracy
-
-RECALIBRATED = 1024
-"""Training pictures that batch norms are measured on again, at most."""
 
 ALIKE = 1e-3
 """Greatest difference, of the largest logit, at which two networks compute the same."""
@@ -72,24 +66,6 @@ def proxy_space(size: int) -> Space:
     if size <= 8:
         return micro()
     return small() if size <= 32 else paper()
-
-
-def recalibrate(network: ResNet, images: UInt8[Tensor, "n 3 s s"], *, batch_size: int) -> None:
-    """Measure the statistics of batch norms anew on some images; weights stay."""
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the mean over all batches
-    network.train()
-    rows = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:RECALIBRATED]
-    with torch.no_grad():
-        for part in torch.split(rows, max(2, batch_size)):
-            if len(part) > 1:
-                network(normalise(images[part]))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    network.eval()
 
 
 def make_searchable(material: Material, network: ResNet | None) -> tuple[dict[str, Any], str]:
