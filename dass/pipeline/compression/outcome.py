@@ -75,7 +75,10 @@ def side_by_side(material: Material, steps: dict[str, Any]) -> list[list[str]]:
     for name, rival in found["rivals"].items():
         costs = (f"{rival['flops'] / 1e6:.2f} M", f"{rival['parameters']:,}", "",
                  rival["architecture"])  # fmt: skip
-        rows.append(_row(name, steps["distil"]["rivals"].get(name), "", costs=costs))
+        scores = steps["distil"]["rivals"].get(name)
+        if rival["architecture"] == chosen:
+            name, scores = f"{name}: the student", export["models"]["torch"]["scores"]
+        rows.append(_row(name, scores, "", costs=costs))
     return rows
 
 
