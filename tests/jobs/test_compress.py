@@ -20,6 +20,7 @@ from dass.networks.oracles.preprocessing import Preprocessing
 from dass.networks.resnet import ResNet, initialise
 from dass.pipeline.compression import order as orders
 from dass.pipeline.compression import steps
+from dass.pipeline.compression.pictures import UNKNOWN, picture_size
 from dass.pipeline.compression.searchable import family
 from dass.space.architecture import Architecture
 from dass.space.spaces import residual
@@ -255,6 +256,18 @@ def _unseen(root):
             pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
     return root / "unseen"
+
+
+def test_the_size_of_pictures_is_read_off_a_few(pictures, tmp_path):
+    np.savez(tmp_path / "a.npz", train_images=np.zeros((2, 24, 30, 3), np.uint8))
+    (tmp_path / "b.npz").write_bytes(b"no archive")
+    (tmp_path / "empty").mkdir()
+    sizes = [
+        picture_size(source)
+        for source in (f"folder:{pictures}", f"npz:{tmp_path}/a.npz", "digits",
+                       f"npz:{tmp_path}/b.npz", f"folder:{tmp_path}/empty", "CIFAR10")
+    ]  # fmt: skip
+    assert sizes == [SIDE, 24, 8, UNKNOWN, UNKNOWN, UNKNOWN]
 
 
 def test_channels_and_order_of_outputs_are_taken_over(resnet):

