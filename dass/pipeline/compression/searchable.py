@@ -108,7 +108,12 @@ def make_searchable(material: Material, network: ResNet | None) -> tuple[dict[st
     material.kept["teacher"] = teacher
     facts = {"accuracy": reached, "curve": curve, "flops": teacher.flops}
     facts |= {"parameters": teacher.parameters, "space": network.space.name, "way": plan.way}
-    return facts, f"{done}: {100 * reached:.1f} % of validation images"
+    checked = material.folder.found("check")
+    assert checked is not None, "the teacher is checked first"
+    return facts, (
+        f"{done}: {100 * reached:.1f} % of validation images, the teacher itself "
+        f"{100 * checked['accuracy']:.1f} %"
+    )
 
 
 def _same(module: nn.Module, network: ResNet, *, size: int) -> bool:
