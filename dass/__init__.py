@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dass.networks.oracles.address import load_oracle
     from dass.networks.oracles.oracle import Oracle
     from dass.networks.teacher import Teacher
+    from dass.pipeline.compression.steps import compress
     from dass.pipeline.front import load_predictor, load_teacher, open_store, search
     from dass.pipeline.students import distill
     from dass.predictor.ensemble import Ensemble
@@ -60,6 +61,7 @@ __all__ = [
     "Task",
     "TaskConfig",
     "Teacher",
+    "compress",
     "distill",
     "load_latency",
     "load_oracle",
@@ -81,6 +83,7 @@ _HOMES = {
     "dass.networks.oracles.address": ("load_oracle",),
     "dass.networks.oracles.oracle": ("Oracle",),
     "dass.networks.teacher": ("Teacher",),
+    "dass.pipeline.compression.steps": ("compress",),
     "dass.pipeline.front": ("load_predictor", "load_teacher", "open_store", "search"),
     "dass.pipeline.students": ("distill",),
     "dass.predictor.ensemble": ("Ensemble",),

@@ -93,14 +93,17 @@ def verb_help(verb: str) -> str:
 
 
 def preset_help(verb: str, preset: str) -> str:
-    """Return the help of a preset: what everyone needs, then the rest, each with its default."""
-    about, config = presets(verb)[preset]
+    """Return the help of a preset: what everyone needs, then the rest, each with its default.
+
+    Of a verb without presets, but with a config, the preset is empty.
+    """
+    about, config = presets(verb)[preset] if preset else (f"{VERBS[verb].does}.", config_of(verb))
     known = [o for o in options(config) if not matches(o.name, unread(verb, preset))]
     by_name = {option.name: option for option in known}
     first = [by_name[name] for name in VERBS[verb].first if name in by_name]
     rest = [option for option in known if option not in first]
     lines = [
-        f"usage: dass {verb} {preset} [--option VALUE ...]",
+        f"usage: {' '.join(filter(None, ('dass', verb, preset)))} [--option VALUE ...]",
         "",
         about,
         "In brackets: what holds where nothing is said.",
@@ -116,6 +119,27 @@ def preset_help(verb: str, preset: str) -> str:
     if len(shown) < len(groups):
         lines += ["", "splits.1 and those that follow take what splits.0 takes."]
     return "\n".join([*lines, "", advice(verb)])
+
+
+def config_of(verb: str) -> Any:
+    """Return what a verb without presets takes, at its defaults."""
+    module, _, name = VERBS[verb].config.rpartition(".")
+    return getattr(import_module(module), name)()
+
+
+def run_plain(verb: str, arguments: Sequence[str]) -> int:
+    """Parse the arguments of a verb without presets, and run it."""
+    if set(HELP) & set(arguments):
+        print(preset_help(verb, ""))
+        return 0
+    import tyro
+
+    default = config_of(verb)
+    words = plain_flags(arguments, list(options(default)))
+    config = tyro.cli(type(default), prog=f"dass {verb}", description=advice(verb), args=words)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    import_module(f"jobs.{verb}").main(config)
+    return 0
 
 
 def _repeated(group: str) -> bool:
@@ -250,6 +274,8 @@ def _run(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    if VERBS[verb].config:
+        return run_plain(verb, rest)
     if not VERBS[verb].presets:
         code: int = import_module(f"jobs.{verb}").main(rest)
         return code

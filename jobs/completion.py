@@ -14,7 +14,7 @@ from typing import Annotated
 
 import tyro
 
-from jobs.cli import presets
+from jobs.cli import config_of, presets
 from jobs.verbs import VERBS
 
 SHELLS = ("bash", "zsh")
@@ -30,13 +30,18 @@ def command(verb: str) -> Callable[..., None]:
         """Take nothing, as a verb without presets is completed."""
 
     configs = presets(verb)
-    taken = function if configs else bare
+    taken: Callable[..., None] = function if configs else bare
     if configs:
         kind = tyro.extras.subcommand_type_from_defaults(
             {name: config for name, (_, config) in configs.items()},
             {name: does for name, (does, _) in configs.items()},
         )
         function.__annotations__ = {"config": Annotated[kind, tyro.conf.arg(name="")]}
+    elif VERBS[verb].config:
+        taken = function
+        function.__annotations__ = {
+            "config": Annotated[type(config_of(verb)), tyro.conf.arg(name="")]
+        }
     taken.__doc__ = VERBS[verb].does
     return taken
 

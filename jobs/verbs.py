@@ -29,6 +29,8 @@ class Verb:
     """Patterns of options that mean nothing to it: they are not listed, and refused."""
     unread_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Further ones, by preset."""
+    config: str = ""
+    """Where there are no presets, the module and class of what it takes all the same."""
 
 
 NOWHERE = (
@@ -125,6 +127,22 @@ VERBS = {
         presets=_by_space("distill"),
         options=f"{STORE} --teacher NAME --architecture A",
         first=("teacher", "architecture", "recipe-name", "store"),
+    ),
+    "compress": Verb(
+        does="any teacher and its images to a finished student, with its report",
+        options=None,
+        first=(
+            "teacher",
+            "weights",
+            "data",
+            "into",
+            "max-flops",
+            "max-flops-fraction",
+            "max-parameters",
+            "minutes",
+            "test",
+        ),
+        config="jobs.configs.compress.CompressConfig",
     ),
     "evaluate": Verb(
         does="the predictor against every baseline on test tasks",

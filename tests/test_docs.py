@@ -58,6 +58,8 @@ def test_every_job_that_is_shown_can_be_run(path):
         assert verb in cli.VERBS, f"no verb {verb!r}"
         if verb == "convert":
             assert len(arguments) in (2, 3)
+        elif cli.VERBS[verb].config and "--help" not in arguments:
+            tyro.cli(type(cli.config_of(verb)), args=arguments)
         elif not cli.VERBS[verb].presets:
             assert len(" ".join(arguments).partition(">")[0].split()) <= 1
         elif arguments and arguments != ["--help"]:

@@ -1,4 +1,4 @@
-"""How one would choose a student without a predictor: the largest that fits, or any.
+"""How one would choose a student without a predictor: the largest, one slimmed alike, or any.
 
 What a search competes with. Knows nothing of training.
 """
@@ -13,6 +13,7 @@ from dass.searching.evolution import run
 from dass.searching.evolution_config import SearchConfig
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
+from dass.space.space import Space
 
 DRAWS = 500
 """Members drawn until one fits; where none does, the smallest member is taken."""
@@ -38,3 +39,32 @@ def random_in_budget(teacher: Teacher, budget: Budget, *, seed: int) -> Architec
     drawn = space.sample(DRAWS, generator=torch.Generator().manual_seed(seed))
     fitting = space.within(drawn, budget, num_classes=teacher.network.num_classes)
     return fitting[0] if fitting else space.smallest
+
+
+def uniform_in_budget(teacher: Teacher, budget: Budget) -> Architecture:
+    """Return the largest member in the budget whose stages are all slimmed alike.
+
+    At the teacher's depth where one fits, else as many blocks less in each stage as are needed.
+
+    Raises:
+        InfeasibleBudget: not even the cheapest student fits; says what that one costs.
+    """
+    space, classes = teacher.network.space, teacher.network.num_classes
+    space.check_budget(budget, num_classes=classes)
+    for less in range(max(space.depths)):
+        slimmed = [_uniform(space, step, less=less) for step in range(space.options.shape[1])]
+        fitting = space.within(slimmed, budget, num_classes=classes)
+        if fitting:
+            return fitting[-1]
+    return space.smallest
+
+
+def _uniform(space: Space, step: int, *, less: int) -> Architecture:
+    """Return the member whose widths are all the same step of the options of their stage."""
+    widths = [int(width) for width in space.options[:, step]]
+    depths = [max(1, depth - less) for depth in space.depths]
+    stages = [[width] * depth for width, depth in zip(widths, depths, strict=True)]
+    if not space.largest.streams:
+        stages[-1][-1] = space.stage_widths[-1]  # the classifier is inherited whole
+    streams = tuple(widths) if space.largest.streams else ()
+    return Architecture(tuple(map(tuple, stages)), streams)

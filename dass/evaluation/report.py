@@ -31,6 +31,9 @@ img { max-width: 100% } figure { margin: 1rem 0 } .note { color: #555 }
 <body>
 <h1>{{ title }}</h1>
 <p class="note">{{ note }}</p>
+{% for caption, head, rows in tables %}
+{% if caption %}<h2>{{ caption }}</h2>{% endif %}
+
 <table>
 <thead><tr>{% for cell in head %}<th>{{ cell }}</th>{% endfor %}</tr></thead>
 <tbody>
@@ -39,6 +42,7 @@ img { max-width: 100% } figure { margin: 1rem 0 } .note { color: #555 }
 {% endfor %}
 </tbody>
 </table>
+{% endfor %}
 {% for caption, png in pictures.items() %}
 <figure>
 <img alt="{{ caption }}" src="data:image/png;base64,{{ png }}">
@@ -49,6 +53,9 @@ img { max-width: 100% } figure { margin: 1rem 0 } .note { color: #555 }
 </html>
 """)
 
+Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
+"""Caption, head and rows."""
+
 
 def page(
     title: str,
@@ -57,7 +64,9 @@ def page(
     head: Sequence[str],
     rows: Sequence[Sequence[str]],
     plots: Mapping[str, bytes],
+    more: Sequence[Table] = (),
 ) -> str:
-    """Return one HTML page of a note, a table and PNG plots by caption."""
+    """Return one HTML page of a note, a table, further ones, and PNG plots by caption."""
     pictures = {caption: base64.b64encode(png).decode() for caption, png in plots.items()}
-    return PAGE.render(title=title, note=note, head=head, rows=rows, pictures=pictures)
+    tables = [("", head, rows), *more]
+    return PAGE.render(title=title, note=note, tables=tables, pictures=pictures)

@@ -63,7 +63,9 @@ def test_what_everyone_needs_stands_first_and_the_rest_under_advanced(verb, pres
 
 def test_patterns_of_first_and_unread_options_match_some():
     for verb, about in cli.VERBS.items():
-        known = {o.name for _, c in cli.presets(verb).values() for o in options(c)}
+        configs = [config for _, config in cli.presets(verb).values()]
+        configs += [cli.config_of(verb)] if about.config else []
+        known = {option.name for config in configs for option in options(config)}
         assert set(about.first) <= known, verb
         for pattern in (*about.unread, *(p for each in about.unread_by.values() for p in each)):
             assert any(matches(name, (pattern,)) for name in known), (verb, pattern)

@@ -1,0 +1,1 @@
+"""Any teacher in, a finished student out: a module for each step of `dass compress`."""

@@ -1,0 +1,194 @@
+"""What all steps share: oracle, images at two sizes, folder, plan, batches, trainings.
+
+A training is kept after every epoch, and goes on from there. Knows nothing of the order of steps.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dass.data.task import Task
+from dass.networks.oracles.oracle import Classifier
+from dass.networks.remap import student
+from dass.networks.resnet import ResNet
+from dass.networks.teacher import Teacher
+from dass.pipeline.compression.asked import Asked
+from dass.pipeline.compression.batch_norms import recalibrate
+from dass.pipeline.compression.folder import Folder
+from dass.space.architecture import Architecture
+from dass.training.batches import Batches
+from dass.training.distillation import train
+from dass.training.inference import accuracy
+from dass.training.recipe import Recipe
+from dass.training.views import oracle_batches
+
+LINES = 10
+"""Lines that a long training says, at most."""
+
+Say = Callable[[str], object]
+"""Takes a line for the user."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How much is done of what: decided once, before work starts."""
+
+    way: str
+    """`family`, where the teacher's own smaller members are sought, or `proxy`."""
+    space: str
+    """Name of the space that is searched."""
+    extrapolated: bool
+    """Whether the order is of no predictor of this space."""
+    batch_size: int
+    views: int
+    """Augmented copies of each picture, whose logits the teacher is asked once."""
+    proxy_epochs: int
+    """Epochs of the proxy's training; 0 in the family."""
+    verify: int
+    """Students that are trained briefly."""
+    longest: int
+    """Epochs of the longest of these trainings."""
+    epochs: int
+    """Epochs of the last training."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """What each step was expected to take."""
+
+    def recipe(self, *, epochs: int, image_size: int, learning_rate: float = 0.02) -> Recipe:
+        """Return how a network learns from the oracle for so many epochs."""
+        return Recipe(
+            epochs=epochs,
+            batch_size=self.batch_size,
+            learning_rate=learning_rate,
+            warmup_epochs=1 if epochs > 4 else 0,
+            padding=image_size // 8,
+            teacher_logits="views",
+            views=self.views,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as values of JSON."""
+        return asdict(self)
+
+
+@dataclass(kw_only=True, eq=False)
+class Material:
+    """What the steps of one compression work on."""
+
+    asked: Asked
+    oracle: Classifier
+    """The user's teacher, its outputs in the order of the classes."""
+    task: Task
+    """The images at the student's size."""
+    source: Task
+    """The same at the oracle's."""
+    folder: Folder
+    say: Say
+    plan: Plan
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What is read or made once in a process, by its name."""
+
+    def teacher(self) -> Teacher:
+        """Return the largest member of the space that is searched, once it is there."""
+        from dass.registry.networks import unpack_teacher
+
+        if "teacher" not in self.kept:
+            read = self.folder.store.read
+            names = ("weights.safetensors", "config.json")
+            files = {name: read(f"work/teacher/{name}") for name in names}
+            self.kept["teacher"] = unpack_teacher(files, where="the teacher's searchable form")
+        made: Teacher = self.kept["teacher"]
+        return made
+
+    def batches(self) -> Batches:
+        """Return training batches with the oracle's logits, asked once and kept."""
+        if "batches" not in self.kept:
+            size = self.task.image_size
+            self.kept["batches"] = oracle_batches(
+                self.task.train,
+                self.source.train,
+                self.plan.recipe(epochs=1, image_size=size),
+                oracle=self.oracle,
+                flip=self.task.flip,
+                seed=self.asked.seed,
+                folder=self.folder.path("work/logits"),
+            )
+        made: Batches = self.kept["batches"]
+        return made
+
+    def trained(
+        self, network: ResNet, recipe: Recipe, *, epochs: int, role: str, progress: bool = False
+    ) -> list[float]:
+        """Train a network on to so many epochs in all, from where it was kept; fill it.
+
+        Args:
+            network: with the weights that it starts from.
+            recipe: how; its epochs may be more than are trained now.
+            epochs: passes over the training images in all.
+            role: what it is trained for; equal networks of one role are one training.
+            progress: say each epoch.
+
+        Returns:
+            Validation accuracy after each epoch.
+        """
+        name = f"{network.space.name} {network.architecture} {recipe.name} {self.asked.seed}"
+        key = f"work/trainings/{role}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        kept = self.folder.read_tensors(f"{key}.safetensors")
+        curve = [] if kept is None else kept.pop("curve").tolist()
+        if kept is not None:
+            network.load_state_dict(_network(kept))
+        if len(curve) < epochs:
+            self._train(network, recipe, epochs=epochs, key=key, curve=curve, state=kept,
+                        progress=progress)  # fmt: skip
+        network.eval()
+        return curve[:epochs]
+
+    def _train(
+        self,
+        network: ResNet,
+        recipe: Recipe,
+        *,
+        epochs: int,
+        key: str,
+        curve: list[float],
+        state: dict[str, Tensor] | None,
+        progress: bool,
+    ) -> None:
+        going = train(network, self.batches(), recipe=recipe, seed=self.asked.seed, state=state)
+        for epoch in going:
+            state = {name: tensor.clone() for name, tensor in epoch.state.items()}
+            curve.append(self._accuracy(network, settle=key.startswith("work/trainings/short")))
+            values = torch.tensor(curve, dtype=torch.float64)
+            self.folder.write_tensors(f"{key}.safetensors", state | {"curve": values})
+            if progress and epoch.number % -(-recipe.epochs // LINES) == 0:
+                self.say(
+                    f"    epoch {epoch.number} of {recipe.epochs}: {100 * curve[-1]:.1f} % of "
+                    f"validation images ({epoch.seconds:.0f} s)"
+                )
+            if epoch.number >= epochs:
+                break
+
+    def _accuracy(self, network: ResNet, *, settle: bool) -> float:
+        """Return validation accuracy, of a short training with the batch norms measured anew.
+
+        After a dozen steps their running statistics are still those of the remapped weights.
+        """
+        if settle:
+            network = copy.deepcopy(network)
+            recalibrate(network, self.task.train.images, batch_size=64)
+        return accuracy(network, self.task.validation)
+
+    def student(self, architecture: Architecture) -> ResNet:
+        """Return a student with the weights that it inherits."""
+        return student(self.teacher().network, architecture)
+
+
+def _network(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    prefix = "network."
+    return {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}

@@ -1,0 +1,126 @@
+"""Make a teacher searchable: in the family of its own smaller members, or by a proxy.
+
+In the family its weights are taken over, at the student's size and with our pixels. A proxy is the
+largest member of a space with a predictor, distilled from the teacher. Knows nothing of searching.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from dass.errors import InvalidArchitecture
+from dass.networks.family import fold_normalisation, space_of_state_dict
+from dass.networks.oracles.oracle import Classifier, logits_of
+from dass.networks.resnet import ResNet, initialise
+from dass.networks.teacher import Teacher
+from dass.pipeline.compression.batch_norms import recalibrate
+from dass.pipeline.compression.material import Material
+from dass.registry.networks import pack_teacher
+from dass.space.space import Space
+from dass.space.spaces import micro, paper, small
+from dass.training.inference import accuracy
+
+ALIKE = 1e-3
+"""Greatest difference, of the largest logit, at which two networks compute the same."""
+
+
+def family(oracle: Classifier, *, size: int) -> tuple[ResNet | None, str]:
+    """Return a teacher as the largest member of its own family; or nothing, and why.
+
+    Args:
+        oracle: the teacher, its outputs in the order of the classes.
+        size: height and width of the students' images, in pixels.
+    """
+    module = oracle.forward
+    if not isinstance(module, nn.Module):
+        return None, "it is no torch module"
+    state = module.state_dict()
+    try:
+        space = space_of_state_dict(state, image_size=size)
+    except InvalidArchitecture as error:
+        return None, str(error)
+    network = ResNet(space, space.largest, num_classes=state["fc.weight"].shape[0])
+    state = network.state_dict() | {name: tensor.float() for name, tensor in state.items()}
+    network.load_state_dict(state)
+    if not _same(module, network.eval(), size=oracle.preprocessing.size):
+        return None, "it computes something else than its shapes say"
+    before = oracle.preprocessing
+    if before.channels == "BGR":
+        state["conv1.weight"] = state["conv1.weight"].flip(1)
+    mean, std = (values[:: -1 if before.channels == "BGR" else 1] for values in
+                 (before.mean, before.std))  # fmt: skip
+    state = fold_normalisation(state, mean=mean, std=std)
+    if oracle.columns is not None:
+        rows = list(oracle.columns)
+        state |= {name: state[name][rows] for name in ("fc.weight", "fc.bias")}
+    made = ResNet(space, space.largest, num_classes=oracle.num_classes)
+    made.load_state_dict(state)
+    return made.eval(), f"its own family, {space.name}"
+
+
+def proxy_space(size: int) -> Space:
+    """Return the space of a proxy for pictures of a size; `micro` is for tests."""
+    if size <= 8:
+        return micro()
+    return small() if size <= 32 else paper()
+
+
+def make_searchable(material: Material, network: ResNet | None) -> tuple[dict[str, Any], str]:
+    """Make the largest member of the plan's space, and keep it.
+
+    Args:
+        material: of the compression.
+        network: the teacher in its own family; None for a proxy.
+
+    Returns:
+        What was found, and a line about it.
+    """
+    task, plan = material.task, material.plan
+    if network is None:
+        space = proxy_space(task.image_size)
+        network = ResNet(space, space.largest, num_classes=task.num_classes)
+        initialise(network, generator=torch.Generator().manual_seed(material.asked.seed))
+        recipe = plan.recipe(
+            epochs=plan.proxy_epochs, image_size=task.image_size, learning_rate=0.05
+        )
+        curve = material.trained(
+            network, recipe, epochs=recipe.epochs, role="proxy", progress=True
+        )
+        done = f"a proxy of {space.name} learned from it for {recipe.epochs} epochs"
+    else:
+        curve = []
+        done = f"its own weights at {task.image_size} px"
+        if task.image_size != material.oracle.preprocessing.size:
+            before = accuracy(network, task.validation)
+            recalibrate(network, task.train.images, batch_size=64)
+            done += f", batch norms measured anew (before that {100 * before:.1f} %)"
+    reached = accuracy(network, task.validation)
+    teacher = Teacher(
+        name=f"{network.space.name}.{task.name}.compressed-{material.oracle.identity[:8]}.0",
+        network=network,
+        accuracy=max(reached, 1 / (2 * len(task.validation))),  # none right is less than one
+        task=material.asked.task,
+    )
+    material.folder.store.write_all("work/teacher", pack_teacher(teacher), "config.json")
+    material.kept["teacher"] = teacher
+    facts = {"accuracy": reached, "curve": curve, "flops": teacher.flops}
+    facts |= {"parameters": teacher.parameters, "space": network.space.name, "way": plan.way}
+    checked = material.folder.found("check")
+    assert checked is not None, "the teacher is checked first"
+    return facts, (
+        f"{done}: {100 * reached:.1f} % of validation images, the teacher itself "
+        f"{100 * checked['accuracy']:.1f} %"
+    )
+
+
+def _same(module: nn.Module, network: ResNet, *, size: int) -> bool:
+    """Return whether two networks compute the same of the same input."""
+    x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+    module.eval()
+    with torch.no_grad():
+        theirs, ours = logits_of(module(x.to(next(module.parameters())))), network(x)
+    worst = float((theirs.float().cpu() - ours).abs().max())
+    return theirs.shape == ours.shape and worst <= ALIKE * max(1.0, float(theirs.abs().max()))

@@ -1,0 +1,55 @@
+"""Any teacher in, a finished student out: searched, verified, distilled, exported, reported.
+
+    dass compress --teacher torchvision:resnet18 --weights W.safetensors --data folder:F --into R
+
+Everything is done in this process. Killed at any time, the same line goes on where it was.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dass.networks.oracles.address import load_oracle
+from dass.pipeline.compression.asked import Asked
+from dass.pipeline.compression.folder import Folder
+from dass.pipeline.compression.steps import run
+from jobs import console
+from jobs.configs.compress import CompressConfig
+
+ASKED = ("max_flops", "max_flops_fraction", "max_parameters", "minutes", "student_size", "verify",
+         "epochs", "views", "rivals", "candidates", "seed", "data_root")  # fmt: skip
+"""Settings of a compression itself."""
+
+PIXELS = ("size", "resize", "fit", "mean", "std", "channels")
+"""Settings of what the teacher sees."""
+
+
+def main(config: CompressConfig) -> None:
+    """Do all of it, and say where the result is.
+
+    Raises:
+        DassError: what is given does not fit; nothing that was made before is lost.
+    """
+    config.check()
+    asked = Asked(task=config.task(), **config.given(*ASKED))  # type: ignore[arg-type]
+    oracle = load_oracle(
+        config.teacher,
+        weights=config.weights or None,
+        classes=Path(config.classes) if config.classes else None,
+        **config.given(*PIXELS),  # type: ignore[arg-type]
+    )
+    run(asked, oracle, into=config.into, say=_say)
+    folder = Folder(config.into)
+    console.keep(folder.store, "work/job.json", config)
+    script = folder.path("infer.py")
+    console.finish(folder.store.url("report.html"), next_line=f"python {script} PICTURE")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    from jobs.cli import run_module
+
+    run_module(__file__)
