@@ -61,12 +61,13 @@ class Students:
         records: Sequence[StudentRecord],
         facts: Facts,
         *,
-        statistics: Statistics,
         group: str,
+        statistics: Statistics = (),
     ) -> Students:
         """Make them of one teacher's records, means over seeds one per architecture.
 
-        `trainings` is taken as the same for all.
+        `trainings` is taken as the same for all; `statistics` are the teacher's, empty where it
+        is not to be told.
         """
         members = [Architecture.parse(record.architecture) for record in records]
         curves = [record.curve for record in records]
