@@ -88,7 +88,7 @@ def losses(found: Comparison) -> str:
     """Name the unseen datasets on which the chosen baseline orders better."""
     rows = found.tasks[(found.tasks["role"] == "unseen") & (found.tasks["group"] == "all")]
     wide = rows.pivot(index="task", columns="scorer", values="spearman")
-    ours, theirs = "DaSS as shipped", found.chosen.get("any")
+    ours, theirs = "DaSS as first shipped", found.chosen.get("any")
     if theirs is None or ours not in wide or theirs not in wide:
         return "Nothing to compare."
     lost = wide[wide[ours] < wide[theirs]]
@@ -200,10 +200,10 @@ def publish(config: EvaluateConfig, found: Comparison, *, second: LeftOut | None
     store.write(f"{prefix}.md", whole_text(found, second).encode())
     drawn = {}
     if len(found.students):
-        shown = ("DaSS as shipped", *found.chosen.values(), "FLOPs", "one epoch of KD", "random")
+        shown = ("DaSS as first shipped", *found.chosen.values(), "FLOPs", "one epoch of KD", "random")
         present = set(found.students["scorer"])
         names = [name for name in dict.fromkeys(shown) if name in present]
-        drawn = plots_of(found.students, shipped="DaSS as shipped", scorers=names)
+        drawn = plots_of(found.students, shipped="DaSS as first shipped", scorers=names)
     note = "Means over the unseen datasets of the headline; see docs/protocol.md."
     html = page("Evidence", note=note, head=HEAD, rows=summary(found), plots=drawn)
     store.write(f"{prefix}.html", html.encode())

@@ -57,7 +57,7 @@ class Comparison:
     """Numbers of records, students and datasets."""
 
 
-SHIPPED = "DaSS as shipped"
+SHIPPED = "DaSS as first shipped"
 """How tables call the predictor that is judged."""
 WRONG_TEACHER = "DaSS, wrong teacher"
 """The same, shown the network of another task's teacher: an ablation."""

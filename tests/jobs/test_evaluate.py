@@ -102,7 +102,7 @@ def test_every_scorer_is_measured_on_every_first_teacher(answer, config):
             "FLOPs",
             "mean rank",
             "boosted trees",
-            "DaSS as shipped",
+            "DaSS as first shipped",
             "DaSS, wrong teacher",
             *scoring.EXPENSIVE,
         }
@@ -139,7 +139,7 @@ def test_awareness_compares_two_teachers_and_kd_with_labels_alone(answer):
 def test_the_strongest_baseline_is_chosen_by_validation_alone(answer):
     swapped = answer.tasks.copy()
     swapped.loc[swapped["role"] == "unseen", "spearman"] *= -1
-    learned = {"DaSS as shipped", "DaSS, wrong teacher", "DaSS as shipped + one epoch of KD"}
+    learned = {"DaSS as first shipped", "DaSS, wrong teacher", "DaSS as first shipped + one epoch of KD"}
     assert comparison.strongest_baselines(swapped, learned) == dict(answer.chosen)
     assert answer.chosen["any"] not in learned
     assert answer.chosen["trains nothing"] in scoring.TRAINS_NOTHING
@@ -163,7 +163,7 @@ def test_the_report_is_written_in_three_forms(asked, answer):
         ),
     )
     unseen = [s for s in labelled if s.role == "unseen"][:1]
-    table = scoring.table({"DaSS as shipped": scoring.Shuffled()}, unseen)
+    table = scoring.table({"DaSS as first shipped": scoring.Shuffled()}, unseen)
     students = comparison.students_of(table, unseen)
     tall = replace(answer, headline=list(answer.ceilings), students=students)
     where = publish(asked, tall)
@@ -172,7 +172,7 @@ def test_the_report_is_written_in_three_forms(asked, answer):
     assert facts["chosen"] == answer.chosen and len(facts["tasks"]) == len(answer.tasks)
     assert where.endswith(".html") and b"data:image/png" in store.read("evaluations/evidence.html")
     table = text(tall)
-    assert "| DaSS as shipped " in table and "one epoch of KD" in table
+    assert "| DaSS as first shipped " in table and "one epoch of KD" in table
 
 
 def test_one_epoch_regrets_less_the_more_students_it_can_afford():
@@ -199,8 +199,8 @@ def test_the_report_compares_at_equal_time_on_the_headline(asked, monkeypatch):
         found.equal_time["students of one epoch"]
     )
     assert "the search alone" in text(found)
-    names = ["DaSS as shipped", "FLOPs"]
-    drawn = plots.plots(found.students, shipped="DaSS as shipped", scorers=names)
+    names = ["DaSS as first shipped", "FLOPs"]
+    drawn = plots.plots(found.students, shipped="DaSS as first shipped", scorers=names)
     assert len(drawn) == 3 and all(png.startswith(b"\x89PNG") for png in drawn.values())
     regrets = plots.curve(found.students, "FLOPs", steps=(1, 40), value=plots._regret).y
     assert regrets[0] >= regrets[1] == 0, "who distils all loses nothing"
