@@ -26,7 +26,9 @@ def connect():
         bearer = {"authorization": f"Bearer {os.environ.get('DASS_TOKEN', '')}"}
         return httpx.AsyncClient(base_url=sys.argv[1], headers=bearer, timeout=120)
     service = application(Admission(Ranker.open(zoo.registry())))
-    return httpx.AsyncClient(base_url="http://here", transport=httpx.ASGITransport(app=service))
+    return httpx.AsyncClient(
+        base_url="http://localhost", transport=httpx.ASGITransport(app=service)
+    )
 
 
 async def main():
@@ -46,7 +48,7 @@ async def main():
             print(f"  {student['architecture']}  {student['flops'] / 1e6:.2f} M FLOPs")
 
         refused = await service.post("/v1/search", json=search | {"teacher": "nobody"})
-        print(f"an unknown teacher: {refused.status_code}, {refused.json()['message']}")
+        print(f"an unknown teacher: {refused.status_code}, {refused.json()['error']['message']}")
 
 
 asyncio.run(main())

@@ -200,7 +200,13 @@ def publish(config: EvaluateConfig, found: Comparison, *, second: LeftOut | None
     store.write(f"{prefix}.md", whole_text(found, second).encode())
     drawn = {}
     if len(found.students):
-        shown = ("DaSS as first shipped", *found.chosen.values(), "FLOPs", "one epoch of KD", "random")
+        shown = (
+            "DaSS as first shipped",
+            *found.chosen.values(),
+            "FLOPs",
+            "one epoch of KD",
+            "random",
+        )
         present = set(found.students["scorer"])
         names = [name for name in dict.fromkeys(shown) if name in present]
         drawn = plots_of(found.students, shipped="DaSS as first shipped", scorers=names)

@@ -111,7 +111,7 @@ VERBS = {
         does="a device's table of milliseconds, for `dass search --max-latency-ms`",
         presets=_by_space("latency"),
         options=None,
-        first=("space", "into", "pack", "from", "device"),
+        first=("space", "into", "pack", "measured", "device"),
     ),
     "search": Verb(
         does="predictor and teacher to ranked students; nothing is trained",
@@ -153,7 +153,7 @@ VERBS = {
         does="everything fitted anew without each fold of origins, for `evaluate` to show",
         presets={"evidence": "benchmark.cross_validate"},
         options="--train.store s3://...",
-        first=("sealed", "into", "train.store"),
+        first=("into", "train.store"),
     ),
     "closed_loop": Verb(
         does="searched students against plain choices, distilled",

@@ -135,7 +135,7 @@ def _surrogate(students: Sequence[Students]) -> Surrogate:
         Labelled(x, y - x @ slopes, 1 / s.trainings)
         for x, y, s in zip(inputs, scores, students, strict=True)
     ]
-    left = fit_process(blocks, inducing=INDUCING)
+    left = fit_process(blocks, inducing=INDUCING, planes=False)
     level = fit_level(
         [s.facts for s in students],
         levels=[s.level for s in students],

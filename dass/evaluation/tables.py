@@ -6,7 +6,7 @@ Knows nothing of how scores came about, nor of how tables are shown.
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -44,6 +44,7 @@ def students_of(scores: pd.DataFrame, labelled: Sequence[LabelledTeacher]) -> pd
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
+@runtime_checkable
 class Named(Protocol):
     """What is read of a teacher: a name and what it costs."""
 
@@ -58,6 +59,7 @@ class Named(Protocol):
         ...
 
 
+@runtime_checkable
 class Labelled(Protocol):
     """A teacher and its labelled students; its network need not be at hand."""
 

@@ -127,6 +127,7 @@ class Ensemble:
                 adapted.inputs(members),
                 torch.tensor([one.validation_accuracy for one in support], dtype=torch.float64),
                 tuple(getattr(one, "epochs", 0) for one in support),
+                min(getattr(one, "validation_images", 0) for one in support) or None,
             )
         return self.surrogate.conditioned(self.surrogate.level.expected(facts), observed)
 

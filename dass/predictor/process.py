@@ -31,6 +31,9 @@ USUAL_LENGTH, LENGTH_SPREAD = math.log(4.0), 2.0
 USUAL_SLOPE, SLOPE_SPREAD = math.log(0.01), 2.0
 """The same of the log variance of a plane's slope."""
 
+NO_SLOPE = math.log(1e-12)
+"""Log variance of a slope that is not there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
@@ -150,7 +153,12 @@ def _whitened(
 
 
 def fit_process(
-    teachers: Sequence[Labelled], *, inducing: int = 128, steps: int = 40, seed: int = 0
+    teachers: Sequence[Labelled],
+    *,
+    inducing: int = 128,
+    steps: int = 40,
+    seed: int = 0,
+    planes: bool = True,
 ) -> Process:
     """Fit hyperparameters by marginal likelihood, and condition on all labels.
 
@@ -159,6 +167,7 @@ def fit_process(
         inducing: most inducing points; drawn among the inputs.
         steps: iterations of L-BFGS.
         seed: of that draw.
+        planes: whether both functions have planes, which go on rising beyond all labels.
 
     Raises:
         InvalidData: there are fewer than two teachers with two students or more.
@@ -172,7 +181,7 @@ def fit_process(
     unique = torch.unique(torch.cat([one.inputs for one in teachers]), dim=0)
     drawn = torch.randperm(len(unique), generator=torch.Generator().manual_seed(seed))[:inducing]
     points = unique[drawn]
-    kernel = _most_likely(teachers, points, steps=steps)
+    kernel = _most_likely(teachers, points, steps=steps, planes=planes)
     return _known(kernel, points, teachers)
 
 
@@ -190,10 +199,15 @@ def _known(
 
 
 def _most_likely(
-    teachers: Sequence[Labelled], points: Float[Tensor, "m d"], *, steps: int
+    teachers: Sequence[Labelled], points: Float[Tensor, "m d"], *, steps: int, planes: bool
 ) -> Hyperparameters:
     start = Hyperparameters.usual(points.shape[1])
-    values = [value.requires_grad_() for value in start.tensors().values()]
+    slopes = (start.shared_slopes, start.own_slopes)
+    if not planes:
+        for value in slopes:
+            value.fill_(NO_SLOPE)
+    every = list(start.tensors().values())
+    values = [v.requires_grad_() for v in every if planes or not any(v is s for s in slopes)]
     optimizer = torch.optim.LBFGS(
         values, max_iter=steps, history_size=20, line_search_fn="strong_wolfe"
     )
@@ -203,13 +217,13 @@ def _most_likely(
         surprise = _conditioned(start, points, teachers)[2]
         for lengths in (start.shared_lengths, start.own_lengths):
             surprise = surprise + ((lengths - USUAL_LENGTH) / LENGTH_SPREAD).square().sum() / 2
-        for slopes in (start.shared_slopes, start.own_slopes):
-            surprise = surprise + ((slopes - USUAL_SLOPE) / SLOPE_SPREAD).square().sum() / 2
+        for value in slopes:
+            surprise = surprise + ((value - USUAL_SLOPE) / SLOPE_SPREAD).square().sum() / 2
         surprise.backward()  # type: ignore[no-untyped-call]
         return surprise
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    return Hyperparameters(*(value.detach() for value in values))
+    return Hyperparameters(*(value.detach() for value in every))
 
 
 def _conditioned(

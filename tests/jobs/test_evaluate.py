@@ -139,7 +139,11 @@ def test_awareness_compares_two_teachers_and_kd_with_labels_alone(answer):
 def test_the_strongest_baseline_is_chosen_by_validation_alone(answer):
     swapped = answer.tasks.copy()
     swapped.loc[swapped["role"] == "unseen", "spearman"] *= -1
-    learned = {"DaSS as first shipped", "DaSS, wrong teacher", "DaSS as first shipped + one epoch of KD"}
+    learned = {
+        "DaSS as first shipped",
+        "DaSS, wrong teacher",
+        "DaSS as first shipped + one epoch of KD",
+    }
     assert comparison.strongest_baselines(swapped, learned) == dict(answer.chosen)
     assert answer.chosen["any"] not in learned
     assert answer.chosen["trains nothing"] in scoring.TRAINS_NOTHING

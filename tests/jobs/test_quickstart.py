@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dass.data.rendered.catalogue import CATALOGUE
 from dass.errors import InvalidConfig
 from dass.registry import zoo
 from dass.registry.registry import Registry
@@ -17,7 +18,18 @@ from jobs.planning.outcome import difference
 from jobs.presets import benchmark_tasks, fashion, micro
 from jobs.quickstart import main
 
-WITHOUT_CLOTHES = {"npz:data/cifar10.npz"}
+FORMS = (
+    "gtsrb",
+    "trashnet",
+    "flowers5",
+    "neusteel",
+    "dtd10",
+    "kannada",
+    "omniglot",
+    "fruitshapes",
+)
+WITHOUT_CLOTHES = {f"npz:data/{name}.npz" for name in ("cifar10", "spokendigits", *FORMS)}
+WITHOUT_CLOTHES |= {f"rendered:{name}" for name in CATALOGUE if name != "emoji"}
 """Sources that show no clothes at all; of others a task must leave them out by name."""
 
 
