@@ -204,25 +204,29 @@ def test_fifty_searches_at_once_are_all_answered(service):
     assert len({a["top"][0]["architecture"] for a in answers}) <= 3
 
 
+CROWD = 160
+"""Clients at once: each of two ingresses lets some 46 run and wait."""
+
+
 def test_overload_is_refused_with_a_time_to_come_back_and_recovers(service):
-    """Clients more than may run and wait, who ask again until one of them is refused."""
-    body = {"teacher": "digits", "candidates": 1000, "k": 1}
-    full = threading.Event()
+    """Clients more than two ingresses let run and wait, who ask until one of them is refused."""
+    body = {"teacher": "digits", "candidates": 300, "k": 1}
+    full, until = threading.Event(), time.monotonic() + 60
 
     def ask(client):
         return client.post(service.http + "/v1/search", json=body, headers=BEARER)
 
     def insist(client):
         answers = []
-        while not full.is_set():
+        while not full.is_set() and time.monotonic() < until:
             answers.append(ask(client))
             if answers[-1].status_code == 503:
                 full.set()
         return answers
 
     limits = httpx.Limits(max_connections=None)
-    with httpx.Client(timeout=180, limits=limits) as client, ThreadPoolExecutor(90) as threads:
-        asked = [threads.submit(insist, client) for _ in range(90)]
+    with httpx.Client(timeout=180, limits=limits) as client, ThreadPoolExecutor(CROWD) as threads:
+        asked = [threads.submit(insist, client) for _ in range(CROWD)]
         answers = [answer for one in asked for answer in one.result()]
         refused = [a for a in answers if a.status_code == 503]
         assert refused and all(a.headers["retry-after"] == "2" for a in refused)
