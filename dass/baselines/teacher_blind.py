@@ -23,13 +23,13 @@ from torch import Tensor
 
 from dass.errors import InvalidData
 from dass.networks.teacher import Teacher
-from dass.predictor.level import Facts, fit_level
+from dass.predictor.level import Facts
 from dass.predictor.process import Labelled, Process, fit_process
 from dass.predictor.records import Measured, StudentRecord, mean_over_seeds
 from dass.predictor.relative import relative_features
 from dass.predictor.scorer import Scores
 from dass.predictor.surrogate import Observed, Surrogate
-from dass.predictor.surrogate_fit import Students, usable
+from dass.predictor.surrogate_fit import Students, level_of, standards_of, usable
 from dass.space.architecture import Architecture
 from dass.space.spaces import by_name
 
@@ -75,11 +75,7 @@ class TeacherBlind:
         observed = None
         if support:
             members = [Architecture.parse(one.architecture) for one in support]
-            observed = Observed(
-                relative_features(space, members),
-                torch.tensor([one.validation_accuracy for one in support], dtype=torch.float64),
-                tuple(getattr(one, "epochs", 0) for one in support),
-            )
+            observed = Observed.of(relative_features(space, members), support)
         facts = Facts(self.accuracy or teacher.accuracy, teacher.network.num_classes)
         expected = self.surrogate.level.expected(facts)
         conditioned = self.surrogate.conditioned(expected, observed)
@@ -123,8 +119,7 @@ def _surrogate(students: Sequence[Students]) -> Surrogate:
             "an order by size and shape must be fitted to labelled students of two teachers or "
             f"more, but got {len(students)}: label more, or order by size"
         )
-    every = torch.cat([s.inputs for s in students])
-    centre, scale = every.mean(0), every.std(0).clamp(min=1e-6)
+    centre, scale = standards_of(students)
     inputs = [(s.inputs - centre) / scale for s in students]
     scores = [(s.accuracies - s.level) / s.spread for s in students]
     slopes = torch.zeros(len(centre), dtype=torch.float64)
@@ -136,11 +131,5 @@ def _surrogate(students: Sequence[Students]) -> Surrogate:
         for x, y, s in zip(inputs, scores, students, strict=True)
     ]
     left = fit_process(blocks, inducing=INDUCING, planes=False)
-    level = fit_level(
-        [s.facts for s in students],
-        levels=[s.level for s in students],
-        spreads=[s.spread for s in students],
-        groups=[s.group for s in students],
-    )
     process = Trended(left.hyperparameters, left.inducing, left.mean, left.factor, slopes)
-    return Surrogate(process=process, level=level, centre=centre, scale=scale)
+    return Surrogate(process=process, level=level_of(students), centre=centre, scale=scale)

@@ -123,12 +123,8 @@ class Ensemble:
         observed = None
         if support:
             members = [Architecture.parse(one.architecture) for one in support]
-            observed = Observed(
-                adapted.inputs(members),
-                torch.tensor([one.validation_accuracy for one in support], dtype=torch.float64),
-                tuple(getattr(one, "epochs", 0) for one in support),
-                min(getattr(one, "validation_images", 0) for one in support) or None,
-            )
+            images = min(getattr(one, "validation_images", 0) for one in support) or None
+            observed = Observed.of(adapted.inputs(members), support, images=images)
         return self.surrogate.conditioned(self.surrogate.level.expected(facts), observed)
 
     def predict(

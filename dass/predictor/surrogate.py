@@ -11,7 +11,7 @@ Dimension letters: n students, k measured students, d inputs, g values of the sp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from dass.predictor.level import Expected, LevelModel
 from dass.predictor.process import Process
+from dass.predictor.records import Measured
 
 GRID = 21
 """Values of the spread that are summed over, out to three standard deviations."""
@@ -52,6 +53,23 @@ class Observed:
     """How long each was trained; 0 stands for the whole recipe."""
     images: int | None = None
     """Validation images behind each accuracy, where known: on others the level is another."""
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Float[Tensor, "k d"],
+        support: Sequence[Measured],
+        *,
+        images: int | None = None,
+    ) -> Observed:
+        """Take measured students as they come; one that says no `epochs` was trained whole."""
+        accuracies = [one.validation_accuracy for one in support]
+        return cls(
+            inputs,
+            torch.tensor(accuracies, dtype=torch.float64),
+            tuple(getattr(one, "epochs", 0) for one in support),
+            images,
+        )
 
 
 @dataclass(frozen=True, slots=True)

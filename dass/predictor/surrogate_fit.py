@@ -110,13 +110,12 @@ def fit_surrogate(students: Sequence[Students], *, inducing: int = 128) -> Surro
             f"a surrogate must be fitted to two teachers or more with at least {LEAST_STUDENTS} "
             f"labelled students that differ, but got {len(students)}; label more"
         )
-    every = torch.cat([s.inputs for s in students])
-    centre, scale = every.mean(0), every.std(0).clamp(min=1e-6)
+    centre, scale = standards_of(students)
     blocks = [_block(s, centre, scale) for s in students]
     process = fit_process(blocks, inducing=inducing)
     surrogate = Surrogate(
         process=process,
-        level=_level(students),
+        level=level_of(students),
         centre=centre,
         scale=scale,
         fidelities=fidelities_of(students),
@@ -124,12 +123,21 @@ def fit_surrogate(students: Sequence[Students], *, inducing: int = 128) -> Surro
     return replace(surrogate, widening=_widening(students, blocks, surrogate))
 
 
+def standards_of(
+    students: Sequence[Students],
+) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
+    """Return mean and standard deviation of each input over all labels."""
+    every = torch.cat([s.inputs for s in students])
+    return every.mean(0), every.std(0).clamp(min=1e-6)
+
+
 def _block(students: Students, centre: Tensor, scale: Tensor) -> Labelled:
     scores = (students.accuracies - students.level) / students.spread
     return Labelled((students.inputs - centre) / scale, scores, 1 / students.trainings)
 
 
-def _level(students: Sequence[Students]) -> LevelModel:
+def level_of(students: Sequence[Students]) -> LevelModel:
+    """Fit level and spread to labelled teachers."""
     return fit_level(
         [s.facts for s in students],
         levels=[s.level for s in students],
@@ -175,7 +183,7 @@ def _widening(
     for group in groups:
         rest = [i for i, s in enumerate(students) if s.group != group]
         process = recondition(surrogate.process, [blocks[i] for i in rest])
-        left = replace(surrogate, process=process, level=_level([students[i] for i in rest]))
+        left = replace(surrogate, process=process, level=level_of([students[i] for i in rest]))
         own = [s for s in students if s.group == group]
         for one, some in product(own, (False, True)):
             missed = _missed(left, one, measured=CALIBRATED_WITH if some else 0)
