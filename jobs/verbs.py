@@ -69,7 +69,8 @@ VERBS = {
         does="images to teachers to distilled students: the meta-dataset",
         presets=_by_space("build")
         | {"evidence-core": "benchmark.core", "evidence": "benchmark.build"}
-        | {"fidelity": "fidelity.build", "domains": "domains.build"},
+        | {"fidelity": "fidelity.build", "domains": "domains.build"}
+        | {"family": "family.build", "resolution": "family.resolution"},
         cores=0,
         first=("source", "val", "test", "pool", "per-task", "workers", "device", "store"),
     ),
