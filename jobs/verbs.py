@@ -158,10 +158,10 @@ VERBS = {
     ),
     "closed_loop": Verb(
         does="searched students against plain choices, distilled",
-        presets={"evidence": "benchmark.closed_loop"},
+        presets={"evidence": "benchmark.closed_loop", "sealed": "benchmark.sealed_loop"},
         options="--build.store s3://...",
         cores=0,
-        first=("predictor", "contest.fractions", "contest.seeds", "build.store"),
+        first=("predictor", "contest.fractions", "contest.seeds", "verify", "build.store"),
         unread=(
             *(f"build.{name}" for name in (*PLANS, "teacher-workers")),
             *("build.splits.*", "build.teacher.*", "contest.search.top"),

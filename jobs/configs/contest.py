@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dass.errors import InvalidConfig
 from dass.searching.evolution_config import SearchConfig
 from dass.space.cost import BUDGETS
+
+Plain = Literal["largest in budget", "slimmed alike", "random"]
+"""A way to choose a student without a predictor."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,6 +19,8 @@ class ContestConfig:
 
     fractions: tuple[float, ...] = BUDGETS
     """Budgets, as fractions of the teacher's FLOPs; in (0, 1]."""
+    beside: tuple[Plain, ...] = ("largest in budget", "random")
+    """Plain choices that compete with the searched student."""
     seeds: int = 3
     """Trainings of each choice; >= 1."""
     search: SearchConfig = field(default_factory=SearchConfig)

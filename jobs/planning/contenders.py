@@ -1,4 +1,4 @@
-"""Who competes in a closed loop: the searched student and two plain choices, and their trainings.
+"""Who competes in a closed loop: the searched student and plain choices, and their trainings.
 
 Knows nothing of stores, of workers, or of what is trained already.
 """
@@ -10,19 +10,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dass.baselines.choices import largest_in_budget, random_in_budget
+from dass.baselines.choices import largest_in_budget, random_in_budget, uniform_in_budget
 from dass.networks.teacher import Teacher
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED
 from dass.predictor.scorer import Scorer
 from dass.searching.evolution import run
+from dass.searching.evolution_config import SearchConfig
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.training.recipe import Recipe
-from jobs.configs.contest import ContestConfig
+from jobs.configs.contest import ContestConfig, Plain
 from jobs.planning.plan import StudentPlan
 
-KINDS = ("searched", "largest in budget", "random")
+SEARCHED = "searched"
+KINDS = (SEARCHED, "largest in budget", "random")
+"""Who competes where nothing else is said."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +33,7 @@ class Contender:
     """One way of choosing, for one teacher and budget."""
 
     kind: str
-    """One of `KINDS`."""
+    """How it was chosen: `SEARCHED`, or one of the plain ways."""
     fraction: float
     """Budget, a fraction of the teacher's FLOPs."""
     prediction: Prediction
@@ -56,17 +59,40 @@ def contenders(
     """
     for fraction in config.fractions:
         budget = Budget.of(teacher, flops=fraction)
-        chosen = {
-            "searched": run(predictor, teacher, budget, config=config.search).top[0].architecture,
-            "largest in budget": largest_in_budget(teacher, budget, config=config.search),
-            "random": random_in_budget(teacher, budget, seed=config.search.seed),
+        best = run(predictor, teacher, budget, config=config.search).top[0].architecture
+        chosen = {SEARCHED: best} | {
+            kind: _plainly(kind, teacher, budget, config=config.search) for kind in config.beside
         }
-        predicted = predictions(predictor, teacher, [chosen[kind] for kind in KINDS])
-        for kind, prediction in zip(KINDS, predicted, strict=True):
-            plans = trainings(
-                teacher, prediction.architecture, recipe=recipe, seeds=range(config.seeds)
-            )
-            yield Contender(kind=kind, fraction=fraction, prediction=prediction, plans=plans)
+        predicted = predictions(predictor, teacher, list(chosen.values()))
+        for kind, prediction in zip(chosen, predicted, strict=True):
+            yield contender(
+                teacher, prediction, kind=kind, fraction=fraction, recipe=recipe,
+                seeds=config.seeds,
+            )  # fmt: skip
+
+
+def _plainly(
+    kind: Plain, teacher: Teacher, budget: Budget, *, config: SearchConfig
+) -> Architecture:
+    if kind == "largest in budget":
+        return largest_in_budget(teacher, budget, config=config)
+    if kind == "slimmed alike":
+        return uniform_in_budget(teacher, budget)
+    return random_in_budget(teacher, budget, seed=config.seed)
+
+
+def contender(
+    teacher: Teacher,
+    prediction: Prediction,
+    *,
+    kind: str,
+    fraction: float,
+    recipe: Recipe,
+    seeds: int,
+) -> Contender:
+    """Return a choice with its trainings."""
+    plans = trainings(teacher, prediction.architecture, recipe=recipe, seeds=range(seeds))
+    return Contender(kind=kind, fraction=fraction, prediction=prediction, plans=plans)
 
 
 def trainings(

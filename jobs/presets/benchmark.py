@@ -15,6 +15,7 @@ from dass.predictor.network_config import PredictorShape
 from dass.training.recipe import Recipe
 from jobs.configs.build import BuildConfig, SplitPlan
 from jobs.configs.closed_loop import ClosedLoopConfig
+from jobs.configs.contest import ContestConfig
 from jobs.configs.cross_validate import CrossValidateConfig
 from jobs.configs.publish import PublishConfig
 from jobs.configs.train import TrainConfig
@@ -22,6 +23,9 @@ from jobs.configs.tune import TuneConfig
 from jobs.presets import benchmark_tasks, small
 
 STORE = "runs/evidence"
+LONG = 40
+"""Epochs after which validation accuracies stall: how a user trains, not how labels are made."""
+
 ABLATIONS = ("no-teacher", "no-student", "no-adaptation", "no-description")
 
 
@@ -168,6 +172,18 @@ def evaluate() -> EvaluateConfig:
 def closed_loop() -> ClosedLoopConfig:
     """Search, distil and compare on the test tasks."""
     return ClosedLoopConfig(build=build())
+
+
+def sealed_loop() -> ClosedLoopConfig:
+    """Search, verify, distil for 40 epochs, and compare on the sealed domains."""
+    return ClosedLoopConfig(
+        build=build(),
+        contest=ContestConfig(beside=("largest in budget", "slimmed alike"), seeds=2),
+        epochs=LONG,
+        verify=8,
+        groups=SEALED,
+        name="closed-loop-sealed",
+    )
 
 
 def publish() -> PublishConfig:

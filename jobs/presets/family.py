@@ -2,7 +2,7 @@
 
 Ten tasks of as many origins as have pictures of 64 px, from photographs to letters, 24 students
 each: what orders the students of a user's own network is fitted to these. `resolution` labels
-three of them at 64 px: does the order of 32 px hold there? Knows nothing of how pictures are drawn.
+three of them at 64 px: does the order of 32 px hold there? Knows nothing of how images are drawn.
 """
 
 from __future__ import annotations

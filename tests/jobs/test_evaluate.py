@@ -230,6 +230,20 @@ def test_a_closed_loop_trains_every_choice_with_seeds_of_its_own(config):
     ) == len(own)
 
 
+def test_a_verified_student_competes_under_a_longer_recipe(config):
+    contest = replace(CONTEST, fractions=(0.7,), beside=("slimmed alike",))
+    asked = ClosedLoopConfig(build=config, contest=contest, verify=2, epochs=2, name="longer")
+    head, rows = close(asked)
+    assert head[1:4] == ["searched", "verified", "slimmed alike"]
+    kept = json.loads(Store(config.store).read("evaluations/longer.json"))
+    records = {record.key: record for record in Registry(Store(config.store)).records()}
+    for choice in kept["choices"]:
+        found = [records[key] for key in choice["records"]]
+        assert [len(one.curve) for one in found] == [2], "trained as long as was asked"
+        assert f"{100 * found[0].test_accuracy:.2f} %" == rows[0][head.index(choice["kind"])]
+    assert close(asked) == (head, rows)
+
+
 def test_trainings_of_a_closed_loop_are_no_labels(asked, answer, config):
     assert any(r.seed >= FIRST_CLOSED_LOOP_SEED for r in Registry(Store(config.store)).records())
     again = evaluate(asked)
