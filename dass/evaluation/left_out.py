@@ -9,7 +9,7 @@ Dimension letters: n students, d inputs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dass.evaluation.ablations import WRONG, Ablation, ablations, another, told_another
 from dass.evaluation.comparison_config import PROBE
 from dass.evaluation.scoring import fitted
 from dass.networks.teacher import Teacher
@@ -27,6 +28,7 @@ from dass.predictor.ensemble import Ensemble, standing
 from dass.predictor.network import Predictor
 from dass.predictor.records import StudentRecord
 from dass.predictor.surrogate import Observed, Surrogate
+from dass.predictor.surrogate_fit import Students
 from dass.space.architecture import Architecture
 
 KEPT = "evidence/{name}.parquet"
@@ -92,7 +94,27 @@ def scores_of(
         rest = [fold for fold in folds if fold != left_out]
         heard = crossfitted(kept, rest, partial(_without_both, member_without, left_out))
         known = [record for record in records if record.teacher in names]
-        yield _fold(own, heard, unheard(kept), known=known)
+        ours = Ours(
+            heard,
+            unheard(kept),
+            ablations([one.students for one in kept]),
+            [one.lesson.students for one in judged],
+        )
+        yield _fold(own, ours, known=known)
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What is judged, fitted without some origins."""
+
+    heard: Ensemble
+    """The surrogate that hears DaSS's members."""
+    deaf: Surrogate
+    """The surrogate that does not."""
+    ablations: Mapping[str, Ablation]
+    """The latter without some of its inputs."""
+    judged: Sequence[Students]
+    """The teachers that a wrong one is taken from."""
 
 
 def _without_both(member_without: Callable[[Fold], Predictor], one: Fold, two: Fold) -> Predictor:
@@ -104,13 +126,7 @@ def _belongs(one: Judged, left_out: Fold, folds: Sequence[Fold]) -> bool:
     return group in left_out if left_out else not any(group in fold for fold in folds)
 
 
-def _fold(
-    judged: Sequence[Judged],
-    heard: Ensemble,
-    deaf: Surrogate,
-    *,
-    known: Sequence[StudentRecord],
-) -> pd.DataFrame:
+def _fold(judged: Sequence[Judged], ours: Ours, *, known: Sequence[StudentRecord]) -> pd.DataFrame:
     space = judged[0].teacher.network.space
     rivals = {n: s for n, s in fitted(space.name, known).items() if n in RIVALS}
     rows = []
@@ -118,7 +134,7 @@ def _fold(
         members = [Architecture.parse(record.architecture) for record in one.records]
         for name, scorer in rivals.items():
             rows.append(_rows(one, name, scorer.predict(one.teacher, members)))
-        rows += _ours(one, heard, deaf)
+        rows += [*_ours(one, ours.heard, ours.deaf), *_ablated(one, ours)]
     return pd.concat(rows, ignore_index=True)
 
 
@@ -131,6 +147,18 @@ def _ours(one: Judged, heard: Ensemble, deaf: Surrogate) -> Iterator[pd.DataFram
     told = torch.cat([plain, standing(said, said).mean(0)[:, None]], 1)
     yield from _conditioned(one, SURROGATE, heard.surrogate, inputs=told)
     yield from _conditioned(one, DEAF, deaf, inputs=plain)
+
+
+def _ablated(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
+    """Yield what the surrogate says without some input, and of another teacher."""
+    students = one.lesson.students
+    for name, ablation in ours.ablations.items():
+        yield _rows(one, name, ablation.predict(students.inputs, students.facts))
+    other = another(students, ours.judged)
+    if other is not None:
+        inputs, facts = told_another(students, other)
+        expected = ours.deaf.level.expected(facts)
+        yield _rows(one, WRONG, ours.deaf.conditioned(expected).predict(inputs))
 
 
 def _conditioned(
