@@ -19,9 +19,12 @@ from dass.errors import InvalidConfig
 from dass.evaluation.comparison_config import PROBE
 from dass.evaluation.left_out import KEPT, Judged, scores_of, with_early
 from dass.evaluation.scoring import kept
+from dass.networks.resnet import ResNet
+from dass.networks.teacher import Teacher
 from dass.predictor.crossfit import Lesson, folds_of
 from dass.predictor.records import StudentRecord
 from dass.registry.registry import Registry
+from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
 from jobs.configs.cross_validate import CrossValidateConfig
@@ -63,18 +66,27 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
 def judged_of(
     registry: Registry, lessons: Sequence[Lesson], measured: Mapping[str, Measured]
 ) -> list[Judged]:
-    """Return the best teacher of each task whose network is at hand."""
+    """Return the best teacher of each task.
+
+    Of one that is at hand as embeddings alone an untrained network stands in: those who score
+    read its space, its classes and its accuracy.
+    """
     best: dict[str, Judged] = {}
     early = _first_epochs(registry)
     for lesson in lessons:
         one = measured[lesson.students.teacher]
         task = one.records[0].task
-        if one.teacher is None:
-            continue
-        if task not in best or one.teacher.accuracy > best[task].teacher.accuracy:
+        teacher = one.teacher or _stand_in(one, lesson.students.facts.accuracy)
+        if task not in best or teacher.accuracy > best[task].teacher.accuracy:
             first = _first_epoch(one.records, early.get(one.name, {}))
-            best[task] = Judged(one.teacher, lesson, one.records, first)
+            best[task] = Judged(teacher, lesson, one.records, first)
     return list(best.values())
+
+
+def _stand_in(one: Measured, accuracy: float) -> Teacher:
+    space = by_name(one.records[0].space)
+    network = ResNet(space, space.largest, num_classes=one.num_classes)
+    return Teacher(name=one.name, network=network.eval(), accuracy=accuracy)
 
 
 def _first_epochs(registry: Registry) -> dict[str, dict[str, float]]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from dass.data.origins import SEALED, origin
 from dass.data.task_config import Role
-from dass.evaluation.left_out import KEPT, SURROGATE
+from dass.evaluation.left_out import DEAF, KEPT, SURROGATE
 from dass.evaluation.reliability import ceiling_of, mean_over_teachers
 from dass.evaluation.tables import measure
 from dass.predictor.interval import LEVEL, half_width
@@ -52,7 +52,7 @@ class LeftOut:
     """A row per scorer, teacher and group of architectures, with every metric; `sealed` tells
     tasks that no choice saw."""
     intervals: pd.DataFrame
-    """Coverage and width of 90 % intervals, by scorer and teacher."""
+    """Coverage and width of 90 % intervals, and coverage of 50 % ones, by scorer and teacher."""
     ceilings: Mapping[str, float]
     """By teacher, of tasks with two seeds."""
 
@@ -135,7 +135,8 @@ def intervals(
     """Return by scorer and teacher how often test accuracies lie in intervals of a level.
 
     Returns:
-        Columns scorer, teacher, coverage, and the mean width, both fractions.
+        Columns scorer, teacher, coverage, the mean width, and `half`, the coverage of 50 %
+        intervals; all fractions.
     """
     tests = {
         (one.teacher.name, record.architecture): record.test_accuracy
@@ -143,13 +144,17 @@ def intervals(
         for record in one.records
     }
     frame = scores.dropna(subset=["std"])
-    frame = frame[frame["scorer"].str.startswith(SURROGATE)]
+    frame = frame[frame["scorer"].str.startswith((SURROGATE, DEAF))]
     keys = zip(frame["teacher"], frame["architecture"], strict=True)
     measured = np.array([tests[key] for key in keys])
-    reach = half_width(level) * frame["std"].to_numpy()
-    inside = np.abs(measured - frame["score"].to_numpy()) <= reach
-    frame = frame.assign(coverage=inside.astype(float), width=2 * reach)
-    return frame.groupby(["scorer", "teacher"], as_index=False)[["coverage", "width"]].mean()
+    std, off = frame["std"].to_numpy(), np.abs(measured - frame["score"].to_numpy())
+    frame = frame.assign(
+        coverage=(off <= half_width(level) * std).astype(float),
+        half=(off <= half_width(0.5) * std).astype(float),
+        width=2 * half_width(level) * std,
+    )
+    columns = ["coverage", "half", "width"]
+    return frame.groupby(["scorer", "teacher"], as_index=False)[columns].mean()
 
 
 def judged_by_own(found: LeftOut, *, sealed: bool) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from dass.evaluation.left_out import SURROGATE
 from dass.evaluation.left_out_tables import LeftOut, judged_by_own
 from dass.evaluation.statistics import bootstrap, sign_flip
 
-HEAD = ("scorer", "own draws", "of ceiling", "p", "all", "regret@1", "regret@5", "coverage",
-        "width")  # fmt: skip
+HEAD = ("scorer", "own draws", "of ceiling", "p", "all", "regret@1", "regret@5", "90 %",
+        "width", "50 %")  # fmt: skip
 
 
 def section(found: LeftOut) -> str:
@@ -33,7 +33,8 @@ EXPLAINED = (
     "accuracies of architectures that no other task labelled, with its interval over tasks; the "
     f"fraction of the ceiling where there are two seeds; p of the sign-flip test against "
     f"{SURROGATE!r} (origins are the units). Then all architectures; regret in points, mean of "
-    "three budgets; how often 90 % intervals hold test accuracies, and their width in points. "
+    "three budgets; how often 90 % intervals hold test accuracies, their width in points, and how "
+    "often 50 % intervals do. "
     "`k measured` had k students of the very task trained whole, `k epochs` for their first epoch."
 )
 
@@ -47,7 +48,7 @@ def lines(found: LeftOut, *, sealed: bool) -> list[list[str]]:
     every = found.tasks[(found.tasks["group"] == "all") & (found.tasks["sealed"] == sealed)]
     means = every.groupby("scorer")[["spearman", "regret1", "regret5"]].mean()
     held = found.intervals[found.intervals["teacher"].isin(every["teacher"])]
-    held = held.groupby("scorer")[["coverage", "width"]].mean()
+    held = held.groupby("scorer")[["coverage", "width", "half"]].mean()
     tops = wide.index.map(lambda t: found.ceilings.get(t, np.nan)).to_numpy(float)
     rows = []
     for scorer in wide.mean().sort_values(ascending=False).index:
@@ -55,7 +56,7 @@ def lines(found: LeftOut, *, sealed: bool) -> list[list[str]]:
         fractions = wide[scorer].to_numpy() / np.where(tops > 0, tops, np.nan)
         ceiling = "–" if np.isnan(fractions).all() else f"{np.nanmean(fractions):.2f}"
         all_, first, fifth = means.loc[scorer].tolist()
-        coverage, width = held.loc[scorer].tolist() if scorer in held.index else (None, None)
+        there = held.loc[scorer].tolist() if scorer in held.index else ()
         rows.append(
             [
                 str(scorer),
@@ -65,11 +66,19 @@ def lines(found: LeftOut, *, sealed: bool) -> list[list[str]]:
                 f"{all_:.3f}",
                 f"{100 * first:.2f}",
                 f"{100 * fifth:.2f}",
-                "–" if coverage is None else f"{100 * coverage:.0f} %",
-                "–" if width is None else f"{100 * width:.1f}",
+                *_held(*there),
             ]
         )
     return rows
+
+
+def _held(
+    coverage: float = math.nan, width: float = math.nan, half: float = math.nan
+) -> list[str]:
+    """Write coverage and width of intervals, in percent and points."""
+    if math.isnan(coverage):
+        return ["–", "–", "–"]
+    return [f"{100 * coverage:.0f} %", f"{100 * width:.1f}", f"{100 * half:.0f} %"]
 
 
 def _p(own: pd.DataFrame, scorer: str) -> str:
