@@ -21,6 +21,7 @@ from cluster.fleet.local import Show, run_inline
 from cluster.progress import Progress, ProgressBar
 from cluster.session import connect
 from dass.errors import DassError
+from dass.evaluation.reliability import NOISY, agreements
 from dass.predictor.records import StudentRecord
 from dass.registry.registry import Registry
 from dass.space.spaces import by_name
@@ -202,6 +203,10 @@ def main(config: BuildConfig) -> None:
     print(
         f"\n{len(records)} records of {tasks} tasks, {seconds / 3600:.2f} core-hours of students"
     )
+    own = [r for r in records if r.recipe == config.student.name]
+    noisy = [str(one) for one in agreements(own) if one.value < NOISY]
+    if noisy:
+        print("\nlabels that are mostly noise:\n  " + "\n  ".join(noisy))
     console.finish(store.url("records"), next_line=following(config, records))
 
 

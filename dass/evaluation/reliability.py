@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,12 @@ LEAST_STUDENTS = 16
 """Students with two seeds that a ceiling asks for."""
 
 Values = Float[np.ndarray, " n"]
+
+LEAST_HALVED = 8
+"""Students that a judgement of a task's labels asks for."""
+
+TRUSTED, NOISY = 0.7, 0.5
+"""Agreement of two validation parts of this size: what is asked for, and what is too little."""
 
 _PARTS = ("test_accuracy", "test_half_accuracy")
 
@@ -120,3 +127,62 @@ def ceiling(even: tuple[Values, Values], odd: tuple[Values, Values]) -> float:
     """
     r = (spearman(even[0], odd[1]) + spearman(odd[0], even[1])) / 2
     return math.sqrt(2 * r / (1 + r)) if r > 0 else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agreement:
+    """How alike two validation parts of this size would order a teacher's students."""
+
+    teacher: str
+    students: int
+    value: float
+    """Spearman; 0 where halves do not agree at all."""
+    images: int
+    """Of the validation part."""
+
+    @property
+    def needed(self) -> int | None:
+        """Return the validation images at which it would be `TRUSTED`; None where none tell."""
+        if self.value <= 0:
+            return None
+        times = TRUSTED * (1 - self.value) / (self.value * (1 - TRUSTED))
+        return math.ceil(self.images * times)
+
+    def __str__(self) -> str:
+        needed = self.needed
+        helps = "longer trainings" if needed is None else f"some {needed} images or two seeds"
+        return (
+            f"{self.teacher}: two parts of {self.images} validation images would order its "
+            f"{self.students} students alike at {self.value:.2f} only; {helps} would help"
+        )
+
+
+def agreements(records: Sequence[StudentRecord]) -> list[Agreement]:
+    """Judge the labels of every teacher by the two halves of its validation part.
+
+    Each half orders the students; Spearman-Brown raises the agreement of halves to that of whole
+    parts. Teachers with too few students, or with records that do not say, are left out.
+
+    Args:
+        records: of one recipe.
+    """
+    found = []
+    groups: dict[str, list[StudentRecord]] = defaultdict(list)
+    for record in mean_over_teachers(records):
+        if record.validation_half_accuracy is not None:
+            groups[record.teacher].append(record)
+    for teacher, group in groups.items():
+        if len(group) >= LEAST_HALVED:
+            whole = np.array([r.validation_accuracy for r in group])
+            first = np.array([r.validation_half_accuracy for r in group], dtype=np.float64)
+            images = np.array([float(r.validation_images) for r in group])
+            r = max(0.0, spearman(first, second_half(whole, first, images)))
+            found.append(
+                Agreement(
+                    teacher=teacher,
+                    students=len(group),
+                    value=2 * r / (1 + r),
+                    images=group[0].validation_images,
+                )
+            )
+    return found

@@ -112,7 +112,7 @@ class Curve:
 def measured(
     network: ResNet, task: Task, *, identity: Identity, curve: Sequence[float], seconds: float
 ) -> StudentRecord:
-    """Measure a trained student on every test image and return its record.
+    """Measure a trained student on its test and validation images, and return its record.
 
     Args:
         network: after its last epoch.
@@ -122,6 +122,7 @@ def measured(
         seconds: what the training cost, as `clock` counts.
     """
     right = hits(network, task.test)
+    half = hits(network, Split(task.validation.images[::2], task.validation.labels[::2]))
     space, classes = network.space, task.num_classes
     return StudentRecord(
         **asdict(identity),
@@ -135,6 +136,7 @@ def measured(
         seconds=seconds,
         device=device_name(network.fc.weight.device.type),
         curve=tuple(curve),
+        validation_half_accuracy=int(half.sum()) / len(half),
     )
 
 

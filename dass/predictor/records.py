@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -76,6 +77,9 @@ class StudentRecord(Identity):
     curve: tuple[float, ...] = ()
     """Validation accuracy after each epoch, a fraction: one training is a label at several
     fidelities. Empty in records of before it was kept."""
+    validation_half_accuracy: float | None = None
+    """Accuracy on every second validation image, the first one included: whether the other half
+    orders students alike tells how much of a label is noise. `None` in older records."""
 
 
 @runtime_checkable
@@ -93,6 +97,10 @@ class Measured(Protocol):
         ...
 
 
+LATER = ("curve", "validation_half_accuracy")
+"""Fields that tables of before do not have."""
+
+
 def to_frame(records: Iterable[StudentRecord]) -> pandas.DataFrame:
     """Lay records out as a table, with a `key` column first."""
     import pandas
@@ -108,17 +116,25 @@ def from_frame(frame: pandas.DataFrame) -> list[StudentRecord]:
     Raises:
         CorruptArtifact: a column is missing.
     """
-    names = [field.name for field in fields(StudentRecord) if field.name != "curve"]
+    names = [field.name for field in fields(StudentRecord) if field.name not in LATER]
     missing = sorted(set(names) - set(frame.columns))
     if missing:
         raise CorruptArtifact(f"a table of records must have the columns {missing}, but has not")
     unique = frame.drop_duplicates([field.name for field in fields(Identity)])
     rows = zip(*(unique[name].tolist() for name in names), strict=True)
-    curves = unique["curve"].tolist() if "curve" in unique else [None] * len(unique)
+    later = zip(*(_column(unique, name) for name in LATER), strict=True)
     return [
-        StudentRecord(**dict(zip(names, row, strict=True)), curve=_curve(curve))
-        for row, curve in zip(rows, curves, strict=True)
+        StudentRecord(
+            **dict(zip(names, row, strict=True)),
+            curve=_curve(curve),
+            validation_half_accuracy=None if half is None or math.isnan(half) else float(half),
+        )
+        for row, (curve, half) in zip(rows, later, strict=True)
     ]
+
+
+def _column(frame: pandas.DataFrame, name: str) -> list[Any]:
+    return frame[name].tolist() if name in frame else [None] * len(frame)
 
 
 def _curve(cell: Any) -> tuple[float, ...]:
@@ -161,6 +177,7 @@ def mean_over_seeds(records: Sequence[StudentRecord]) -> list[StudentRecord]:
             validation_accuracy=float(np.mean([r.validation_accuracy for r in group])),
             test_accuracy=float(np.mean([r.test_accuracy for r in group])),
             curve=_mean_curve([r.curve for r in group]),
+            validation_half_accuracy=_mean_half([r.validation_half_accuracy for r in group]),
         )
         for _, group in sorted(groups.items())
     ]
@@ -171,6 +188,12 @@ def _mean_curve(curves: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
     if len({len(curve) for curve in curves}) > 1:
         return ()
     return tuple(float(np.mean(values)) for values in zip(*curves, strict=True))
+
+
+def _mean_half(halves: Sequence[float | None]) -> float | None:
+    """Return the mean; nothing where one is missing."""
+    known = [half for half in halves if half is not None]
+    return float(np.mean(known)) if len(known) == len(halves) else None
 
 
 FIRST_CLOSED_LOOP_SEED = 1000

@@ -10,7 +10,7 @@ from dass.networks.remap import student
 from dass.pipeline.students import distill
 from dass.training.batches import training_batches
 from dass.training.distillation import train
-from dass.training.inference import accuracy
+from dass.training.inference import accuracy, hits
 from dass.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=2, batch_size=8, padding=1)
@@ -29,6 +29,8 @@ def test_it_trains_as_the_loop_does_by_hand(teacher, digits, micro_space):
     assert record.curve == tuple(curve) and len(curve) == RECIPE.epochs
     assert record.validation_accuracy == accuracy(reference, digits.validation) == curve[-1]
     assert record.test_accuracy == accuracy(reference, digits.test)
+    half = hits(reference, digits.validation)[::2].double().mean()
+    assert record.validation_half_accuracy == pytest.approx(float(half))
     assert not network.training and not teacher.network.training
     assert all(t.equal(before[name]) for name, t in teacher.network.state_dict().items())
 

@@ -13,6 +13,7 @@ from dass.errors import CorruptArtifact
 from dass.predictor.embed import embed
 from dass.predictor.episode import episode
 from dass.predictor.records import (
+    LATER,
     Identity,
     StudentRecord,
     from_frame,
@@ -42,6 +43,7 @@ RECORD = StudentRecord(
     seconds=1.5,
     device="cpu",
     curve=(0.25, 0.5),
+    validation_half_accuracy=0.5,
 )
 MEASURED = [field.name for field in fields(StudentRecord) if field.name not in IDENTITY]
 
@@ -119,7 +121,16 @@ def test_the_curve_of_merged_seeds_is_their_mean_and_missing_where_one_is():
     assert merged.curve == ()
 
 
-NEEDED = [field.name for field in fields(StudentRecord) if field.name != "curve"]
+def test_records_of_before_halves_were_kept_are_read_alone_and_among_new_ones():
+    old = to_frame([RECORD]).drop(columns="validation_half_accuracy")
+    new = to_frame([replace(RECORD, seed=RECORD.seed + 1)])
+    assert [r.validation_half_accuracy for r in from_frame(old)] == [None]
+    assert [r.validation_half_accuracy for r in from_frame(pd.concat([old, new]))] == [None, 0.5]
+    (merged,) = mean_over_seeds(from_frame(pd.concat([old, new])))
+    assert merged.validation_half_accuracy is None
+
+
+NEEDED = [field.name for field in fields(StudentRecord) if field.name not in LATER]
 
 
 @pytest.mark.parametrize("name", NEEDED)
