@@ -135,7 +135,7 @@ def _policy(
 def beside_service(source: Mapping[str, Any], config: KubernetesConfig) -> list[Tree]:
     """Return what the service needs that KubeRay does not make: its port of gRPC, and a bound.
 
-    KubeRay's own Service, NAME-serve-svc, has HTTP alone.
+    KubeRay's own Service, NAME-service-serve-svc, has HTTP alone.
     """
     name, file = source["cluster_name"], service_file(source, config)
     pods = {**labels(name, "service"), NODE_TYPE: "worker"}

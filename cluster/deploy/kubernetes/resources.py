@@ -202,7 +202,8 @@ def service(source: Mapping[str, Any], config: KubernetesConfig, redis: str | No
     return {
         "apiVersion": API,
         "kind": "RayService",
-        "metadata": metadata(name, config, labels(name, component)),
+        # Not the cluster's name: KubeRay calls the head of either NAME-head-svc.
+        "metadata": metadata(f"{name}-service", config, labels(name, component)),
         "spec": {
             "upgradeStrategy": {"type": "NewCluster"},
             "rayClusterDeletionDelaySeconds": DELETION_DELAY_S,
