@@ -61,7 +61,7 @@ class RenderConfig:
     """Where the machines come from: bought when needed, given by their addresses, or those of
     Kubernetes, which has KubeRay."""
     name: str = "dass"
-    """Of the cluster; two of one name are one. Small letters, digits and hyphens."""
+    """Of the cluster; two of one name are one."""
     store: str | None = None
     """URL that records, predictors and teachers are published under."""
     head: str | None = None
@@ -88,11 +88,6 @@ class RenderConfig:
     def __post_init__(self) -> None:
         if self.redis and not re.fullmatch(r"[\w.-]+:\d+", self.redis):
             raise ValueError(f"redis must be HOST:PORT, but got {self.redis!r}")
-        if not re.fullmatch(r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?", self.name):
-            raise ValueError(
-                "a name must be small letters, digits and hyphens, 30 at most and a letter first, "
-                f"but got {self.name!r}"
-            )
         self._check_provider()
         if self.provider == "local":
             self._check_machines()
@@ -108,6 +103,12 @@ class RenderConfig:
             raise ValueError(
                 "project, region, zone and group are those of gcp or azure, but got them for "
                 f"{self.provider}; add `--provider gcp`, or edit ray-cluster.yaml for aws"
+            )
+        named = re.fullmatch(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", self.name)
+        if self.provider == "kubernetes" and not named:  # KubeRay takes jobs' names up to 47
+            raise ValueError(
+                "a name must be small letters, digits and hyphens, 22 at most and a letter first, "
+                f"but got {self.name!r}"
             )
         if self.provider != "kubernetes" and self.kubernetes != KubernetesConfig():
             raise ValueError(

@@ -75,7 +75,7 @@ def test_what_is_copied_is_enough_for_jobs_and_service(image):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code, str(image)],
         cwd=image,
-        env={"PYTHONPATH": str(image), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
+        env={"PYTHONPATH": str(image), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
