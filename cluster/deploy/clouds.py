@@ -56,7 +56,7 @@ def in_cloud(source: Mapping[str, Any], cloud: str, config: CloudConfig) -> Tree
     provider = there["provider"] | {names[n]: value for n, value in given.items() if value}
     place = _gcp if cloud == "gcp" else _azure
     types = {
-        name: kind | {"node_config": place(name, kind, source, provider)}
+        name: kind | {"node_config": place(name, source, provider)}
         for name, kind in source["available_node_types"].items()
     }
     uv = source["head_setup_commands"][0].partition(" 'boto3")[0]
@@ -69,9 +69,8 @@ def in_cloud(source: Mapping[str, Any], cloud: str, config: CloudConfig) -> Tree
     }
 
 
-def _gcp(
-    name: str, kind: Mapping[str, Any], source: Mapping[str, Any], provider: Mapping[str, Any]
-) -> Tree:
+def _gcp(name: str, source: Mapping[str, Any], provider: Mapping[str, Any]) -> Tree:
+    kind = source["available_node_types"][name]
     machine = source["metadata"]["machines"][name]["gcp"]
     boot = {  # these machines take no disk of Ray's default type
         "diskSizeGb": disk_gib(kind),
@@ -99,9 +98,8 @@ def _gcp(
     return config
 
 
-def _azure(
-    name: str, kind: Mapping[str, Any], source: Mapping[str, Any], provider: Mapping[str, Any]
-) -> Tree:
+def _azure(name: str, source: Mapping[str, Any], _: Mapping[str, Any]) -> Tree:
+    kind = source["available_node_types"][name]
     parameters = {
         "vmSize": source["metadata"]["machines"][name]["azure"],
         **source["metadata"]["azure"]["image"],

@@ -100,10 +100,11 @@ def policies(source: Mapping[str, Any], config: KubernetesConfig) -> list[Tree]:
     operator = {"podSelector": {"matchLabels": {COMPONENT: "kuberay-operator"}}}
     asks = _rule([_elsewhere(config.operator_namespace) | operator], [DASHBOARD_PORT, answers[0]])
     head, worker = {PART_OF: name, NODE_TYPE: "head"}, {PART_OF: name, NODE_TYPE: "worker"}
+    answering = worker | {COMPONENT: "service"}
     return [
-        _policy(f"{name}-heads", config, head, [nodes, submitters, asks, metrics]),
-        _policy(f"{name}-workers", config, worker, [nodes, metrics]),
-        _policy(f"{name}-service", config, worker | {COMPONENT: "service"}, [_rule([], answers)]),
+        _policy(f"{name}-heads", config, pods=head, rules=[nodes, submitters, asks, metrics]),
+        _policy(f"{name}-workers", config, pods=worker, rules=[nodes, metrics]),
+        _policy(f"{name}-service", config, pods=answering, rules=[_rule([], answers)]),
     ]
 
 
@@ -118,7 +119,7 @@ def _rule(peers: list[Tree], ports: list[int]) -> Tree:
 
 
 def _policy(
-    name: str, config: KubernetesConfig, pods: Mapping[str, str], rules: list[Tree]
+    name: str, config: KubernetesConfig, *, pods: Mapping[str, str], rules: list[Tree]
 ) -> Tree:
     return {
         "apiVersion": "networking.k8s.io/v1",

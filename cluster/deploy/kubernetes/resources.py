@@ -65,29 +65,15 @@ def spec(
     cluster: Tree = {
         "rayVersion": ray_version(),
         "enableInTreeAutoscaling": True,
-        "autoscalerOptions": {
-            "version": "v2",
-            "idleTimeoutSeconds": int(60 * source["idle_timeout_minutes"]),
-            # KubeRay knows no speed in between: as many at once as there are, or any number.
-            "upscalingMode": "Default" if source["upscaling_speed"] > 1 else "Conservative",
-            "imagePullPolicy": "IfNotPresent",
-            "securityContext": CLOSED,
-            "resources": {
-                "requests": {"cpu": "500m", "memory": "1Gi"},
-                "limits": {"cpu": "500m", "memory": "1Gi"},
-            },
-        },
+        "autoscalerOptions": _autoscaler(source),
         "authOptions": {"mode": "token"} | ({"secretName": secret} if secret else {}),
         "headGroupSpec": {
             "rayStartParams": start_options(source, head),
             "template": template(source, head, config, component=component),
         },
         "workerGroupSpecs": [
-            {
-                "groupName": kind,
-                "replicas": source["available_node_types"][kind]["min_workers"],
-                "minReplicas": source["available_node_types"][kind]["min_workers"],
-                "maxReplicas": source["available_node_types"][kind]["max_workers"],
+            _bounds(kind, source["available_node_types"][kind])
+            | {
                 "rayStartParams": start_options(source, kind),
                 "template": template(source, kind, config, component=component),
             }
@@ -99,6 +85,28 @@ def spec(
     if redis:
         cluster["gcsFaultToleranceOptions"] = _kept_in(redis, config)
     return cluster
+
+
+def _autoscaler(source: Mapping[str, Any]) -> Tree:
+    room = {"cpu": "500m", "memory": "1Gi"}
+    return {
+        "version": "v2",
+        "idleTimeoutSeconds": int(60 * source["idle_timeout_minutes"]),
+        # KubeRay knows no speed in between: as many at once as there are, or any number.
+        "upscalingMode": "Default" if source["upscaling_speed"] > 1 else "Conservative",
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": CLOSED,
+        "resources": {"requests": room, "limits": dict(room)},
+    }
+
+
+def _bounds(name: str, kind: Mapping[str, Any]) -> Tree:
+    return {
+        "groupName": name,
+        "replicas": kind["min_workers"],
+        "minReplicas": kind["min_workers"],
+        "maxReplicas": kind["max_workers"],
+    }
 
 
 def _kept_in(redis: str, config: KubernetesConfig) -> Tree:
