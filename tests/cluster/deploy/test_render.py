@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,6 +193,16 @@ def test_an_environment_that_is_there_is_used_and_nothing_is_installed():
     assert cluster["file_mounts"]["~/.aws"] == "~/s3"
     assert cluster["worker_start_ray_commands"][-1].endswith("--num-cpus=1")
     assert "--num-cpus=0" in cluster["head_start_ray_commands"][-1]
+
+
+def test_the_runbooks_lines_print_what_they_say(capsys):
+    text = (SOURCE.parent / "docs" / "operations.md").read_text().replace("\\\n", " ")
+    shown = re.findall(r"^python -m cluster\.deploy\.render ([^|>\n]+)", text, re.MULTILINE)
+    assert len(shown) == 5
+    for line in shown:
+        main(shlex.split(line))
+        kinds = {each.get("kind") for each in yaml.safe_load_all(capsys.readouterr().out)}
+        assert ("kubernetes" in line) == bool(kinds & {"RayCluster", "RayJob"})
 
 
 @pytest.mark.parametrize(
