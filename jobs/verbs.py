@@ -188,3 +188,24 @@ VERBS = {
         does="a script for TAB in bash or zsh: `dass completion bash`", options=None
     ),
 }
+
+
+def submitted() -> dict[str, dict[str, str | int]]:
+    """Return of every verb for a cluster what its job is made of: arguments, store and cores."""
+    table: dict[str, dict[str, str | int]] = {}
+    for name, verb in VERBS.items():
+        if verb.options is not None:
+            store, _, rest = verb.options.partition(" s3://...")
+            preset = "small" if "small" in verb.presets else next(iter(verb.presets))
+            arguments = " ".join([preset, *rest.split()])
+            table[name] = {"arguments": arguments, "store": store, "cores": verb.cores}
+    return table
+
+
+if __name__ == "__main__":
+    import yaml
+
+    print(
+        "# Written by `python -m jobs.verbs`, which has the table: the jobs that a cluster runs."
+    )
+    print(yaml.safe_dump(submitted(), sort_keys=False, width=100), end="")

@@ -1,24 +1,30 @@
-"""Print the file that `ray up` takes: for cloud machines, or for machines that are there already.
+"""Print the file that makes a cluster: for `ray up`, or for `kubectl apply` if there is KubeRay.
 
     python -m cluster.deploy.render --provider aws --store s3://bucket/prefix > mine.yaml
+    python -m cluster.deploy.render --provider gcp --project mine --store gs://b/p > mine.yaml
     python -m cluster.deploy.render --provider local --head 10.0.0.1 --workers 10.0.0.2 > mine.yaml
+    python -m cluster.deploy.render --provider kubernetes --image R/dass:1 | kubectl apply -f -
 
 `ray-cluster.yaml` is the one source; this changes what differs. Does not know Ray: what it prints
-is checked against Ray's schema by the tests.
+is checked against the schemas of Ray and KubeRay by the tests.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 import tyro
 import yaml
 
-SOURCE = Path(__file__).parents[2] / "ray-cluster.yaml"
+from cluster.deploy.clouds import CloudConfig, in_cloud
+from cluster.deploy.kubernetes.manifests import manifests, notes, text
+from cluster.deploy.kubernetes.settings import KubernetesConfig
+from cluster.deploy.source import SOURCE, Tree, load
+
 ENVIRONMENT = "$HOME/venv"
 """Where the source's commands install and find the packages."""
 
@@ -43,15 +49,17 @@ PATIENCE = (
 """To end and to get such a machine is a line in a file, for which Ray would wait ten minutes:
 one that comes back has the address, which is the name, of the one that was lost."""
 
-Cluster = dict[str, Any]
+HEAD = "# Printed by `python -m cluster.deploy.render`; the reasons are in ray-cluster.yaml.\n"
+START = "ray start --head"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RenderConfig:
     """What differs from `ray-cluster.yaml`."""
 
-    provider: Literal["aws", "local"] = "aws"
-    """Where the machines come from: bought when needed, or given by their addresses."""
+    provider: Literal["aws", "gcp", "azure", "local", "kubernetes"] = "aws"
+    """Where the machines come from: bought when needed, given by their addresses, or those of
+    Kubernetes, which has KubeRay."""
     name: str = "dass"
     """Of the cluster; two of one name are one."""
     store: str | None = None
@@ -71,15 +79,44 @@ class RenderConfig:
     """Virtual environment that every node has already (`local`): nothing is installed then."""
     options: str = ""
     """Further options of `ray start` on every worker (`local`), such as "--num-cpus=4"."""
+    redis: str | None = None
+    """HOST:PORT of a Redis that keeps the head's state: with it a new head finds workers and
+    service as they were."""
+    cloud: CloudConfig = field(default_factory=CloudConfig)
+    kubernetes: KubernetesConfig = field(default_factory=KubernetesConfig)
 
     def __post_init__(self) -> None:
-        if self.provider == "aws":
-            if self.head or self.workers or self.credentials or self.environment or self.options:
-                raise ValueError(
-                    "addresses, credentials, environment and options describe machines that are "
-                    "there already, but got them for cloud machines; add `--provider local`"
-                )
-            return
+        if self.redis and not re.fullmatch(r"[\w.-]+:\d+", self.redis):
+            raise ValueError(f"redis must be HOST:PORT, but got {self.redis!r}")
+        self._check_provider()
+        if self.provider == "local":
+            self._check_machines()
+
+    def _check_provider(self) -> None:
+        local = self.head or self.workers or self.credentials or self.environment or self.options
+        if self.provider != "local" and local:
+            raise ValueError(
+                "addresses, credentials, environment and options describe machines that are there "
+                f"already, but got them for {self.provider}; add `--provider local`"
+            )
+        if self.provider not in ("gcp", "azure") and self.cloud != CloudConfig():
+            raise ValueError(
+                "project, region, zone and group are those of gcp or azure, but got them for "
+                f"{self.provider}; add `--provider gcp`, or edit ray-cluster.yaml for aws"
+            )
+        named = re.fullmatch(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", self.name)
+        if self.provider == "kubernetes" and not named:  # KubeRay takes jobs' names up to 47
+            raise ValueError(
+                "a name must be small letters, digits and hyphens, 22 at most and a letter first, "
+                f"but got {self.name!r}"
+            )
+        if self.provider != "kubernetes" and self.kubernetes != KubernetesConfig():
+            raise ValueError(
+                f"options of Kubernetes were given for {self.provider}; "
+                "add `--provider kubernetes`"
+            )
+
+    def _check_machines(self) -> None:
         if not self.head or not self.workers:
             raise ValueError(
                 "a local cluster needs `--head ADDRESS` and at least one of `--workers`, but got "
@@ -93,14 +130,7 @@ class RenderConfig:
             )
 
 
-def load(path: Path = SOURCE) -> Cluster:
-    """Return a cluster file as plain values."""
-    cluster = yaml.safe_load(path.read_text())
-    assert isinstance(cluster, dict)
-    return cluster
-
-
-def localise(source: Cluster, config: RenderConfig) -> Cluster:
+def localise(source: Tree, config: RenderConfig) -> Tree:
     """Return the source for machines that are there already: same jobs, token, ports and start."""
     cluster = dict(source) | WHOLE
     cluster["provider"] = {
@@ -108,6 +138,7 @@ def localise(source: Cluster, config: RenderConfig) -> Cluster:
         "head_ip": config.head,
         "worker_ips": list(config.workers),
     }
+    cluster["metadata"] = {"store": source["metadata"]["store"]}
     cluster["auth"] = {"ssh_user": config.user, "ssh_private_key": config.key}
     cluster["max_workers"] = len(config.workers)
     if config.credentials:
@@ -134,30 +165,50 @@ def localise(source: Cluster, config: RenderConfig) -> Cluster:
     return cluster
 
 
-def _machines(number: int) -> Cluster:
+def _machines(number: int) -> Tree:
     return {"node_config": {}, "resources": {}, "min_workers": number, "max_workers": number}
 
 
+def source_text(config: RenderConfig) -> str:
+    """Return the source's text with the name, the store and the database that are meant."""
+    store = load()["metadata"]["store"]
+    own = SOURCE.read_text().replace(store, config.store or store)
+    own = own.replace("\ncluster_name: dass\n", f"\ncluster_name: {config.name}\n")
+    if config.redis and config.provider != "kubernetes":
+        kept = f"RAY_REDIS_ADDRESS={config.redis} RAY_external_storage_namespace={config.name}"
+        own = own.replace(START, f"{kept} {START}")
+    return own
+
+
 def render(config: RenderConfig) -> str:
-    """Return the text of the file for `ray up`; that for a cloud keeps the source's comments."""
-    source = load()
-    store = config.store or source["metadata"]["store"]
+    """Return the text of the file; that for AWS keeps the source's comments."""
+    own = source_text(config)
     if config.provider == "aws":
-        text = SOURCE.read_text().replace(source["metadata"]["store"], store)
-        return text.replace("\ncluster_name: dass\n", f"\ncluster_name: {config.name}\n")
-    cluster = localise(source, config)
-    cluster["cluster_name"] = config.name
-    cluster["metadata"] = source["metadata"] | {"store": store}
-    head = "# Printed by `python -m cluster.deploy.render`; the reasons are in ray-cluster.yaml.\n"
-    return head + str(yaml.safe_dump(cluster, sort_keys=False, width=100))
+        return own
+    source = yaml.safe_load(own)
+    if config.provider == "kubernetes":
+        return HEAD + text(manifests(source, config.kubernetes, config.redis))
+    if config.provider == "local":
+        cluster = localise(source, config)
+    else:
+        cluster = in_cloud(source, config.provider, config.cloud)
+    return HEAD + str(yaml.safe_dump(cluster, sort_keys=False, width=100))
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the file; what does not fit together is one line, exit 2."""
     try:
-        config = tyro.cli(RenderConfig, args=arguments, prog="python -m cluster.deploy.render")
+        config = tyro.cli(
+            RenderConfig,
+            args=arguments,
+            prog="python -m cluster.deploy.render",
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
+        if config.provider == "kubernetes":
+            for note in notes(yaml.safe_load(source_text(config)), config.kubernetes):
+                print(f"note: {note}", file=sys.stderr)
         print(render(config), end="")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         raise SystemExit(2) from error
 

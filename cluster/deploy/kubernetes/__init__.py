@@ -1,0 +1,1 @@
+"""Kubernetes: the manifests of cluster, jobs and service, for KubeRay."""
