@@ -151,6 +151,13 @@ def _with_part(images: Images, part: PartName, held: _Place, *, background: str)
             held.path, part, image_size=size, class_names=names, background=background
         )
     pixels = as_rgb(pixels)
+    images = replace(
+        images,
+        rows={
+            path: tuple(row for row in rows if row[0] != part)
+            for path, rows in images.rows.items()
+        },
+    )
     if part == "test":
         return replace(images, test_images=pixels, test_labels=labels)
     return replace(images, validation_images=pixels, validation_labels=labels)
