@@ -72,6 +72,23 @@ def divide(images: Images, rules: Rules) -> tuple[list[int], list[Rows]]:
     return chosen, [_divide(images, rules, label=label, seen=seen) for label in chosen]
 
 
+def divide_unlabelled(images: Images, rules: Rules) -> Rows:
+    """Return the rows of images that are read as one class, since they have none.
+
+    Raises:
+        InvalidData: There are too few.
+    """
+    seen = seen_rows(images, rules.seen, source=rules.source) if rules.seen else None
+    counts = _count(images, seen)
+    if lack := _lack(counts[0], rules):
+        known = f" that the teacher was not trained on (and {counts[0].seen} that it was)"
+        raise InvalidData(
+            f"{rules.source} must have {lack}{known if seen is not None else ''}: add images, or "
+            f"name a part of others (`--test folder:PATH`, `--val folder:PATH`)"
+        )
+    return _divide(images, rules, label=0, seen=seen)
+
+
 def _candidates(class_names: tuple[str, ...], rules: Rules) -> list[int]:
     for class_name in (*rules.only, *rules.exclude):
         if class_name not in class_names:
