@@ -61,7 +61,9 @@ def tasks_of(
         replace(
             task,
             class_names=named,
-            **{part: Split(getattr(task, part).images, answers[part]) for part in PARTS},
+            train=Split(task.train.images, answers["train"]),
+            validation=Split(task.validation.images, answers["validation"]),
+            test=Split(task.test.images, answers["test"]),
         )
         for task in (small, large)
     )

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dass.errors import InvalidArchitecture
-from dass.networks.family import fold_normalisation, space_of_state_dict
+from dass.networks.family import space_of_state_dict, with_our_pixels
 from dass.networks.oracles.oracle import Classifier, logits_of
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
@@ -49,11 +49,7 @@ def family(oracle: Classifier, *, size: int) -> tuple[ResNet | None, str]:
     if not _same(module, network.eval(), size=oracle.preprocessing.size):
         return None, "it computes something else than its shapes say"
     before = oracle.preprocessing
-    if before.channels == "BGR":
-        state["conv1.weight"] = state["conv1.weight"].flip(1)
-    mean, std = (values[:: -1 if before.channels == "BGR" else 1] for values in
-                 (before.mean, before.std))  # fmt: skip
-    state = fold_normalisation(state, mean=mean, std=std)
+    state = with_our_pixels(state, mean=before.mean, std=before.std, channels=before.channels)
     if oracle.columns is not None:
         rows = list(oracle.columns)
         state |= {name: state[name][rows] for name in ("fc.weight", "fc.bias")}

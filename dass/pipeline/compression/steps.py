@@ -152,8 +152,9 @@ def check(material: Material) -> Found:
     oracle, source, classes = material.oracle, material.source, material.source.num_classes
     if material.measure.agreement:
         label, share = commonest(source.train.labels)
+        used = int((source.train.labels.bincount() > 0).sum())
         line = (
-            f"answers with {len(source.train.labels.unique())} of its {classes} classes, most "
+            f"answers with {used} of its {classes} classes, most "
             f"often {source.class_names[label]!r}, to {100 * share:.1f} % of training images"
         )
         accuracy, predicted = 1.0, source.test.labels
