@@ -9,6 +9,7 @@ Letters in shapes: n images.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 from jaxtyping import Int64
@@ -28,7 +29,12 @@ PARTS = ("train", "validation", "test")
 
 
 def tasks_of(
-    asked: Asked, oracle: Classifier, *, size: int, folder: Folder
+    asked: Asked,
+    oracle: Classifier,
+    *,
+    size: int,
+    folder: Folder,
+    say: Callable[[str], object],
 ) -> tuple[Task, Task, Classifier]:
     """Load the images at the student's size and at the oracle's, and order its outputs alike.
 
@@ -37,6 +43,7 @@ def tasks_of(
         oracle: the teacher.
         size: rows and columns of the student's images, in pixels.
         folder: where the teacher's answers are kept.
+        say: takes a line for the user.
 
     Raises:
         InvalidConfig: there is but one class, or the teacher has other ones.
@@ -55,6 +62,7 @@ def tasks_of(
             )
         return small, large, order_outputs(oracle, small.class_names)
     named = oracle.class_names or tuple(str(number) for number in range(oracle.num_classes))
+    say(f"{oracle.name} is asked for its answers, since the images have no classes")
     answers = {part: _answers(oracle, getattr(large, part), folder) for part in PARTS}
     _check_spread(oracle, answers["train"], names=named)
     small, large = (

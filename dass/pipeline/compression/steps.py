@@ -159,7 +159,7 @@ def check(material: Material) -> Found:
         )
         accuracy, predicted = 1.0, source.test.labels
     else:
-        found = check_teacher(oracle, source)
+        found = check_teacher(oracle, source, balanced=material.asked.balanced)
         accuracy, line = found.accuracy, f"knows {found}"
         predicted = oracle.logits(source.test.images).argmax(1).to(source.test.labels.device)
     test = class_scores(predicted, source.test.labels, classes=classes)
@@ -190,7 +190,7 @@ def _prepared(
     if network is None and asked.student_size is None:
         size = min(size, 32)  # the shipped predictor's, and affordable on a CPU
     space = proxy_space(size) if network is None else network.space
-    task, source, ordered = tasks_of(asked, oracle, size=space.image_size, folder=folder)
+    task, source, ordered = tasks_of(asked, oracle, size=space.image_size, folder=folder, say=say)
     if network is not None:
         network, why = family(ordered, size=size)
     proxy = f"needs a proxy, the largest member of {space.name}: {_first(why)}"
