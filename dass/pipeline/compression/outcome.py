@@ -5,7 +5,7 @@ All of it is read off what the steps found. Knows nothing of networks or images.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dass.evaluation.class_scores import ClassScores
@@ -71,43 +71,43 @@ def side_by_side(material: Material, steps: dict[str, Any]) -> list[list[str]]:
     chosen = steps["verify"]["architecture"]
     taken = f"{check['milliseconds']:.2f} ({check['run']})"
     nothing = ("", "", "", "")
-    asked, row = material.asked, _rows_by(material.measure)
+    asked, measure = material.asked, material.measure
     teacher = f"teacher {material.oracle.name}"
-    if material.measure.agreement:
+    if measure.agreement:
         teacher += " (by definition)"
     elif not (asked.task.test or asked.task.seen):
         teacher += " (on images it has possibly seen)"
-    rows = [row(teacher, check["test"], taken, nothing)]
+    rows = [_row(measure, teacher, check["test"], ms=taken, costs=nothing)]
     for name, called in (("model.onnx", "student"), ("model.int8.onnx", "student, int8")):
         costs = (f"{export['flops'] / 1e6:.2f} M", f"{export['parameters']:,}",
                  f"{export['bytes'][name] / 1e3:,.0f} kB", chosen)  # fmt: skip
         model = export["models"][name]
-        rows.append(row(called, model["scores"], f"{model['milliseconds']:.2f}", costs))
+        taken = f"{model['milliseconds']:.2f}"
+        rows.append(_row(measure, called, model["scores"], ms=taken, costs=costs))
     for name, rival in found["rivals"].items():
         costs = (f"{rival['flops'] / 1e6:.2f} M", f"{rival['parameters']:,}", "",
                  rival["architecture"])  # fmt: skip
         scores = steps["distil"]["rivals"].get(name)
         if rival["architecture"] == chosen:
             name, scores = f"{name}: the student", export["models"]["torch"]["scores"]
-        rows.append(row(name, scores, "", costs))
+        rows.append(_row(measure, name, scores, ms="", costs=costs))
     return rows
 
 
-def _rows_by(
+def _row(
     measure: Measure,
-) -> Callable[[str, dict[str, Any] | None, str, tuple[str, str, str, str]], list[str]]:
-    """Return how the row of a network is written; what students are judged by comes first."""
-
-    def row(
-        name: str, scores: dict[str, Any] | None, ms: str, costs: tuple[str, str, str, str]
-    ) -> list[str]:
-        if scores is None:
-            return [name, "not trained (--rivals)", "", ms, *costs]
-        one = ClassScores.from_dict(scores)
-        figures = [str(one), f"{100 * one.balanced:.1f} %"]
-        return [name, *(figures[::-1] if measure.balanced else figures), ms, *costs]
-
-    return row
+    name: str,
+    scores: dict[str, Any] | None,
+    *,
+    ms: str,
+    costs: tuple[str, str, str, str],
+) -> list[str]:
+    """Write the row of a network; what students are judged by comes first."""
+    if scores is None:
+        return [name, "not trained (--rivals)", "", ms, *costs]
+    one = ClassScores.from_dict(scores)
+    figures = [str(one), f"{100 * one.balanced:.1f} %"]
+    return [name, *(figures[::-1] if measure.balanced else figures), ms, *costs]
 
 
 def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
