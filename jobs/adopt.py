@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from safetensors.torch import save
+
 from dass.data.task import load_task
 from dass.errors import InvalidConfig
+from dass.networks.family import with_our_pixels
+from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
+from dass.networks.usage import normalisation
 from dass.registry.adoption import adopt_teacher, digest_of, read_weights
 from dass.registry.registry import Registry
 from dass.space.spaces import by_name
@@ -34,6 +39,7 @@ def take(config: AdoptConfig) -> Teacher:
     task_config = elsewhere(config.task, config.source, val=config.val, test=config.test)
     task = load_task(task_config, image_size=space.image_size, data_root=config.data_root)
     network = read_weights(data, space=space, num_classes=task.num_classes, where=str(path))
+    data = _with_our_pixels(network, config, data)
     teacher = Teacher(
         name=f"{space.name}.{task.name}.own-{digest_of(data)[:8]}.0",
         network=network,
@@ -45,6 +51,21 @@ def take(config: AdoptConfig) -> Teacher:
     registry.put_task(task_config, config.role)
     adopt_teacher(registry, teacher, data)
     return teacher
+
+
+def _with_our_pixels(network: ResNet, config: AdoptConfig, data: bytes) -> bytes:
+    """Take over what its pixels were normalised by; return the weights as they are adopted."""
+    if (config.mean, config.std, config.channels) == (None, None, "RGB"):
+        return data
+    ours = normalisation()
+    state = with_our_pixels(
+        network.state_dict(),
+        mean=config.mean or ours[0],
+        std=config.std or ours[1],
+        channels=config.channels,
+    )
+    network.load_state_dict(state)
+    return save({name: tensor.contiguous() for name, tensor in state.items()})
 
 
 def _read(path: Path, *, called: str) -> bytes:

@@ -7,8 +7,10 @@ Everything is done in this process. Killed at any time, the same line goes on wh
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from dass.data.seen import read_names
 from dass.networks.oracles.address import load_oracle
 from dass.pipeline.compression.asked import Asked
 from dass.pipeline.compression.folder import Folder
@@ -17,7 +19,8 @@ from jobs import console
 from jobs.configs.compress import CompressConfig
 
 ASKED = ("max_flops", "max_flops_fraction", "max_parameters", "minutes", "student_size", "verify",
-         "epochs", "views", "rivals", "candidates", "seed", "data_root")  # fmt: skip
+         "epochs", "views", "rivals", "candidates", "seed", "data_root", "balanced",
+         "unlabelled")  # fmt: skip
 """Settings of a compression itself."""
 
 PIXELS = ("size", "resize", "fit", "mean", "std", "channels")
@@ -31,7 +34,10 @@ def main(config: CompressConfig) -> None:
         DassError: what is given does not fit; nothing that was made before is lost.
     """
     config.check()
-    asked = Asked(task=config.task(), **config.given(*ASKED))  # type: ignore[arg-type]
+    folder, task = Folder(config.into), config.task()
+    if config.teacher_split:
+        task = replace(task, seen=read_names(config.teacher_split))
+    asked = Asked(task=task, **config.given(*ASKED))  # type: ignore[arg-type]
     oracle = load_oracle(
         config.teacher,
         weights=config.weights or None,
@@ -39,7 +45,6 @@ def main(config: CompressConfig) -> None:
         **config.given(*PIXELS),  # type: ignore[arg-type]
     )
     run(asked, oracle, into=config.into, say=_say)
-    folder = Folder(config.into)
     console.keep(folder.store, "work/job.json", config)
     script = folder.path("infer.py")
     console.finish(folder.store.url("report.html"), next_line=f"python {script} PICTURE")

@@ -18,6 +18,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from dass.data.images import Images
+from dass.data.parts import PARTS
+from dass.data.seen import SHOWN, Seen, seen_rows
 from dass.data.task_config import Rules
 from dass.errors import InvalidData, UnknownName
 
@@ -30,13 +32,17 @@ They count through the train part of the source, on through its test part and it
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Counts:
-    """Images of one class in the parts of a source, and which parts the source has."""
+    """Images of one class in the parts of a source, and which parts the source has.
+
+    What a teacher saw is counted apart.
+    """
 
     train: int
     test: int
     validation: int
     has_test: bool
     has_validation: bool
+    seen: int = 0
 
 
 def shuffle(count: int, *seeds: str | int) -> Int64[Tensor, " n"]:
@@ -57,10 +63,30 @@ def divide(images: Images, rules: Rules) -> tuple[list[int], list[Rows]]:
     order = shuffle(len(candidates), "classes", rules.class_seed)
     wanted = rules.classes or len(candidates)
     chosen = sorted(candidates[place] for place in order[:wanted].tolist())
-    counts = _count(images)
+    seen = seen_rows(images, rules.seen, source=rules.source) if rules.seen else None
+    counts = _count(images, seen)
     if short := [label for label in chosen if _lack(counts[label], rules)]:
+        if seen is not None:
+            raise InvalidData(_seen_shortage(images, rules, short=short, counts=counts))
         raise InvalidData(_shortage(images, rules, short=short[0], among=(candidates, chosen)))
-    return chosen, [_divide(images, rules, label=label) for label in chosen]
+    return chosen, [_divide(images, rules, label=label, seen=seen) for label in chosen]
+
+
+def divide_unlabelled(images: Images, rules: Rules) -> Rows:
+    """Return the rows of images that are read as one class, since they have none.
+
+    Raises:
+        InvalidData: There are too few.
+    """
+    seen = seen_rows(images, rules.seen, source=rules.source) if rules.seen else None
+    counts = _count(images, seen)
+    if lack := _lack(counts[0], rules):
+        known = f" that the teacher was not trained on (and {counts[0].seen} that it was)"
+        raise InvalidData(
+            f"{rules.source} must have {lack}{known if seen is not None else ''}: add images, or "
+            f"name a part of others (`--test folder:PATH`, `--val folder:PATH`)"
+        )
+    return _divide(images, rules, label=0, seen=seen)
 
 
 def _candidates(class_names: tuple[str, ...], rules: Rules) -> list[int]:
@@ -93,14 +119,13 @@ def _candidates(class_names: tuple[str, ...], rules: Rules) -> list[int]:
     return candidates
 
 
-def _divide(images: Images, rules: Rules, *, label: int) -> Rows:
+def _divide(images: Images, rules: Rules, *, label: int, seen: Seen | None) -> Rows:
     """Divide one class, which has enough images.
 
     What a cap leaves out is in no part, so that raising it never moves an image from one part to
     another.
     """
-    inside = (images.train_labels == label).nonzero().flatten()
-    outside = (images.test_labels == label).nonzero().flatten() + len(images.train_labels)
+    inside, outside, own, known = _rows(images, label, seen)
     if rules.pooled or len(images.test_labels) == 0:
         pool = torch.cat((inside, outside))
         pool = pool[shuffle(len(pool), "pool", rules.split_seed, label)]
@@ -110,14 +135,26 @@ def _divide(images: Images, rules: Rules, *, label: int) -> Rows:
         test = outside[shuffle(len(outside), "test", rules.split_seed, label)]
         inside = inside[shuffle(len(inside), "train", rules.split_seed, label)]
     if len(images.validation_labels):
-        own = (images.validation_labels == label).nonzero().flatten()
         own = own[shuffle(len(own), "validation", rules.split_seed, label)]
-        own = own + len(images.train_labels) + len(images.test_labels)
         train, validation = inside, own[: rules.validation_per_class]
     else:
         held = rules.validation_per_class or _share(rules.validation_fraction, len(inside))
         train, validation = inside[held:], inside[:held]
+    train = torch.cat((train, known))
     return train[: rules.train_per_class], validation, test[: rules.test_per_class]
+
+
+def _rows(images: Images, label: int, seen: Seen | None) -> tuple[Int64[Tensor, " _"], ...]:
+    """Return rows of a class in train, test and validation, and those that a teacher saw."""
+    parts, known, start = [], [], 0
+    for part in ("train", "test", "validation"):
+        labels = getattr(images, f"{part}_labels")
+        rows = (labels == label).nonzero().flatten()
+        of_teacher = torch.zeros_like(rows, dtype=torch.bool) if seen is None else seen[part][rows]
+        parts.append(rows[~of_teacher] + start)
+        known.append(rows[of_teacher] + start)
+        start += len(labels)
+    return *parts, torch.cat(known)
 
 
 def _share(fraction: float, number: int) -> int:
@@ -127,31 +164,39 @@ def _share(fraction: float, number: int) -> int:
 # --- too few -------------------------------------------------------------------------------
 
 
-def _count(images: Images) -> list[_Counts]:
+def _count(images: Images, seen: Seen | None) -> list[_Counts]:
     kinds = len(images.class_names)
-    each = (
-        torch.bincount(labels, minlength=kinds).tolist()
-        for labels in (images.train_labels, images.test_labels, images.validation_labels)
-    )
+    counted = {}
+    known = torch.zeros(kinds, dtype=torch.int64)
+    for part in PARTS:
+        labels = getattr(images, f"{part}_labels")
+        if seen is not None:
+            known += torch.bincount(labels[seen[part]], minlength=kinds)
+            labels = labels[~seen[part]]
+        counted[part] = torch.bincount(labels, minlength=kinds).tolist()
     return [
         _Counts(
-            train=train,
-            test=test,
-            validation=validation,
+            **{part: counted[part][label] for part in PARTS},
             has_test=len(images.test_labels) > 0,
             has_validation=len(images.validation_labels) > 0,
+            seen=int(known[label]),
         )
-        for train, test, validation in zip(*each, strict=True)
+        for label in range(kinds)
     ]
 
 
 def _fits(number: int, rules: Rules, counts: _Counts) -> bool:
-    """Return whether so many images, of the train part or of the pool, can be divided."""
+    """Return whether so many images, of the train part or of the pool, can be divided.
+
+    What a teacher saw is trained on, so that no other image need be.
+    """
+    trained = 0 if counts.seen else 1
     if rules.pooled or not counts.has_test:
         number -= _share(rules.test_fraction, number)
     if counts.has_validation:
-        return number >= 1
-    return number > (rules.validation_per_class or _share(rules.validation_fraction, number))
+        return number >= trained
+    held = rules.validation_per_class or _share(rules.validation_fraction, number)
+    return number >= held + trained
 
 
 def _lack(counts: _Counts, rules: Rules) -> str:
@@ -178,7 +223,7 @@ def _shortage(
 ) -> str:
     """Return the error for a class of too few images, with advice that works if followed."""
     candidates, chosen = among
-    counts = _count(images)
+    counts = _count(images, None)
     names = images.class_names
     lacking = [label for label in candidates if _lack(counts[label], rules)]
     left = [label for label in candidates if label not in lacking]
@@ -202,4 +247,22 @@ def _shortage(
     return (
         f"Class {names[short]!r} of {rules.source} must have {_lack(counts[short], rules)}"
         f"{others}: {', or '.join(advice)}"
+    )
+
+
+def _seen_shortage(
+    images: Images, rules: Rules, *, short: Sequence[int], counts: Sequence[_Counts]
+) -> str:
+    """Return the error for classes of too few images that a teacher did not see."""
+    told = [
+        f"{images.class_names[label]!r} must have {_lack(counts[label], rules)} "
+        f"(and {counts[label].seen} that it was)"
+        for label in short[:SHOWN]
+    ]
+    more = f"; and {len(short) - SHOWN} more classes" if len(short) > SHOWN else ""
+    return (
+        f"Each class of {rules.source} must have images that the teacher was not trained on, to "
+        f"validate and test on. Of these {'; '.join(told)}{more}. Add images of it that the "
+        f"teacher never saw, name parts of such images (`--test folder:PATH`, `--val "
+        f"folder:PATH`), or leave the class out"
     )

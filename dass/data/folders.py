@@ -3,44 +3,22 @@
 What is passed over, guessed or counted once is told in a line. Knows nothing of tasks or caps.
 """
 
-import hashlib
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-import torch
-from torch import Tensor
-
-from dass.data.copies import sort_copies
-from dass.data.files import by_suffix, folders, ignored, readable, walk
-from dass.data.images import Images, Part, stack
+from dass.data.decoded import Decoded, Listed, decode, loose, tell_passed, without_copies
+from dass.data.files import by_suffix, folders, readable, walk
+from dass.data.images import Images, Part
 from dass.data.parts import PARTS, PartName, check_names, name_parts, part_of, understood
-from dass.data.pictures import read_picture, suffixes
+from dass.data.pictures import suffixes
 from dass.data.reader import BACKGROUND
 from dass.errors import InvalidData
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Listed:
-    """Pictures of one part: files, their labels, and what is no picture."""
-
-    files: list[Path]
-    labels: list[int]
-    passed: list[Path]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Decoded:
-    """One part: pixels and labels, and a digest of the pixels of each picture as it was stored."""
-
-    part: Part
-    digests: list[bytes]
-    listed: _Listed
 
 
 def read_folder(
@@ -75,17 +53,14 @@ def read_folder(
         listed = {
             part: _list(home, class_names, train=homes["train"]) for part, home in homes.items()
         }
-        beside = (
-            [] if homes["train"] == path else [each for each in path.iterdir() if _loose(each)]
-        )
-    _tell_passed(path, [*beside, *(file for part in listed.values() for file in part.passed)])
+        beside = [] if homes["train"] == path else [each for each in path.iterdir() if loose(each)]
+    tell_passed(path, [*beside, *(file for part in listed.values() for file in part.passed)])
     decoded = {
-        part: _decode(listed[part], image_size=image_size, background=background)
-        for part in listed
+        part: decode(listed[part], image_size=image_size, background=background) for part in listed
     }
-    parts = _without_copies(path, decoded)
+    parts, rows = without_copies(path, decoded)
     _check_classes(path, decoded["train"], parts["train"], class_names=class_names)
-    return Images.of(str(path), class_names, parts=parts)
+    return replace(Images.of(str(path), class_names, parts=parts), rows=rows)
 
 
 def read_folder_part(
@@ -104,9 +79,9 @@ def read_folder_part(
     with readable(path):
         home = _held_out(path, part, class_names, where="the source")
         listed = _list(home, class_names, train=home)
-    _tell_passed(path, listed.passed)
-    decoded = _decode(listed, image_size=image_size, background=background)
-    return _without_copies(path, {part: decoded})[part]
+    tell_passed(path, listed.passed)
+    decoded = decode(listed, image_size=image_size, background=background)
+    return without_copies(path, {part: decoded})[0][part]
 
 
 def _held_out(path: Path, part: PartName, class_names: tuple[str, ...], *, where: str) -> Path:
@@ -125,14 +100,6 @@ def _held_out(path: Path, part: PartName, class_names: tuple[str, ...], *, where
         logger.warning("read %s so: of it only %s, as the %s part", path, found[part], part)
     check_names(_class_names(home), class_names, here=str(home), where=where)
     return home
-
-
-def _tell_passed(path: Path, passed: list[Path]) -> None:
-    if passed:
-        logger.warning(
-            "passed over %d files and folders of %s that are no pictures to read: %s",
-            *(len(passed), path, by_suffix(passed)),
-        )
 
 
 def _homes(path: Path, named: Collection[PartName]) -> dict[PartName, Path]:
@@ -189,7 +156,7 @@ def _class_names(home: Path) -> tuple[str, ...]:
     return names
 
 
-def _list(home: Path, class_names: tuple[str, ...], *, train: Path) -> _Listed:
+def _list(home: Path, class_names: tuple[str, ...], *, train: Path) -> Listed:
     """List the pictures of a part by class; in the train part each class must have one."""
     foreign = [name for name in folders(home) if name not in class_names]
     if foreign:
@@ -199,7 +166,7 @@ def _list(home: Path, class_names: tuple[str, ...], *, train: Path) -> _Listed:
         )
     files: list[Path] = []
     labels: list[int] = []
-    passed = [found for found in home.iterdir() if _loose(found)]
+    passed = [found for found in home.iterdir() if loose(found)]
     for label, class_name in enumerate(class_names):
         if not (home / class_name).is_dir():
             continue
@@ -216,65 +183,11 @@ def _list(home: Path, class_names: tuple[str, ...], *, train: Path) -> _Listed:
         files += pictures
         labels += [label] * len(pictures)
         passed += [*others, *left]
-    return _Listed(files=files, labels=labels, passed=sorted(passed))
-
-
-def _loose(found: Path) -> bool:
-    return ignored(found.name) or not found.is_dir()
-
-
-def _decode(listed: _Listed, *, image_size: int, background: str) -> _Decoded:
-    digests: list[bytes] = []
-
-    def pictures() -> Iterator[Tensor]:
-        for file in listed.files:
-            pixels = read_picture(file, background=background)
-            digest = hashlib.sha256(str(tuple(pixels.shape)).encode())
-            digest.update(pixels.numpy().tobytes())
-            digests.append(digest.digest())
-            yield pixels
-
-    images = stack(pictures(), count=len(listed.files), image_size=image_size)
-    part = images, torch.tensor(listed.labels, dtype=torch.int64)
-    return _Decoded(part=part, digests=digests, listed=listed)
-
-
-def _without_copies(path: Path, decoded: Mapping[PartName, _Decoded]) -> dict[str, Part]:
-    """Leave out exact copies of pictures, and tell how many."""
-    found = sort_copies(
-        {
-            part: list(zip(read.digests, read.listed.labels, strict=True))
-            for part, read in decoded.items()
-        }
-    )
-    left = [decoded[part].listed.files[row] for part in found.left for row in found.left[part]]
-    if left:
-        counts = ", ".join(f"{len(rows)} in {part}" for part, rows in found.left.items() if rows)
-        logger.warning(
-            "left out %d exact copies of pictures of %s: %s, first %s. Each counts once, in the "
-            "test part if it lies there, else in validation, else in train",
-            *(len(left), path, counts, left[0]),
-        )
-    doubtful = [
-        decoded[part].listed.files[row]
-        for part, rows in found.contradictory.items()
-        for row in rows
-    ]
-    if doubtful:
-        logger.warning(
-            "%d pictures of %s have the pixels of a picture of another class, first %s: one of "
-            "the two labels must be wrong",
-            *(len(doubtful), path, doubtful[0]),
-        )
-    parts: dict[str, Part] = {}
-    for part, read in decoded.items():
-        rows = torch.tensor(found.kept[part], dtype=torch.int64)
-        parts[part] = (read.part[0][rows], read.part[1][rows])
-    return parts
+    return Listed(files=files, labels=labels, passed=sorted(passed))
 
 
 def _check_classes(
-    path: Path, train: _Decoded, kept: Part, *, class_names: tuple[str, ...]
+    path: Path, train: Decoded, kept: Part, *, class_names: tuple[str, ...]
 ) -> None:
     counts = Counter(kept[1].tolist())
     for label, class_name in enumerate(class_names):

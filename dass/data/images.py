@@ -8,7 +8,8 @@ image.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from dass.data.parts import PartName
 from dass.errors import InvalidData
 
 CHUNK_BYTES = 64 * 2**20
@@ -27,6 +29,9 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBom
 
 Part = tuple[UInt8[Tensor, "_ _ _ _"], Int64[Tensor, " _"]]
 """Images and labels of one part of a source."""
+
+RowsOfPaths = Mapping[str, tuple[tuple[PartName, int], ...]]
+"""Rows, each of a part, that have the pixels of a picture, by its path below the source."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -47,6 +52,8 @@ class Images:
     """Images of the source's own validation part; no rows where the source has none."""
     validation_labels: Int64[Tensor, " v"]
     """Labels of the validation part."""
+    rows: RowsOfPaths = field(default_factory=dict)
+    """Rows of each picture of a folder, by its path in it; empty for every other source."""
 
     @classmethod
     def of(
@@ -59,9 +66,10 @@ class Images:
         """
         size = parts["train"][0].shape[-1]
         whole = {part: parts.get(part, nothing(size)) for part in ("train", "validation", "test")}
-        images = {f"{part}_images": as_rgb(pixels) for part, (pixels, _) in whole.items()}
-        labels = {f"{part}_labels": given for part, (_, given) in whole.items()}
-        return cls(class_names=class_names, **images, **labels).check(where)
+        fields: dict[str, Any] = {}
+        for part, (pixels, labels) in whole.items():
+            fields |= {f"{part}_images": as_rgb(pixels), f"{part}_labels": labels}
+        return cls(class_names=class_names, **fields).check(where)
 
     def check(self, where: str) -> "Images":
         """Return self if labels and class names fit each other.

@@ -27,6 +27,7 @@ import torch
 from dass.data.archives import read_npz, read_npz_part
 from dass.data.files import readable, stamp
 from dass.data.folders import read_folder, read_folder_part
+from dass.data.heaps import read_heap
 from dass.data.images import Images, as_rgb, from_array, resize
 from dass.data.parts import PartName
 from dass.data.reader import BACKGROUND
@@ -60,6 +61,7 @@ def load_source(
     data_root: str = "data",
     background: str = BACKGROUND,
     held_out: Mapping[PartName, str] = MappingProxyType({}),
+    unlabelled: bool = False,
 ) -> Images:
     """Read a whole source as squares of `image_size` pixels.
 
@@ -73,6 +75,8 @@ def load_source(
         background: Colour under transparent pixels of `folder:` sources.
         held_out: Parts that lie elsewhere, `folder:PATH` or `npz:PATH`; they take the place of
             the source's own.
+        unlabelled: Read all pictures below a `folder:` as one class, whatever folders they lie
+            in; parts that lie elsewhere too.
 
     Raises:
         UnknownName: No source is called that.
@@ -83,6 +87,7 @@ def load_source(
         tuple((part, _place(named, data_root)) for part, named in held_out.items()),
         image_size=image_size,
         background=background,
+        unlabelled=unlabelled,
     )
 
 
@@ -107,6 +112,7 @@ def _load(
     *,
     image_size: int,
     background: str,
+    unlabelled: bool,
 ) -> Images:
     start = time.monotonic()
     name, path = place.name, place.path
@@ -115,7 +121,8 @@ def _load(
         images = read_npz(path, image_size=image_size)
     elif place.kind == "folder":
         together = {part: held.path for part, held in held_out if held.kind == "folder"}
-        images = read_folder(path, image_size=image_size, background=background, held_out=together)
+        read = read_heap if unlabelled else read_folder
+        images = read(path, image_size=image_size, background=background, held_out=together)
     elif place.kind == "rendered":
         from dass.data.rendered.domains import render
 
@@ -151,6 +158,13 @@ def _with_part(images: Images, part: PartName, held: _Place, *, background: str)
             held.path, part, image_size=size, class_names=names, background=background
         )
     pixels = as_rgb(pixels)
+    images = replace(
+        images,
+        rows={
+            path: tuple(row for row in rows if row[0] != part)
+            for path, rows in images.rows.items()
+        },
+    )
     if part == "test":
         return replace(images, test_images=pixels, test_labels=labels)
     return replace(images, validation_images=pixels, validation_labels=labels)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from dass.data.division import Rows, divide
+from dass.data.division import Rows, divide, divide_unlabelled
 from dass.data.images import Images
 from dass.data.reader import BACKGROUND, READER
 from dass.data.sources import load_source
@@ -82,7 +82,9 @@ class Task:
         return dataclasses.replace(self, **parts)
 
 
-def load_task(config: TaskConfig, *, image_size: int, data_root: str = "data") -> Task:
+def load_task(
+    config: TaskConfig, *, image_size: int, data_root: str = "data", unlabelled: bool = False
+) -> Task:
     """Read the images of a task and divide them into train, validation and test.
 
     The parts are disjoint and hold each class by its share. Labels are numbered from 0 in the
@@ -92,6 +94,8 @@ def load_task(config: TaskConfig, *, image_size: int, data_root: str = "data") -
         config: Which images.
         image_size: Rows and columns of the images, in pixels. It moves no image to another part.
         data_root: Folder of torchvision's datasets; what is missing is downloaded to it.
+        unlabelled: Read all pictures below a `folder:` source as one class, for who labels them
+            afterwards.
 
     Raises:
         UnknownName: The source, or a class in `only` or `exclude`, does not exist.
@@ -111,8 +115,11 @@ def load_task(config: TaskConfig, *, image_size: int, data_root: str = "data") -
         data_root=data_root,
         background=config.background,
         held_out={part: named for part in NAMED_PARTS if (named := getattr(config, part))},
+        unlabelled=unlabelled,
     )
-    chosen, divided = divide(images, config)
+    chosen, divided = (
+        ([0], [divide_unlabelled(images, config)]) if unlabelled else divide(images, config)
+    )
     train, validation, test = (_gather(images, divided, part=part) for part in range(3))
     return Task(
         config=config,

@@ -63,6 +63,9 @@ class Rules:
     test: str = ""
     """A test part of your own, of the same classes: `folder:PATH` or `npz:PATH`; empty for that of
     the source, or a share of it."""
+    seen: tuple[str, ...] = ()
+    """Pictures that a teacher was trained on, by their paths in a `folder:` source: they are
+    trained on, never validated or tested on. The others are divided as ever."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +143,12 @@ class TaskConfig(Rules):
                 f"({self.test}): leave one out"
             )
 
+        if self.seen and canonical(self.source)[0] != "folder":
+            raise InvalidConfig(
+                f"pictures that a teacher was trained on must be files of a `folder:` source, but "
+                f"{self.source} has none: give the teacher's unseen images as a `test` part"
+            )
+
     def of_pictures(self) -> bool:
         """Return whether the source or a part is a folder of pictures, which a reader decodes."""
         places = (self.source, *(getattr(self, part) for part in NAMED_PARTS))
@@ -159,6 +168,8 @@ class TaskConfig(Rules):
             "only": sorted(set(self.only)),
             "exclude": sorted(set(self.exclude)),
         }
+        if self.seen:
+            fields["seen"] = sorted(set(self.seen))
         for part in NAMED_PARTS:
             if getattr(self, part):
                 fields[part] = ":".join(canonical(getattr(self, part)))
@@ -172,8 +183,8 @@ class TaskConfig(Rules):
         """Return the fields as values of JSON.
 
         How pictures are read is among them only where it matters: a `folder:` source was read
-        by some version, and on another background than the usual one perhaps. Parts of one's own
-        are among them where they are named.
+        by some version, and on another background than the usual one perhaps. Parts of one's own,
+        and pictures that a teacher saw, are among them where they are named.
         """
         fields = {
             field: list(value) if isinstance(value, tuple) else value
@@ -183,9 +194,9 @@ class TaskConfig(Rules):
             del fields["reader"]
         if self.background == BACKGROUND:
             del fields["background"]
-        for part in NAMED_PARTS:
-            if not fields[part]:
-                del fields[part]
+        for named in (*NAMED_PARTS, "seen"):
+            if not fields[named]:
+                del fields[named]
         return fields
 
     @classmethod

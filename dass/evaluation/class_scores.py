@@ -27,15 +27,15 @@ class ClassScores:
     """Lower end of its 95 % interval (Wilson)."""
     high: float
     """Upper end."""
-    recall: tuple[float, ...]
-    """Of each class the share that is classified correctly."""
+    recall: tuple[float | None, ...]
+    """Of each class the share that is classified correctly; None of one without an image."""
     images: int
     """Images of all classes."""
 
     @property
     def balanced(self) -> float:
         """Balanced accuracy: the mean recall, in which every class counts the same."""
-        return float(np.mean(self.recall))
+        return float(np.mean([share for share in self.recall if share is not None]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as values of JSON."""
@@ -53,16 +53,16 @@ class ClassScores:
 def class_scores(
     predicted: Int64[Tensor, " n"], labels: Int64[Tensor, " n"], *, classes: int
 ) -> ClassScores:
-    """Compare predicted with true classes, each of which must have an image."""
+    """Compare predicted with true classes."""
     right = (predicted == labels).cpu()
     own = labels.cpu()
     ends = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, method="wilson")
     counts = own.bincount(minlength=classes)
-    recall = own[right].bincount(minlength=classes) / counts
+    recall = own[right].bincount(minlength=classes) / counts  # 0 / 0 is not a number
     return ClassScores(
         accuracy=int(right.sum()) / len(right),
         low=float(ends.low),
         high=float(ends.high),
-        recall=tuple(float(share) for share in recall.tolist()),
+        recall=tuple(None if share != share else share for share in recall.tolist()),
         images=len(right),
     )

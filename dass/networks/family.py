@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -126,6 +127,27 @@ def with_image_size(network: ResNet, image_size: int) -> ResNet:
     copy = ResNet(space, network.architecture, num_classes=network.num_classes)
     copy.load_state_dict(network.state_dict())
     return copy.to(network.conv1.weight.device).train(network.training)
+
+
+def with_our_pixels(
+    state: Mapping[str, Tensor],
+    *,
+    mean: Sequence[float],
+    std: Sequence[float],
+    channels: Literal["RGB", "BGR"] = "RGB",
+) -> dict[str, Tensor]:
+    """Return weights that take this project's images in place of those a teacher was trained on.
+
+    Args:
+        state: of a network with torchvision's names, in eval mode.
+        mean: what was subtracted from each channel, in their order, of pixels of 0 to 1.
+        std: what it was divided by.
+        channels: their order.
+    """
+    if channels == "BGR":
+        state = dict(state) | {"conv1.weight": state["conv1.weight"].flip(1)}
+        mean, std = mean[::-1], std[::-1]
+    return fold_normalisation(state, mean=mean, std=std)
 
 
 def fold_normalisation(

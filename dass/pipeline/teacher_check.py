@@ -97,12 +97,14 @@ def order_outputs(oracle: Classifier, class_names: Sequence[str]) -> Classifier:
     return oracle.with_outputs([plain.index(each) for each in wanted], class_names=class_names)
 
 
-def check_teacher(oracle: Oracle, task: Task) -> TeacherCheck:
+def check_teacher(oracle: Oracle, task: Task, *, balanced: bool = False) -> TeacherCheck:
     """Measure a teacher; stop where its classes or pixels look mixed up.
 
     Args:
         oracle: Outputs in the order of the task's classes; see `order_outputs`.
         task: Read at the oracle's size, `oracle.preprocessing.resize`.
+        balanced: Let every class count the same, so that a teacher of rare classes is not refused
+            where always answering the most frequent one would be more often right.
 
     Raises:
         UnfitTeacher: It is near chance, or another order of its outputs or another
@@ -113,18 +115,9 @@ def check_teacher(oracle: Oracle, task: Task) -> TeacherCheck:
             f"a teacher must have one output for each of the {task.num_classes} classes, but "
             f"{oracle.name} has {oracle.num_classes}: order them first, `order_outputs`"
         )
-    tried = _some(task.train)
-    hits = _hits(oracle, tried)
-    remedies = _other_pixels(oracle, tried) if isinstance(oracle, Classifier) else []
-    remedies.append(_other_order(oracle, tried, task.class_names))
-    best = max(remedies, key=lambda remedy: int(remedy.hits.sum()))
-    if _gains(hits, best.hits):
-        raise UnfitTeacher(
-            f"{best.cause}: as it is {oracle.name} classifies {_percent(hits)} of {len(tried)} "
-            f"training images correctly, otherwise {_percent(best.hits)}. If that is so, "
-            f"{best.advice}"
-        )
-    right = int(_hits(oracle, task.validation).sum())
+    _check_remedies(oracle, task, balanced=balanced)
+    hits = _hits(oracle, task.validation)
+    right = int(hits.sum())
     images = len(task.validation)
     ends = binomtest(right, images).proportion_ci(0.95, method="wilson")
     chance = int(task.validation.labels.bincount().max()) / images
@@ -135,9 +128,26 @@ def check_teacher(oracle: Oracle, task: Task) -> TeacherCheck:
         images=images,
         chance=chance,
     )
-    if found.low <= chance:
+    known = balanced and _tells_classes_apart(hits, task.validation)
+    if found.low <= chance and not known:
         raise UnfitTeacher(_near_chance(oracle, found))
     return found
+
+
+def _check_remedies(oracle: Oracle, task: Task, *, balanced: bool) -> None:
+    """Raise `UnfitTeacher` where another order or normalisation is much better in training."""
+    tried = _some(task.train)
+    hits = _hits(oracle, tried)
+    remedies = _other_pixels(oracle, tried) if isinstance(oracle, Classifier) else []
+    remedies.append(_other_order(oracle, tried, task.class_names))
+    weights = _weights(tried.labels) if balanced else torch.ones(len(tried), dtype=torch.float64)
+    best = max(remedies, key=lambda remedy: float((remedy.hits * weights).sum()))
+    if _gains(hits, best.hits, weights):
+        raise UnfitTeacher(
+            f"{best.cause}: as it is {oracle.name} classifies {_percent(hits)} of {len(tried)} "
+            f"training images correctly, otherwise {_percent(best.hits)}. If that is so, "
+            f"{best.advice}"
+        )
 
 
 def normalisations(given: Preprocessing) -> dict[str, Preprocessing]:
@@ -241,9 +251,28 @@ def _hits(oracle: Oracle, part: Split) -> Bool[Tensor, " n"]:
     return (logits.argmax(1) == part.labels).cpu()
 
 
-def _gains(before: Bool[Tensor, " n"], after: Bool[Tensor, " n"]) -> bool:
+def _weights(labels: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Return what each image counts where all classes among them count the same; 1 on average."""
+    counts = labels.cpu().bincount()
+    return len(labels) / (int((counts > 0).sum()) * counts[labels.cpu()].double())
+
+
+def _tells_classes_apart(hits: Bool[Tensor, " n"], part: Split) -> bool:
+    """Return whether the mean recall is above a constant answer's by more than luck."""
+    labels = part.labels.cpu()
+    counts = labels.bincount()
+    counts, right = counts[counts > 0].double(), labels[hits].bincount(minlength=len(counts))
+    right = right[labels.bincount() > 0].double()
+    odds = (right + 1) / (counts + 2)  # all right is not certain
+    error = float((odds * (1 - odds) / counts).sum().sqrt()) / len(counts)
+    return float((right / counts).mean()) - 1.96 * error > 1 / len(counts)
+
+
+def _gains(
+    before: Bool[Tensor, " n"], after: Bool[Tensor, " n"], weights: Float[Tensor, " n"]
+) -> bool:
     """Return whether accuracy gains more than `GAIN`, and more than images few would by luck."""
-    changes = after.double() - before.double()
+    changes = (after.double() - before.double()) * weights
     error = float(changes.std()) / sqrt(len(changes)) if len(changes) > 1 else 1.0
     return float(changes.mean()) > max(GAIN, 2 * error)
 

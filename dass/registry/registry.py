@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from safetensors.torch import save as save_tensors
@@ -74,7 +74,7 @@ class Registry:
 
     def put_recipe(self, recipe: Recipe) -> None:
         """Publish a recipe under its name."""
-        self.store.write(f"recipes/{recipe.name}.json", json.dumps(asdict(recipe)).encode())
+        self.store.write(f"recipes/{recipe.name}.json", json.dumps(recipe.to_dict()).encode())
 
     def recipe(self, name: str) -> Recipe:
         """Read a recipe.

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from dass.errors import DivergedTraining
+from dass.errors import DivergedTraining, InvalidConfig
 from dass.networks.resnet import ResNet
 from dass.training.batches import Batches
 from dass.training.recipe import Recipe, learning_rate
@@ -49,9 +49,12 @@ def kd_loss(
     *,
     temperature: float,
     hard_weight: float,
+    class_weights: Float[Tensor, " k"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return (1-α)·T²·KL(teacher‖student at T) + α·CE, mean over images (DaSS, section 4.1).
 
+    With weights of classes an image's CE counts by its class; the mean is still over images, not
+    over weights as torch has it, so that batches of frequent classes do not count more.
     The published code computes a cross-entropy in place of the divergence. The gradient is the
     same; this value is 0 for a student that equals its teacher at α = 0.
     """
@@ -61,7 +64,7 @@ def kd_loss(
         reduction="batchmean",
         log_target=True,
     )
-    hard = F.cross_entropy(student, labels)
+    hard = _cross_entropy(student, labels, class_weights)
     return (1 - hard_weight) * temperature**2 * soft + hard_weight * hard
 
 
@@ -91,7 +94,13 @@ def train(
 
     Raises:
         DivergedTraining: the loss of a pass is not finite.
+        InvalidConfig: the recipe weighs more or fewer classes than the network has.
     """
+    if len(recipe.class_weights) not in (0, network.num_classes):
+        raise InvalidConfig(
+            f"`class_weights` must be one for each of the {network.num_classes} classes, but got "
+            f"{len(recipe.class_weights)}: give them in the order of the labels"
+        )
     optimizer = _optimizer(network, recipe)
     first = 0 if state is None else _restore(network, optimizer, state)
     for number in range(first, recipe.epochs):
@@ -165,15 +174,31 @@ def _loss(
     *,
     recipe: Recipe,
 ) -> Float[Tensor, ""]:
+    weights = outputs.new_tensor(recipe.class_weights) if recipe.class_weights else None
     if teacher is None:
-        return F.cross_entropy(outputs, labels, label_smoothing=recipe.label_smoothing)
+        return _cross_entropy(outputs, labels, weights, smoothing=recipe.label_smoothing)
     return kd_loss(
         outputs,
         teacher,
         labels,
         temperature=recipe.temperature,
         hard_weight=recipe.hard_weight,
+        class_weights=weights,
     )
+
+
+def _cross_entropy(
+    outputs: Float[Tensor, "n k"],
+    labels: Int64[Tensor, " n"],
+    weights: Float[Tensor, " k"] | None,
+    *,
+    smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """Return the mean over images, each of which counts by the weight of its class."""
+    if weights is None:
+        return F.cross_entropy(outputs, labels, label_smoothing=smoothing)
+    each = F.cross_entropy(outputs, labels, label_smoothing=smoothing, reduction="none")
+    return (each * weights[labels]).mean()
 
 
 def _mix(seed: int, number: int) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from dass.errors import InvalidConfig
 from dass.networks.policy import Policy
@@ -43,6 +43,9 @@ class Recipe:
     view and shares the teacher's logits among all students of the task."""
     views: int = 8
     """Augmented copies per image under `views`; >= 1."""
+    class_weights: tuple[float, ...] = ()
+    """What the label loss of an image counts, by its class, > 0; empty for all alike. See
+    `balancing_weights`."""
 
     def __post_init__(self) -> None:
         rules = {
@@ -57,6 +60,7 @@ class Recipe:
             "0 <= hard_weight <= 1": 0 <= self.hard_weight <= 1,
             "temperature > 0": self.temperature > 0,
             "views >= 1": self.views >= 1,
+            "class_weights > 0": all(0 < each < math.inf for each in self.class_weights),
         }
         for rule, holds in rules.items():
             if not holds:
@@ -66,8 +70,15 @@ class Recipe:
     def name(self) -> str:
         """Identity of the recipe: equal settings, equal name."""
         kind = "label" if self.hard_weight == 1 else "kd"
-        text = json.dumps(asdict(self), sort_keys=True)
+        text = json.dumps(self.to_dict(), sort_keys=True)
         return f"{kind}{self.epochs}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as values of JSON; weights of classes only where there are some."""
+        fields = asdict(self) | {"class_weights": list(self.class_weights)}
+        if not self.class_weights:
+            del fields["class_weights"]
+        return fields
 
 
 def published_teacher() -> Recipe:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dass.data.task_config import Role, TaskConfig
+from dass.errors import InvalidConfig
 from dass.space.names import check_name
 
 
@@ -30,6 +32,13 @@ class AdoptConfig:
     test: str = ""
     """Images of the same classes to report on, which nothing else ever sees, folder:PATH or
     npz:PATH; empty for those of the source, or a share of it."""
+    mean: tuple[float, float, float] | None = None
+    """What its pixels of 0 to 1 were normalised by in training; None for this project's 0.5. For
+    torchvision's weights 0.485 0.456 0.406."""
+    std: tuple[float, float, float] | None = None
+    """What they were divided by; None for 0.5. For torchvision's weights 0.229 0.224 0.225."""
+    channels: Literal["RGB", "BGR"] = "RGB"
+    """Order of the channels that it was trained with."""
     role: Role = "train"
     """What meta-training may do with the task."""
     data_root: str = "data"
@@ -37,3 +46,8 @@ class AdoptConfig:
 
     def __post_init__(self) -> None:
         check_name(self.space)
+        if self.std is not None and min(self.std) <= 0:
+            raise InvalidConfig(
+                f"`std > 0` must hold for every channel, but got {self.std}: give what pixels of "
+                f"0 to 1 were divided by, 0.229 0.224 0.225 say"
+            )

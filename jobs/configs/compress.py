@@ -36,6 +36,14 @@ class CompressConfig:
     test: str = ""
     """Images that the teacher never saw, folder:PATH or npz:PATH; without them the report says
     that it may have."""
+    teacher_split: str = ""
+    """A text file with the pictures that the teacher was trained on, one path in the folder a
+    line: they are never validated or tested on."""
+    balanced: bool = False
+    """For classes of very different sizes: weigh the rare ones up, judge by balanced accuracy."""
+    unlabelled: bool = False
+    """`--data folder:PATH` has no classes, whatever its folders: learn from the teacher alone;
+    agreement with it is what is measured."""
     val: str = ""
     """Images to validate on, folder:PATH or npz:PATH; empty for a share of the training images."""
     student_size: int | None = None
@@ -87,7 +95,7 @@ class CompressConfig:
             )
 
     def task(self) -> TaskConfig:
-        """Return the images and how they are divided."""
+        """Return the images and how they are divided, but for what the teacher saw."""
         return TaskConfig(source=self.data, validation=self.val, test=self.test, flip=self.flip)
 
     def given(self, *names: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from dass.data.source_names import canonical
 from dass.data.task_config import TaskConfig
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
@@ -17,6 +18,10 @@ from dass.space.cost import Budget, check_fraction
 
 DEFAULT_FRACTION = 0.5
 """Of the largest student's FLOPs, where no limit is given."""
+
+
+LATER = ("balanced", "unlabelled")
+"""Settings that earlier versions did not have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +52,11 @@ class Asked:
     """Students that the search scores; >= 1."""
     seed: int = 0
     """Equal seeds, equal answers."""
+    balanced: bool = False
+    """Weigh classes by the inverse of their number of images, and judge by balanced accuracy."""
+    unlabelled: bool = False
+    """The images are a folder of pictures without classes: learn from the teacher alone, and
+    measure agreement with its answers."""
     data_root: str = "data"
     """Folder of torchvision's datasets."""
 
@@ -70,6 +80,27 @@ class Asked:
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise InvalidConfig(f"`{name} >= {lowest}` must hold, but got {value}: raise it")
+        if self.unlabelled:
+            self._check_unlabelled()
+
+    def _check_unlabelled(self) -> None:
+        if self.balanced:
+            raise InvalidConfig(
+                "`balanced` must be off for images without classes, whose labels are not learned "
+                "from, but both are set: leave one out"
+            )
+        task = self.task
+        for place in (task.source, task.validation, task.test):
+            if place and canonical(place)[0] != "folder":
+                raise InvalidConfig(
+                    f"images without classes must be a folder of pictures, but got {place!r}: "
+                    f"write `folder:PATH`, or leave `unlabelled` out"
+                )
+        if task.classes is not None or task.only or task.exclude:
+            raise InvalidConfig(
+                "`classes`, `only` and `exclude` must be left out for images without classes, but "
+                f"got {task.classes}, {task.only} and {task.exclude}"
+            )
 
     def budget(self, teacher: Teacher) -> Budget:
         """Return the budget in absolute numbers; `teacher` is the largest student."""
@@ -82,7 +113,12 @@ class Asked:
         return Budget(max_flops=flops, max_parameters=self.max_parameters)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as values of JSON."""
+        """Return the fields as values of JSON; later ones only off their default, so that a run
+        of an earlier version goes on.
+        """
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        for name in LATER:
+            if not fields[name]:
+                del fields[name]
         plain: dict[str, Any] = json.loads(json.dumps(fields | {"task": self.task.to_dict()}))
         return plain

@@ -6,6 +6,7 @@ Knows nothing of the last training.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dass.baselines.choices import largest_in_budget, uniform_in_budget
@@ -22,7 +23,10 @@ def order_of(material: Material) -> Order:
     if "order" not in material.kept:
         found = material.folder.found("check")
         assert found is not None, "the teacher is checked first"
-        material.kept["order"] = order_for(material.plan.space, accuracy=found["accuracy"])
+        order = order_for(material.plan.space, accuracy=found["accuracy"])
+        if material.measure.agreement:  # what is predicted are accuracies, on true labels
+            order = replace(order, accuracies=False)
+        material.kept["order"] = order
     made: Order = material.kept["order"]
     return made
 
@@ -66,8 +70,7 @@ def verify_students(material: Material) -> tuple[dict[str, Any], str]:
     teacher, order = material.teacher(), order_of(material)
     budget = asked.budget(teacher)
     largest = Architecture.parse(found["rivals"]["largest in budget"]["architecture"])
-    size = material.task.image_size
-    recipe = plan.recipe(epochs=plan.longest, image_size=size)
+    recipe = material.recipe(epochs=plan.longest)
 
     def ordered(support: Sequence[Short]) -> list[Prediction]:
         top = sought(order, teacher, budget, candidates=asked.candidates, seed=asked.seed,
@@ -93,7 +96,7 @@ def verify_students(material: Material) -> tuple[dict[str, Any], str]:
     }
     return facts, (
         f"{plan.verify} trained, the best {plan.longest} epochs: {choice.architecture} with "
-        f"{100 * choice.measured:.1f} % of validation images"
+        f"{material.measure.told(choice.measured, 'validation')}"
     )
 
 
@@ -123,7 +126,8 @@ def _checked(one: Checked) -> dict[str, Any]:
 
 def _tell(material: Material, number: int, one: Round, *, accuracies: bool) -> None:
     epochs = "1 epoch" if one.epochs == 1 else f"{one.epochs} epochs"
-    material.say(f"    round {number}, {epochs} each:")
+    judged = "" if material.measure.name == "accuracy" else f", {material.measure.name}"
+    material.say(f"    round {number}, {epochs} each{judged}:")
     for each in one.checked:
         predicted = f"predicted {said_of(each.prediction)}, " if accuracies else ""
         material.say(f"      {predicted}measured {100 * each.measured:.1f} %  {each.architecture}")

@@ -55,16 +55,14 @@ def distil_student(material: Material) -> tuple[dict[str, Any], str]:
         facts["rivals"][name] = _scores(material, network).to_dict()
     return facts, (
         f"{chosen['architecture']} learned from {material.oracle.name} for {len(curve)} epochs: "
-        f"{100 * curve[-1]:.1f} % of validation images"
+        f"{material.measure.told(curve[-1], 'validation')}"
     )
 
 
 def final(material: Material, architecture: str) -> tuple[ResNet, list[float]]:
     """Return a student after its last training, which goes on where it was stopped."""
-    plan, size = material.plan, material.task.image_size
-    recipe = plan.recipe(
-        epochs=plan.epochs, image_size=size, learning_rate=LEARNING_RATES[plan.way]
-    )
+    plan = material.plan
+    recipe = material.recipe(epochs=plan.epochs, learning_rate=LEARNING_RATES[plan.way])
     network = material.student(Architecture.parse(architecture))
     curve = material.trained(network, recipe, epochs=plan.epochs, role="final", progress=True)
     return network, curve
@@ -108,11 +106,18 @@ def export_student(material: Material) -> tuple[dict[str, Any], str]:
     }  # fmt: skip
     scores = {name: ClassScores.from_dict(each["scores"]) for name, each in found.items()}
     return {"models": found, "bytes": sizes} | cost, (
-        f"{scores['model.onnx']} of {len(task.test)} test images in onnxruntime, int8 "
-        f"{100 * scores['model.int8.onnx'].accuracy:.1f} %; "
+        f"{_told(material, scores['model.onnx'])} of {len(task.test)} test images in "
+        f"onnxruntime, int8 {100 * material.measure.among(scores['model.int8.onnx']):.1f} %; "
         f"{found['model.onnx']['milliseconds']:.2f} ms a picture, int8 "
         f"{found['model.int8.onnx']['milliseconds']:.2f}"
     )
+
+
+def _told(material: Material, scores: ClassScores) -> str:
+    measure = material.measure
+    if measure.balanced:
+        return f"{measure.name} {100 * scores.balanced:.1f} %"
+    return f"{measure.name} {scores}" if measure.agreement else str(scores)
 
 
 def _compared(

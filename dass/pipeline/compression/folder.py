@@ -33,7 +33,8 @@ class Folder:
         """
         if not into or "://" in into.removeprefix("file://"):
             raise InvalidConfig(
-                f"`into` must be a folder of this machine, but got {into!r}: write runs/mine, say"
+                f"`into` must be a folder of this machine, since a stopped run goes on from files "
+                f"there, but got {into!r}: write runs/mine, say, and copy that when it is done"
             )
         self.store = Store(into)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,10 +22,11 @@ from dass.networks.teacher import Teacher
 from dass.pipeline.compression.asked import Asked
 from dass.pipeline.compression.batch_norms import recalibrate
 from dass.pipeline.compression.folder import Folder
+from dass.pipeline.compression.measure import Measure, measure_of
 from dass.space.architecture import Architecture
 from dass.training.batches import Batches
+from dass.training.class_weights import balancing_weights
 from dass.training.distillation import train
-from dass.training.inference import accuracy
 from dass.training.recipe import Recipe
 from dass.training.views import oracle_batches
 
@@ -94,6 +95,22 @@ class Material:
     kept: dict[str, Any] = field(default_factory=dict)
     """What is read or made once in a process, by its name."""
 
+    @property
+    def measure(self) -> Measure:
+        """What students are judged by."""
+        return measure_of(self.asked)
+
+    def recipe(self, *, epochs: int, learning_rate: float = 0.02) -> Recipe:
+        """Return how a network learns from the oracle for so many epochs, as it was asked."""
+        size = self.task.image_size
+        plain = self.plan.recipe(epochs=epochs, image_size=size, learning_rate=learning_rate)
+        if self.asked.unlabelled:
+            return replace(plain, hard_weight=0.0)
+        if self.asked.balanced:
+            labels, classes = self.task.train.labels, self.task.num_classes
+            return replace(plain, class_weights=balancing_weights(labels, classes=classes))
+        return plain
+
     def teacher(self) -> Teacher:
         """Return the largest member of the space that is searched, once it is there."""
         from dass.registry.networks import unpack_teacher
@@ -109,11 +126,10 @@ class Material:
     def batches(self) -> Batches:
         """Return training batches with the oracle's logits, asked once and kept."""
         if "batches" not in self.kept:
-            size = self.task.image_size
             self.kept["batches"] = oracle_batches(
                 self.task.train,
                 self.source.train,
-                self.plan.recipe(epochs=1, image_size=size),
+                self.recipe(epochs=1),
                 oracle=self.oracle,
                 flip=self.task.flip,
                 seed=self.asked.seed,
@@ -135,7 +151,7 @@ class Material:
             progress: say each epoch.
 
         Returns:
-            Validation accuracy after each epoch.
+            What students are judged by, on validation images after each epoch.
         """
         name = f"{network.space.name} {network.architecture} {recipe.name} {self.asked.seed}"
         key = f"work/trainings/{role}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
@@ -163,26 +179,26 @@ class Material:
         going = train(network, self.batches(), recipe=recipe, seed=self.asked.seed, state=state)
         for epoch in going:
             state = {name: tensor.clone() for name, tensor in epoch.state.items()}
-            curve.append(self._accuracy(network, settle=key.startswith("work/trainings/short")))
+            curve.append(self._measured(network, settle=key.startswith("work/trainings/short")))
             values = torch.tensor(curve, dtype=torch.float64)
             self.folder.write_tensors(f"{key}.safetensors", state | {"curve": values})
             if progress and epoch.number % -(-recipe.epochs // LINES) == 0:
                 self.say(
-                    f"    epoch {epoch.number} of {recipe.epochs}: {100 * curve[-1]:.1f} % of "
-                    f"validation images ({epoch.seconds:.0f} s)"
+                    f"    epoch {epoch.number} of {recipe.epochs}: "
+                    f"{self.measure.told(curve[-1], 'validation')} ({epoch.seconds:.0f} s)"
                 )
             if epoch.number >= epochs:
                 break
 
-    def _accuracy(self, network: ResNet, *, settle: bool) -> float:
-        """Return validation accuracy, of a short training with the batch norms measured anew.
+    def _measured(self, network: ResNet, *, settle: bool) -> float:
+        """Return how good it is; after a short training with the batch norms measured anew.
 
         After a dozen steps their running statistics are still those of the remapped weights.
         """
         if settle:
             network = copy.deepcopy(network)
             recalibrate(network, self.task.train.images, batch_size=64)
-        return accuracy(network, self.task.validation)
+        return self.measure.of(network, self.task.validation)
 
     def student(self, architecture: Architecture) -> ResNet:
         """Return a student with the weights that it inherits."""

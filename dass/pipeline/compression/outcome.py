@@ -5,22 +5,26 @@ All of it is read off what the steps found. Knows nothing of networks or images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dass.evaluation.class_scores import ClassScores
 from dass.evaluation.plots import Series, scatter
 from dass.evaluation.report import Table, page
 from dass.pipeline.compression.material import Material
+from dass.pipeline.compression.measure import Measure, first_line
 
-HEAD = ("network", "test accuracy (95 % interval)", "balanced", "ms a picture", "FLOPs",
-        "parameters", "size", "architecture")  # fmt: skip
+COSTS = ("ms a picture", "FLOPs", "parameters", "size", "architecture")
 
-SEEN = (
-    "Possibly seen by the teacher: the test part was divided out of your images, among which are "
-    "perhaps the teacher's own training images, so that no gap to the teacher is claimed. Give "
-    "unseen images (--test folder:PATH) for an honest one."
-)
-UNSEEN = "The test part was declared unseen (--test)."
+HEADS = {
+    "accuracy": ("test accuracy (95 % interval)", "balanced"),
+    "balanced accuracy": ("balanced test accuracy", "accuracy (95 % interval)"),
+    "agreement with the teacher": (
+        "agreement with the teacher on test images (95 % interval)",
+        "mean over classes",
+    ),
+}
+"""What the first two figures of a network are, by what students are judged by."""
 
 INFER = '''\
 """Classify a picture: python infer.py picture.jpg [model.int8.onnx]"""
@@ -44,18 +48,19 @@ for i in odds.argsort()[::-1][:3]:
 def tell(material: Material) -> tuple[dict[str, Any], str]:
     """Write report.html, README.md and infer.py."""
     store, steps = material.folder.store, material.kept["found"]
-    note = UNSEEN if material.asked.task.test else SEEN
+    note = first_line(material.asked, tested=len(material.task.test))
+    head = ("network", *HEADS[material.measure.name], *COSTS)
     rows = side_by_side(material, steps)
     html = page(
         f"A student of {material.oracle.name}",
         note=f"{note} Students were ordered by {steps['search']['order']}. {_cost(material)}",
-        head=HEAD,
+        head=head,
         rows=rows,
-        plots=_plots(steps),
+        plots=_plots(material.measure, steps),
         more=_more(material, steps),
     )
     store.write("report.html", html.encode())
-    store.write("README.md", _card(material, steps, rows=rows, note=note).encode())
+    store.write("README.md", _card(material, steps, table=[head, *rows], note=note).encode())
     store.write("infer.py", INFER.encode())
     return {"first_line": note}, f"{material.folder.store.url('report.html')}"
 
@@ -66,29 +71,43 @@ def side_by_side(material: Material, steps: dict[str, Any]) -> list[list[str]]:
     chosen = steps["verify"]["architecture"]
     taken = f"{check['milliseconds']:.2f} ({check['run']})"
     nothing = ("", "", "", "")
-    rows = [_row(f"teacher {material.oracle.name}", check["test"], taken, costs=nothing)]
+    asked, measure = material.asked, material.measure
+    teacher = f"teacher {material.oracle.name}"
+    if measure.agreement:
+        teacher += " (by definition)"
+    elif not (asked.task.test or asked.task.seen):
+        teacher += " (on images it has possibly seen)"
+    rows = [_row(measure, teacher, check["test"], ms=taken, costs=nothing)]
     for name, called in (("model.onnx", "student"), ("model.int8.onnx", "student, int8")):
         costs = (f"{export['flops'] / 1e6:.2f} M", f"{export['parameters']:,}",
                  f"{export['bytes'][name] / 1e3:,.0f} kB", chosen)  # fmt: skip
         model = export["models"][name]
-        rows.append(_row(called, model["scores"], f"{model['milliseconds']:.2f}", costs=costs))
+        taken = f"{model['milliseconds']:.2f}"
+        rows.append(_row(measure, called, model["scores"], ms=taken, costs=costs))
     for name, rival in found["rivals"].items():
         costs = (f"{rival['flops'] / 1e6:.2f} M", f"{rival['parameters']:,}", "",
                  rival["architecture"])  # fmt: skip
         scores = steps["distil"]["rivals"].get(name)
         if rival["architecture"] == chosen:
             name, scores = f"{name}: the student", export["models"]["torch"]["scores"]
-        rows.append(_row(name, scores, "", costs=costs))
+        rows.append(_row(measure, name, scores, ms="", costs=costs))
     return rows
 
 
 def _row(
-    name: str, scores: dict[str, Any] | None, ms: str, *, costs: tuple[str, str, str, str]
+    measure: Measure,
+    name: str,
+    scores: dict[str, Any] | None,
+    *,
+    ms: str,
+    costs: tuple[str, str, str, str],
 ) -> list[str]:
+    """Write the row of a network; what students are judged by comes first."""
     if scores is None:
         return [name, "not trained (--rivals)", "", ms, *costs]
     one = ClassScores.from_dict(scores)
-    return [name, str(one), f"{100 * one.balanced:.1f} %", ms, *costs]
+    figures = [str(one), f"{100 * one.balanced:.1f} %"]
+    return [name, *(figures[::-1] if measure.balanced else figures), ms, *costs]
 
 
 def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
@@ -101,8 +120,12 @@ def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
     recall = [
         [name, *(f"{100 * scores['recall'][place]:.1f} %" for scores in columns.values())]
         for place, name in enumerate(material.task.class_names)
+        if columns["teacher"]["recall"][place] is not None
     ]
-    tables: list[Table] = [("Recall of each class", ("class", *columns), recall)]
+    caption = "Recall of each class"
+    if material.measure.agreement:
+        caption = "Agreement with the teacher on each class that it answers with"
+    tables: list[Table] = [(caption, ("class", *columns), recall)]
     rounds = [
         [f"{number} ({one['epochs']} epochs)", *_predicted(each, steps), each["architecture"]]
         for number, one in enumerate(steps["verify"]["rounds"], 1)
@@ -110,7 +133,8 @@ def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
     ]
     if rounds:
         head = ("round", "predicted, %", "measured, %", "student")
-        tables.append(("Verified students, on validation images", head, rounds))
+        told = f"Verified students: {material.measure.name} on validation images"
+        tables.append((told, head, rounds))
     return [*tables, ("What it took", ("step", "seconds", "expected"), _ledger(material))]
 
 
@@ -136,7 +160,7 @@ def _cost(material: Material) -> str:
     return f"Made in {spent / 60:.1f} minutes. Milliseconds are of one picture on one thread here."
 
 
-def _plots(steps: dict[str, Any]) -> dict[str, bytes]:
+def _plots(measure: Measure, steps: dict[str, Any]) -> dict[str, bytes]:
     found, distil = steps["search"], steps["distil"]
     checked = [each for one in steps["verify"]["rounds"] for each in one["students"]]
     drawn = {}
@@ -161,8 +185,9 @@ def _plots(steps: dict[str, Any]) -> dict[str, bytes]:
                y=[100 * a for a in by_epoch.values()])
         for name, by_epoch in _curves(checked).items()
     ]  # fmt: skip
-    drawn["Validation accuracy after each epoch"] = scatter(
-        curves, x_label="epoch", y_label="validation accuracy, %", title="Learning curves"
+    judged = measure.name[0].upper() + measure.name[1:]
+    drawn[f"{judged} on validation images after each epoch"] = scatter(
+        curves, x_label="epoch", y_label=f"{measure.name}, %", title="Learning curves"
     )
     return drawn
 
@@ -175,9 +200,13 @@ def _curves(checked: list[dict[str, Any]]) -> dict[str, dict[int, float]]:
     return found
 
 
-def _card(material: Material, steps: dict[str, Any], *, rows: list[list[str]], note: str) -> str:
+def _card(
+    material: Material, steps: dict[str, Any], *, table: list[Sequence[str]], note: str
+) -> str:
     task, found, export = material.task, steps["search"], steps["export"]
-    table = ["| " + " | ".join(row) + " |" for row in (HEAD, ["---"] * len(HEAD), *rows)]
+    head, *rows = table
+    lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+    alone = "" if not material.asked.unlabelled else " (without labels, of its logits alone)"
     worst = {name: each["largest_difference"] for name, each in export["models"].items()
              if "largest_difference" in each}  # fmt: skip
     return "\n".join(
@@ -189,9 +218,9 @@ def _card(material: Material, steps: dict[str, Any], *, rows: list[list[str]], n
             f"Classifies pictures of {task.image_size} × {task.image_size} pixels into "
             f"{task.num_classes} classes: {', '.join(task.class_names)}.",
             "",
-            *table,
+            *lines,
             "",
-            f"Distilled from {material.oracle.name} on {len(task.train)} pictures of "
+            f"Distilled from {material.oracle.name}{alone} on {len(task.train)} pictures of "
             f"{task.config.source.partition(':')[0]} `{task.name}`; chosen by {found['order']}"
             + (f" and {material.plan.verify} short trainings." if material.plan.verify else "."),
             f"Tested on {len(task.test)} pictures. Largest difference of a logit from torch: "

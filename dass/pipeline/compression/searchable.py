@@ -12,12 +12,13 @@ import torch
 from torch import nn
 
 from dass.errors import InvalidArchitecture
-from dass.networks.family import fold_normalisation, space_of_state_dict
+from dass.networks.family import space_of_state_dict, with_our_pixels
 from dass.networks.oracles.oracle import Classifier, logits_of
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
 from dass.pipeline.compression.batch_norms import recalibrate
 from dass.pipeline.compression.material import Material
+from dass.pipeline.compression.measure import Measure
 from dass.registry.networks import pack_teacher
 from dass.space.space import Space
 from dass.space.spaces import micro, paper, small
@@ -48,11 +49,7 @@ def family(oracle: Classifier, *, size: int) -> tuple[ResNet | None, str]:
     if not _same(module, network.eval(), size=oracle.preprocessing.size):
         return None, "it computes something else than its shapes say"
     before = oracle.preprocessing
-    if before.channels == "BGR":
-        state["conv1.weight"] = state["conv1.weight"].flip(1)
-    mean, std = (values[:: -1 if before.channels == "BGR" else 1] for values in
-                 (before.mean, before.std))  # fmt: skip
-    state = fold_normalisation(state, mean=mean, std=std)
+    state = with_our_pixels(state, mean=before.mean, std=before.std, channels=before.channels)
     if oracle.columns is not None:
         rows = list(oracle.columns)
         state |= {name: state[name][rows] for name in ("fc.weight", "fc.bias")}
@@ -78,14 +75,12 @@ def make_searchable(material: Material, network: ResNet | None) -> tuple[dict[st
     Returns:
         What was found, and a line about it.
     """
-    task, plan = material.task, material.plan
+    task, plan, asked = material.task, material.plan, material.asked
     if network is None:
         space = proxy_space(task.image_size)
         network = ResNet(space, space.largest, num_classes=task.num_classes)
         initialise(network, generator=torch.Generator().manual_seed(material.asked.seed))
-        recipe = plan.recipe(
-            epochs=plan.proxy_epochs, image_size=task.image_size, learning_rate=0.05
-        )
+        recipe = material.recipe(epochs=plan.proxy_epochs, learning_rate=0.05)
         curve = material.trained(
             network, recipe, epochs=recipe.epochs, role="proxy", progress=True
         )
@@ -108,12 +103,13 @@ def make_searchable(material: Material, network: ResNet | None) -> tuple[dict[st
     material.kept["teacher"] = teacher
     facts = {"accuracy": reached, "curve": curve, "flops": teacher.flops}
     facts |= {"parameters": teacher.parameters, "space": network.space.name, "way": plan.way}
-    checked = material.folder.found("check")
-    assert checked is not None, "the teacher is checked first"
-    return facts, (
-        f"{done}: {100 * reached:.1f} % of validation images, the teacher itself "
-        f"{100 * checked['accuracy']:.1f} %"
-    )
+    measure = Measure(name="agreement with the teacher" if asked.unlabelled else "accuracy")
+    beside = ""
+    if asked.task.seen and not asked.unlabelled:  # else it may have been trained on these
+        checked = material.folder.found("check")
+        assert checked is not None, "the teacher is checked first"
+        beside = f", the teacher itself {100 * checked['accuracy']:.1f} %"
+    return facts, f"{done}: {measure.told(reached, 'validation')}{beside}"
 
 
 def _same(module: nn.Module, network: ResNet, *, size: int) -> bool:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from dass.data.task import Task, load_task
+from dass.data.seen import read_names
+from dass.data.task import Task
 from dass.data.task_config import TaskConfig
 from dass.errors import InvalidConfig
 from dass.evaluation.class_scores import class_scores
@@ -20,15 +23,17 @@ from dass.networks.oracles.oracle import Classifier, Oracle, classifier_of
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
 from dass.pipeline.compression import choose, finish, outcome
+from dass.pipeline.compression.answers import commonest, tasks_of
 from dass.pipeline.compression.asked import Asked
 from dass.pipeline.compression.estimate import measured_costs, planned
 from dass.pipeline.compression.folder import Folder
 from dass.pipeline.compression.material import Material, Plan, Say
+from dass.pipeline.compression.measure import first_line
 from dass.pipeline.compression.onnx_runs import teacher_milliseconds
 from dass.pipeline.compression.order import SHIPPED_SPACE
 from dass.pipeline.compression.pictures import picture_size
 from dass.pipeline.compression.searchable import family, make_searchable, proxy_space
-from dass.pipeline.teacher_check import check_teacher, order_outputs
+from dass.pipeline.teacher_check import check_teacher
 from dass.space.cost import Budget
 
 MOST = 64
@@ -44,6 +49,7 @@ def compress(
     *,
     budget: Budget | float = 0.5,
     into: str,
+    teacher_split: str | Path | None = None,
     say: Say = print,
     **settings: Any,
 ) -> dict[str, Any]:
@@ -56,8 +62,11 @@ def compress(
         images: what it is trained, validated and tested on: `folder:PATH`, or a whole task.
         budget: what the student may cost, or the fraction of the largest student's FLOPs.
         into: a folder of this machine for all that is made.
+        teacher_split: a text file with the pictures that the teacher was trained on, one path in
+            the folder a line: they are never validated or tested on.
         say: takes each line for the user.
-        settings: fields of `Asked`: minutes, student_size, verify, epochs, rivals, ...
+        settings: fields of `Asked`: minutes, student_size, verify, epochs, rivals, balanced,
+            unlabelled, ...
 
     Returns:
         What each step found, by its name.
@@ -69,6 +78,8 @@ def compress(
         NameTaken: the folder holds what something else was asked for.
     """
     config = TaskConfig(source=images) if isinstance(images, str) else images
+    if teacher_split is not None:
+        config = replace(config, seen=read_names(teacher_split))
     limits = (
         {"max_flops": budget.max_flops, "max_parameters": budget.max_parameters}
         if isinstance(budget, Budget)
@@ -138,18 +149,28 @@ def _done(
 
 def check(material: Material) -> Found:
     """Measure the teacher; stop where its classes or pixels look mixed up."""
-    oracle, source = material.oracle, material.source
-    found = check_teacher(oracle, source)
-    predicted = oracle.logits(source.test.images).argmax(1).to(source.test.labels.device)
-    test = class_scores(predicted, source.test.labels, classes=source.num_classes)
+    oracle, source, classes = material.oracle, material.source, material.source.num_classes
+    if material.measure.agreement:
+        label, share = commonest(source.train.labels)
+        used = int((source.train.labels.bincount() > 0).sum())
+        line = (
+            f"answers with {used} of its {classes} classes, most "
+            f"often {source.class_names[label]!r}, to {100 * share:.1f} % of training images"
+        )
+        accuracy, predicted = 1.0, source.test.labels
+    else:
+        found = check_teacher(oracle, source, balanced=material.asked.balanced)
+        accuracy, line = found.accuracy, f"knows {found}"
+        predicted = oracle.logits(source.test.images).argmax(1).to(source.test.labels.device)
+    test = class_scores(predicted, source.test.labels, classes=classes)
     taken, run_by = teacher_milliseconds(oracle)
     facts = {
-        "accuracy": found.accuracy,
+        "accuracy": accuracy,
         "test": test.to_dict(),
         "milliseconds": taken,
         "run": run_by,
     }
-    return facts, f"{oracle.name} knows {found}; {taken:.1f} ms a picture"
+    return facts, f"{oracle.name} {line}; {taken:.1f} ms a picture"
 
 
 def ask(material: Material) -> Found:
@@ -169,14 +190,7 @@ def _prepared(
     if network is None and asked.student_size is None:
         size = min(size, 32)  # the shipped predictor's, and affordable on a CPU
     space = proxy_space(size) if network is None else network.space
-    task = load_task(config, image_size=space.image_size, data_root=asked.data_root)
-    source = load_task(config, image_size=oracle.preprocessing.resize, data_root=asked.data_root)
-    if task.num_classes < 2:
-        raise InvalidConfig(
-            f"images must be of two classes or more, but {config.source} has "
-            f"{', '.join(task.class_names)} alone: add a folder for each class"
-        )
-    ordered = order_outputs(oracle, task.class_names)
+    task, source, ordered = tasks_of(asked, oracle, size=space.image_size, folder=folder, say=say)
     if network is not None:
         network, why = family(ordered, size=size)
     proxy = f"needs a proxy, the largest member of {space.name}: {_first(why)}"
@@ -222,6 +236,7 @@ def _tell_plan(material: Material) -> None:
         f"{len(task.train)} pictures to train on, {len(task.validation)} to validate, "
         f"{len(task.test)} to test, of {task.image_size} px; {task.num_classes} classes"
     )
+    say(f"    {first_line(material.asked, tested=len(task.test))}")
     for name, seconds in plan.seconds.items():
         say(f"    {name:<10} about {seconds:6.0f} s")
     say(

@@ -259,7 +259,7 @@ def test_every_field_enters_the_name():
     }
     assert changed.keys() == TaskConfig(source="digits").to_dict().keys()
     fields = {field.name for field in dataclasses.fields(TaskConfig)}
-    assert fields - changed.keys() == {"reader", "background", "validation", "test"}
+    assert fields - changed.keys() == {"reader", "background", "validation", "test", "seen"}
     # reader and background are of pictures alone; parts of one's own are where they are named
     hashes = {TaskConfig(source="digits").name[-8:]}
     for field, value in changed.items():

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 
 from dass.data.task import TaskConfig, load_task
-from dass.errors import CorruptArtifact, InvalidArchitecture
+from dass.errors import CorruptArtifact, InvalidArchitecture, InvalidConfig
 from dass.networks.family import space_of_state_dict
 from dass.networks.onnx import run_onnx, to_onnx
 from dass.networks.resnet import ResNet, initialise
@@ -133,6 +133,32 @@ def test_own_weights_are_adopted_by_the_job(owner, digits, tmp_path, capsys):
     assert adopted.accuracy == owner.accuracy
     assert Registry(Store(config.store)).teacher(adopted.name).network.space == SPACE
     assert space_of_state_dict(adopted.network.state_dict(), image_size=8) == SPACE
+
+
+def test_own_weights_of_other_pixels_are_adopted_as_they_were_trained(owner, digits, tmp_path):
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    state = owner.network.state_dict()
+    stem, double = state["conv1.weight"], torch.tensor([mean, std])
+    theirs = stem * (double[1] / 0.5)[:, None, None]
+    shift = (stem.sum((2, 3)) * (double[0] - 0.5) / 0.5).sum(1)
+    path = tmp_path / "w.safetensors"
+    changed = {
+        "conv1.weight": theirs.flip(1),
+        "bn1.running_mean": state["bn1.running_mean"] - shift,
+    }
+    path.write_bytes(weights(owner, **changed))
+    config = AdoptConfig(
+        store=str(tmp_path / "store"), space=SPACE.name, weights=str(path), task=digits.config
+    )
+    taken = take(replace(config, mean=mean[::-1], std=std[::-1], channels="BGR"))
+    images = digits.validation.images
+    ours = predict_logits(owner.network, images)
+    assert torch.allclose(predict_logits(taken.network, images), ours, atol=1e-4)
+    as_it_is = take(config)
+    assert as_it_is.name != taken.name
+    assert not torch.allclose(predict_logits(as_it_is.network, images), ours, atol=1e-1)
+    with pytest.raises(InvalidConfig, match="std > 0"):
+        replace(config, std=(0.0, 1.0, 1.0))
 
 
 # --- a build -------------------------------------------------------------------------------
