@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dass.networks.latency import LatencyModel, load_latency
 from dass.networks.oracles.address import load_oracle
 from dass.pipeline.compression.asked import Asked
 from dass.pipeline.compression.folder import Folder
@@ -16,7 +17,8 @@ from dass.pipeline.compression.steps import run
 from jobs import console
 from jobs.configs.compress import CompressConfig
 
-ASKED = ("max_flops", "max_flops_fraction", "max_parameters", "minutes", "student_size", "verify",
+ASKED = ("max_flops", "max_flops_fraction", "max_parameters", "max_latency_ms",
+         "latency_precision", "latency_batch", "minutes", "student_size", "verify",
          "epochs", "views", "rivals", "candidates", "seed", "data_root")  # fmt: skip
 """Settings of a compression itself."""
 
@@ -31,7 +33,11 @@ def main(config: CompressConfig) -> None:
         DassError: what is given does not fit; nothing that was made before is lost.
     """
     config.check()
-    asked = Asked(task=config.task(), **config.given(*ASKED))  # type: ignore[arg-type]
+    asked = Asked(
+        task=config.task(),
+        latency=_latency(config),
+        **config.given(*ASKED),  # type: ignore[arg-type]
+    )
     oracle = load_oracle(
         config.teacher,
         weights=config.weights or None,
@@ -43,6 +49,14 @@ def main(config: CompressConfig) -> None:
     console.keep(folder.store, "work/job.json", config)
     script = folder.path("infer.py")
     console.finish(folder.store.url("report.html"), next_line=f"python {script} PICTURE")
+
+
+def _latency(config: CompressConfig) -> LatencyModel | None:
+    """Return what predicts another device's milliseconds, if its table was given."""
+    if not config.latency:
+        return None
+    table = load_latency(config.latency)
+    return table.at(batch=config.latency_batch, precision=config.latency_precision)
 
 
 def _say(line: str) -> None:

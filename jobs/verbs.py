@@ -139,6 +139,8 @@ VERBS = {
             "max-flops",
             "max-flops-fraction",
             "max-parameters",
+            "max-latency-ms",
+            "latency",
             "minutes",
             "test",
         ),

@@ -11,6 +11,7 @@ from dass.evaluation.class_scores import ClassScores
 from dass.evaluation.plots import Series, scatter
 from dass.evaluation.report import Table, page
 from dass.pipeline.compression.material import Material
+from dass.pipeline.compression.passes import front, limit_tables, verdict
 
 HEAD = ("network", "test accuracy (95 % interval)", "balanced", "ms a picture", "FLOPs",
         "parameters", "size", "architecture")  # fmt: skip
@@ -45,6 +46,8 @@ def tell(material: Material) -> tuple[dict[str, Any], str]:
     """Write report.html, README.md and infer.py."""
     store, steps = material.folder.store, material.kept["found"]
     note = UNSEEN if material.asked.task.test else SEEN
+    if "latency" in steps["export"]:
+        note += f" The student: {verdict(steps['export']['latency'], 'student')}."
     rows = side_by_side(material, steps)
     html = page(
         f"A student of {material.oracle.name}",
@@ -64,21 +67,22 @@ def side_by_side(material: Material, steps: dict[str, Any]) -> list[list[str]]:
     """Return a row for the teacher, the student, its int8 form and each rival."""
     check, found, export = steps["check"], steps["search"], steps["export"]
     chosen = steps["verify"]["architecture"]
-    taken = f"{check['milliseconds']:.2f} ({check['run']})"
+    whole = f"{check['milliseconds']:.2f} ({check['run']})"
     nothing = ("", "", "", "")
-    rows = [_row(f"teacher {material.oracle.name}", check["test"], taken, costs=nothing)]
+    rows = [_row(f"teacher {material.oracle.name}", check["test"], whole, costs=nothing)]
     for name, called in (("model.onnx", "student"), ("model.int8.onnx", "student, int8")):
         costs = (f"{export['flops'] / 1e6:.2f} M", f"{export['parameters']:,}",
                  f"{export['bytes'][name] / 1e3:,.0f} kB", chosen)  # fmt: skip
         model = export["models"][name]
         rows.append(_row(called, model["scores"], f"{model['milliseconds']:.2f}", costs=costs))
     for name, rival in found["rivals"].items():
+        taken = export["rivals"][name]
         costs = (f"{rival['flops'] / 1e6:.2f} M", f"{rival['parameters']:,}", "",
                  rival["architecture"])  # fmt: skip
         scores = steps["distil"]["rivals"].get(name)
         if rival["architecture"] == chosen:
             name, scores = f"{name}: the student", export["models"]["torch"]["scores"]
-        rows.append(_row(name, scores, "", costs=costs))
+        rows.append(_row(name, scores, f"{taken:.2f}", costs=costs))
     return rows
 
 
@@ -102,14 +106,16 @@ def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
         [name, *(f"{100 * scores['recall'][place]:.1f} %" for scores in columns.values())]
         for place, name in enumerate(material.task.class_names)
     ]
-    tables: list[Table] = [("Recall of each class", ("class", *columns), recall)]
+    tables = [*limit_tables(steps), ("Recall of each class", ("class", *columns), recall)]
     rounds = [
-        [f"{number} ({one['epochs']} epochs)", *_predicted(each, steps), each["architecture"]]
+        [f"{number} ({one['epochs']} epochs)", *_predicted(each, steps), *_times(each),
+         each["architecture"]]
         for number, one in enumerate(steps["verify"]["rounds"], 1)
         for each in one["students"]
-    ]
+    ]  # fmt: skip
     if rounds:
-        head = ("round", "predicted, %", "measured, %", "student")
+        times = ("predicted, ms", "measured, ms") if "latency" in export else ()
+        head = ("round", "predicted, %", "measured, %", *times, "student")
         tables.append(("Verified students, on validation images", head, rounds))
     return [*tables, ("What it took", ("step", "seconds", "expected"), _ledger(material))]
 
@@ -120,6 +126,13 @@ def _predicted(each: dict[str, Any], steps: dict[str, Any]) -> list[str]:
         spread = "" if each["std"] is None else f" ± {100 * each['std']:.1f}"
         predicted = f"{100 * each['accuracy']:.1f}{spread}"
     return [predicted, f"{100 * each['measured']:.1f}"]
+
+
+def _times(each: dict[str, Any]) -> list[str]:
+    """Return milliseconds of a verified student, where they are limited."""
+    if "predicted_ms" not in each:
+        return []
+    return [f"{each['predicted_ms']:.3g}", f"{each['ms']:.3g}" if "ms" in each else ""]
 
 
 def _ledger(material: Material) -> list[list[str]]:
@@ -141,10 +154,9 @@ def _plots(steps: dict[str, Any]) -> dict[str, bytes]:
     checked = [each for one in steps["verify"]["rounds"] for each in one["students"]]
     drawn = {}
     if found["accuracies"]:
-        front = Series(label="Pareto front", x=[p["flops"] / 1e6 for p in found["pareto"]],
-                       y=[100 * p["accuracy"] for p in found["pareto"]], marker="o-")  # fmt: skip
+        best, cost = front(found)
         drawn[f"Predictions by {found['order']}"] = scatter(
-            [front], x_label="FLOPs, millions", y_label="predicted accuracy, %", title="Predicted"
+            [best], x_label=cost, y_label="predicted accuracy, %", title="Predicted"
         )
         if checked:
             points = Series(label="students", x=[100 * p["accuracy"] for p in checked],
