@@ -177,25 +177,23 @@ def verify(
             extra=extra,
             keep=keep,
         )
-        now = [
-            Checked(prediction=p, epochs=first, measured=measure(p.architecture, first))
-            for p in chosen
-        ]
+        now = _measured(chosen, measure, epochs=first)
         checked += now
         if now:
             yield Round(epochs=first, checked=tuple(sorted(now, key=_worst_last)))
     for epochs, left in later if checked else ():
-        checked = [
-            Checked(
-                prediction=one.prediction,
-                epochs=epochs,
-                measured=measure(one.architecture, epochs),
-            )
-            for one in sorted(checked, key=_worst_last)[:left]
-        ]
+        best = sorted(checked, key=_worst_last)[:left]
+        checked = _measured([one.prediction for one in best], measure, epochs=epochs)
         yield Round(epochs=epochs, checked=tuple(sorted(checked, key=_worst_last)))
     if not later and len(checked) > 1:  # of two halves of one round, the best of both
         yield Round(epochs=first, checked=tuple(sorted(checked, key=_worst_last)))
+
+
+def _measured(students: Sequence[Prediction], measure: Measure, *, epochs: int) -> list[Checked]:
+    return [
+        Checked(prediction=p, epochs=epochs, measured=measure(p.architecture, epochs))
+        for p in students
+    ]
 
 
 def _short(one: Checked, *, whole: int) -> Short:

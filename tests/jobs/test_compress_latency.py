@@ -113,16 +113,17 @@ def test_a_limit_that_nobody_keeps_is_refused_once_the_table_is_there(
 def test_students_that_take_longer_than_predicted_are_dropped_before_they_are_trained(
     oracle, pictures, tmp_path, monkeypatch, resnet
 ):
-    _, whole = ends(resnet.space, _board_of(oracle, pictures, tmp_path))
+    fast, whole = ends(resnet.space, _board_of(oracle, pictures, tmp_path))
     real = latency_budget.times
-    slow = 1.5
+    slow = 1.15
 
     def slower(models, *, batch):
         found = real(models, batch=batch)
         return [replace(each, milliseconds=slow * each.milliseconds) for each in found]
 
     monkeypatch.setattr(latency_budget, "times", slower)
-    said, limit = [], 0.7 * whole
+    said, limit = [], (fast + whole) / 2
+    assert limit > 1.1 * slow * fast, "somebody is left"
     found = made(oracle, pictures, tmp_path / "run", said=said, budget=None, max_latency_ms=limit)
     gone = {each["architecture"] for each in found["verify"]["dropped"]}
     trained = {s["architecture"] for r in found["verify"]["rounds"] for s in r["students"]}
@@ -130,7 +131,7 @@ def test_students_that_take_longer_than_predicted_are_dropped_before_they_are_tr
     times = [s["ms"] for r in found["verify"]["rounds"] for s in r["students"]]
     assert max(times) <= limit * 1.001
     rivals = [r["predicted_ms"] for r in found["search"]["rivals"].values()]
-    assert max(rivals) * slow <= limit * 1.05
+    assert max(rivals) * slow <= limit * 1.1
     assert any("over the limit" in line and "not trained" in line for line in said)
     assert "and not trained" in (tmp_path / "run" / "report.html").read_text()
 

@@ -24,6 +24,7 @@ from dass.pipeline.compression.material import Material
 from dass.pipeline.compression.onnx_runs import largest_difference, onnx_logits
 from dass.pipeline.compression.passes import pass_times
 from dass.space.architecture import Architecture
+from dass.store.store import Store
 from dass.training.inference import predict_logits
 
 CALIBRATED = 128
@@ -87,20 +88,12 @@ def export_student(material: Material) -> tuple[dict[str, Any], str]:
     model = to_onnx(network, facts)
     rows = torch.randperm(len(task.train), generator=torch.Generator().manual_seed(0))
     small = int8_onnx(model, normalise(task.train.images[rows[:CALIBRATED]]).contiguous())
-    found = _compared(material, network, {"model.onnx": model, "model.int8.onnx": small})
-    taken = pass_times(material, {"model.onnx": model, "model.int8.onnx": small})
-    for name in ("model.onnx", "model.int8.onnx"):
+    models = {"model.onnx": model, "model.int8.onnx": small}
+    found = _compared(material, network, models)
+    taken = pass_times(material, models)
+    for name in models:
         found[name]["milliseconds"] = taken["models"][name]
-    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    files = {
-        "student.safetensors": save(weights),
-        "model.onnx": model,
-        "model.int8.onnx": small,
-        "config.json": json.dumps({"format": 1, "kind": "student"} | facts, indent=2).encode(),
-    }
-    for name, data in files.items():
-        store.write(name, data)
-    sizes = {name: len(data) for name, data in files.items()}
+    sizes = _write(store, network, facts, models=models)
     cost = {
         "flops": int(network.space.flops([network.architecture],
                                          num_classes=network.num_classes)[0]),
@@ -114,6 +107,21 @@ def export_student(material: Material) -> tuple[dict[str, Any], str]:
         f"{found['model.onnx']['milliseconds']:.2f} ms a picture, int8 "
         f"{found['model.int8.onnx']['milliseconds']:.2f}{taken['said']}"
     )
+
+
+def _write(
+    store: Store, network: ResNet, facts: dict[str, Any], *, models: dict[str, bytes]
+) -> dict[str, int]:
+    """Write a student's files; return their bytes by name."""
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    files = {
+        "student.safetensors": save(weights),
+        **models,
+        "config.json": json.dumps({"format": 1, "kind": "student"} | facts, indent=2).encode(),
+    }
+    for name, data in files.items():
+        store.write(name, data)
+    return {name: len(data) for name, data in files.items()}
 
 
 def _compared(

@@ -27,6 +27,10 @@ ATTEMPTS = 4
 """Times that a plain choice is made again because what it chose is over the limit."""
 
 
+STEPS = 4
+"""From the limit that one would keep to, to the one asked for; the first that leaves anybody."""
+
+
 def begin(material: Material, known: Sequence[Architecture] = ()) -> None:
     """Begin a step that seeks within the limit, knowing what some students take."""
     material.kept["asked for"] = {}
@@ -56,7 +60,8 @@ def budget_of(material: Material) -> Budget:
         return budget
     error = model.prices.held_out.median if isinstance(model, LatencyModel) else 0.0
     least = asked.max_latency_ms / (1 + error) / _slower(material)
-    for limit in (least, asked.max_latency_ms / (1 + error), asked.max_latency_ms):
+    for step in range(STEPS + 1):
+        limit = least + (asked.max_latency_ms - least) * step / STEPS
         budget = replace(budget, max_latency_ms=limit, latency=model)
         if feasible(material, budget):
             break
