@@ -128,12 +128,16 @@ def keep(material: Material, students: Sequence[Architecture]) -> list[Architect
         return list(students)
     for student, milliseconds in zip(students, found, strict=True):
         if over(material, milliseconds):
-            material.say(
-                f"    {student} takes {milliseconds:.3g} ms, over the limit of "
-                f"{material.asked.max_latency_ms:g}: it is not trained"
-            )
+            _tell(material, student, milliseconds)
     pairs = zip(students, found, strict=True)
     return [student for student, milliseconds in pairs if not over(material, milliseconds)]
+
+
+def _tell(material: Material, student: Architecture, milliseconds: float) -> None:
+    material.say(
+        f"    {student} takes {milliseconds:.3g} ms, over the limit of "
+        f"{material.asked.max_latency_ms:g}: another is sought"
+    )
 
 
 def fastest(material: Material) -> tuple[Architecture, float]:
@@ -182,6 +186,7 @@ def chosen_within(material: Material, choose: Callable[[Budget], Architecture]) 
         found = measured(material, [choice])
         if found is None or limit is None or not over(material, found[0]):
             break
+        _tell(material, choice, found[0])
         assert budget.max_latency_ms is not None
         budget = replace(budget, max_latency_ms=budget.max_latency_ms * limit / found[0])
         if not feasible(material, budget):
