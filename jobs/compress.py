@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dass.data.seen import read_names
+from dass.networks.latency import LatencyModel, load_latency
 from dass.networks.oracles.address import load_oracle
 from dass.pipeline.compression.asked import Asked
 from dass.pipeline.compression.folder import Folder
@@ -18,8 +19,9 @@ from dass.pipeline.compression.steps import run
 from jobs import console
 from jobs.configs.compress import CompressConfig
 
-ASKED = ("max_flops", "max_flops_fraction", "max_parameters", "minutes", "student_size", "verify",
-         "epochs", "views", "rivals", "candidates", "seed", "data_root", "balanced",
+ASKED = ("max_flops", "max_flops_fraction", "max_parameters", "max_latency_ms",
+         "latency_precision", "latency_batch", "minutes", "student_size", "verify", "epochs",
+         "views", "rivals", "candidates", "seed", "data_root", "balanced",
          "unlabelled")  # fmt: skip
 """Settings of a compression itself."""
 
@@ -37,7 +39,7 @@ def main(config: CompressConfig) -> None:
     folder, task = Folder(config.into), config.task()
     if config.teacher_split:
         task = replace(task, seen=read_names(config.teacher_split))
-    asked = Asked(task=task, **config.given(*ASKED))  # type: ignore[arg-type]
+    asked = Asked(task=task, latency=_latency(config), **config.given(*ASKED))  # type: ignore[arg-type]
     oracle = load_oracle(
         config.teacher,
         weights=config.weights or None,
@@ -48,6 +50,14 @@ def main(config: CompressConfig) -> None:
     console.keep(folder.store, "work/job.json", config)
     script = folder.path("infer.py")
     console.finish(folder.store.url("report.html"), next_line=f"python {script} PICTURE")
+
+
+def _latency(config: CompressConfig) -> LatencyModel | None:
+    """Return what predicts another device's milliseconds, if its table was given."""
+    if not config.latency:
+        return None
+    table = load_latency(config.latency)
+    return table.at(batch=config.latency_batch, precision=config.latency_precision)
 
 
 def _say(line: str) -> None:

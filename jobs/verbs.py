@@ -140,6 +140,8 @@ VERBS = {
             "max-flops",
             "max-flops-fraction",
             "max-parameters",
+            "max-latency-ms",
+            "latency",
             "minutes",
             "test",
             "teacher-split",

@@ -16,7 +16,7 @@ from dass.space.cost import Budget
 from dass.space.space import Space
 
 DRAWS = 500
-"""Members drawn until one fits; where none does, the smallest member is taken."""
+"""Members drawn until one fits; where none does, a cheapest one is taken."""
 
 
 def largest_in_budget(teacher: Teacher, budget: Budget, *, config: SearchConfig) -> Architecture:
@@ -38,7 +38,7 @@ def random_in_budget(teacher: Teacher, budget: Budget, *, seed: int) -> Architec
     space = teacher.network.space
     drawn = space.sample(DRAWS, generator=torch.Generator().manual_seed(seed))
     fitting = space.within(drawn, budget, num_classes=teacher.network.num_classes)
-    return fitting[0] if fitting else space.smallest
+    return fitting[0] if fitting else _cheap(teacher, budget)
 
 
 def uniform_in_budget(teacher: Teacher, budget: Budget) -> Architecture:
@@ -56,7 +56,14 @@ def uniform_in_budget(teacher: Teacher, budget: Budget) -> Architecture:
         fitting = space.within(slimmed, budget, num_classes=classes)
         if fitting:
             return fitting[-1]
-    return space.smallest
+    return _cheap(teacher, budget)
+
+
+def _cheap(teacher: Teacher, budget: Budget) -> Architecture:
+    """Return the member of least FLOPs or, where it is too slow, a fast one."""
+    space, classes = teacher.network.space, teacher.network.num_classes
+    cheap = [space.smallest, *space.shallowest]
+    return (space.within(cheap, budget, num_classes=classes) or cheap)[0]
 
 
 def _uniform(space: Space, step: int, *, less: int) -> Architecture:

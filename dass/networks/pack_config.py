@@ -19,8 +19,8 @@ class PackConfig:
     batches: tuple[int, ...] = (1, 16)
     """Images of a pass; each >= 1."""
     int8: bool = False
-    """Measure each member quantised, too: 8 bits of weights and activations, as onnxruntime's
-    static quantisation makes them."""
+    """Measure each member quantised, too: 8 bits of weights and activations, as `dass compress`
+    exports them."""
     num_classes: int = 10
     """Of the classifiers that are measured; others are predicted. >= 1."""
     seed: int = 0

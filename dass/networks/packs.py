@@ -6,17 +6,14 @@ Knows nothing of prices.
 from __future__ import annotations
 
 import json
-import logging
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from dass.networks import measure
 from dass.networks.drafts import draft
+from dass.networks.int8 import int8_onnx
 from dass.networks.latency import FORMAT, Precision
 from dass.networks.pack_config import PackConfig
 from dass.space.architecture import Architecture
@@ -77,30 +74,5 @@ def write_pack(
 
 def quantised(model: bytes, *, image_size: int) -> bytes:
     """Return an ONNX model in 8 bits, its ranges from two random images: good for timing only."""
-    from onnxruntime import quantization
-
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
-        """Gives random images once."""
-
-        def __init__(self) -> None:
-            shape = (2, 3, image_size, image_size)
-            images = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-            self._feeds: Iterator[dict[str, Any]] = iter([{"images": images}])
-
-        def get_next(self) -> dict[str, Any] | None:
-            return next(self._feeds, None)
-
-    logging.getLogger().addFilter(_quiet)
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            before, after = Path(scratch) / "float.onnx", Path(scratch) / "int8.onnx"
-            before.write_bytes(model)
-            quantization.quantize_static(str(before), str(after), Reader())
-            return after.read_bytes()
-    finally:
-        logging.getLogger().removeFilter(_quiet)
-
-
-def _quiet(record: logging.LogRecord) -> bool:
-    """Drop the advice to optimise a graph first: there is nothing left to fuse in a draft."""
-    return "pre-process" not in record.getMessage()
+    generator = torch.Generator().manual_seed(0)
+    return int8_onnx(model, torch.randn(2, 3, image_size, image_size, generator=generator))

@@ -7,7 +7,7 @@ so that a caller can show progress or stop. Knows nothing of training, files or 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,7 +34,11 @@ class Generation:
     top: tuple[Prediction, ...]
     """The best so far, best first."""
     pareto: tuple[Prediction, ...]
-    """Those that no candidate beats in both FLOPs and prediction, cheapest first."""
+    """Those that no candidate beats in both cost and prediction, cheapest first."""
+
+
+Costs = Callable[[Sequence[Architecture]], Sequence[float]]
+"""What each of some architectures costs."""
 
 
 def search(
@@ -44,6 +48,7 @@ def search(
     *,
     config: SearchConfig,
     support: Sequence[Measured] = (),
+    costs: Costs | None = None,
 ) -> Iterator[Generation]:
     """Score candidates within the budget, generation by generation.
 
@@ -53,10 +58,12 @@ def search(
         budget: what a student may cost.
         config: how.
         support: measured students of this teacher for the predictor to adapt on as well.
+        costs: of the Pareto front; None for FLOPs.
 
     Raises:
         InfeasibleBudget: not even the cheapest student fits; says what that one costs.
     """
+    spent: dict[Architecture, float] | None = None if costs is None else {}
     proposals = _Proposals(teacher, budget, config=config)
     found: dict[Architecture, Prediction] = {}
     population: deque[Prediction] = deque(maxlen=config.population)
@@ -68,7 +75,9 @@ def search(
         scored = predictions(scorer, teacher, fresh, support=support)
         found |= {p.architecture: p for p in scored}
         population.extend(scored)
-        yield _summary(found, config.top)
+        if costs is not None and spent is not None:
+            spent |= dict(zip(fresh, costs(fresh), strict=True))
+        yield _summary(found, config.top, costs=spent)
 
 
 def run(
@@ -78,9 +87,10 @@ def run(
     *,
     config: SearchConfig,
     support: Sequence[Measured] = (),
+    costs: Costs | None = None,
 ) -> Generation:
     """Search to the end and return the answer; same arguments and errors as `search`."""
-    *_, last = search(scorer, teacher, budget, config=config, support=support)
+    *_, last = search(scorer, teacher, budget, config=config, support=support, costs=costs)
     return last
 
 
@@ -183,8 +193,12 @@ class _Proposals:
         return self._space.mutate(child, rate=config.mutation_rate, generator=generator)
 
 
-def _summary(found: dict[Architecture, Prediction], top: int) -> Generation:
+def _summary(
+    found: dict[Architecture, Prediction], top: int, *, costs: Mapping[Architecture, float] | None
+) -> Generation:
     best_first = sorted(found.values(), key=lambda p: (-p.accuracy, p.flops, p.architecture.path))
     return Generation(
-        scored=len(found), top=tuple(best_first[:top]), pareto=tuple(pareto_front(best_first))
+        scored=len(found),
+        top=tuple(best_first[:top]),
+        pareto=tuple(pareto_front(best_first, costs=costs)),
     )

@@ -59,6 +59,12 @@ class Round:
 Ordered = Callable[[Sequence[Short]], Sequence[Prediction]]
 """Given measured students, predictions of those in the budget, the best first."""
 
+Kept = Callable[[Sequence[Architecture]], Sequence[Architecture]]
+"""Of students that are about to be trained, those that may be."""
+
+ATTEMPTS = 5
+"""Times that others are asked for in place of students that may not be trained."""
+
 Measure = Callable[[Architecture, int], float]
 """Trains a student on to so many epochs in all; returns its validation accuracy."""
 
@@ -102,6 +108,39 @@ def diverse(
     return [ordered[place] for place in sorted(places)]
 
 
+def promising(
+    ordered: Ordered,
+    space: Space,
+    *,
+    count: int,
+    support: Sequence[Short] = (),
+    seen: Sequence[Architecture] = (),
+    extra: Sequence[Architecture] = (),
+    keep: Kept = tuple,
+) -> list[Prediction]:
+    """Return the most promising students that may be trained and were not seen yet.
+
+    Fewer than asked for where those that may not be trained are replaced in vain. `ordered` is
+    asked again after each such refusal. Other arguments as of `verify`.
+    """
+    found: list[Prediction] = []
+    refused: set[Architecture] = set()
+    for _ in range(ATTEMPTS):
+        known = {*seen, *refused, *(p.architecture for p in found)}
+        fresh = [p for p in ordered(support) if p.architecture not in known]
+        chosen = [p for p in fresh if p.architecture in extra][: count - len(found)]
+        rest = [p for p in fresh if p.architecture not in extra]
+        beside = [*seen, *(p.architecture for p in [*found, *chosen])]
+        left = count - len(found) - len(chosen)
+        chosen += diverse(space, rest, count=left, beside=beside)
+        may = set(keep([p.architecture for p in chosen]))
+        found += [p for p in chosen if p.architecture in may]
+        refused |= {p.architecture for p in chosen} - may
+        if len(found) >= count or not chosen:
+            break
+    return found
+
+
 def verify(
     ordered: Ordered,
     space: Space,
@@ -110,6 +149,7 @@ def verify(
     longest: int,
     measure: Measure,
     extra: Sequence[Architecture] = (),
+    keep: Kept = tuple,
 ) -> Iterator[Round]:
     """Train the best, round by round; the first of the last round is the choice.
 
@@ -121,38 +161,39 @@ def verify(
         measure: trains and measures.
         extra: further students that are trained as well, the largest in the budget say; only
             those that `ordered` speaks of or that it finds.
+        keep: drops, of those about to be trained, those that may not be; others are then asked
+            for. Where it leaves none, nothing is trained and no round is yielded.
     """
     steps = rungs(students, longest=longest)
     (first, _), *later = steps
     checked: list[Checked] = []
     for wanted in sorted({-(-students // 2), students}):
-        support = [_short(one, whole=longest) for one in checked]
-        seen = {one.architecture for one in checked}
-        fresh = [p for p in ordered(support) if p.architecture not in seen]
-        chosen = [p for p in fresh if p.architecture in extra]
-        rest = [p for p in fresh if p not in chosen]
-        chosen = chosen[: wanted - len(checked)]
-        beside = [*seen, *(p.architecture for p in chosen)]
-        chosen += diverse(space, rest, count=wanted - len(checked) - len(chosen), beside=beside)
-        now = [
-            Checked(prediction=p, epochs=first, measured=measure(p.architecture, first))
-            for p in chosen
-        ]
+        chosen = promising(
+            ordered,
+            space,
+            count=wanted - len(checked),
+            support=[_short(one, whole=longest) for one in checked],
+            seen=[one.architecture for one in checked],
+            extra=extra,
+            keep=keep,
+        )
+        now = _measured(chosen, measure, epochs=first)
         checked += now
         if now:
             yield Round(epochs=first, checked=tuple(sorted(now, key=_worst_last)))
-    for epochs, left in later:
-        checked = [
-            Checked(
-                prediction=one.prediction,
-                epochs=epochs,
-                measured=measure(one.architecture, epochs),
-            )
-            for one in sorted(checked, key=_worst_last)[:left]
-        ]
+    for epochs, left in later if checked else ():
+        best = sorted(checked, key=_worst_last)[:left]
+        checked = _measured([one.prediction for one in best], measure, epochs=epochs)
         yield Round(epochs=epochs, checked=tuple(sorted(checked, key=_worst_last)))
     if not later and len(checked) > 1:  # of two halves of one round, the best of both
         yield Round(epochs=first, checked=tuple(sorted(checked, key=_worst_last)))
+
+
+def _measured(students: Sequence[Prediction], measure: Measure, *, epochs: int) -> list[Checked]:
+    return [
+        Checked(prediction=p, epochs=epochs, measured=measure(p.architecture, epochs))
+        for p in students
+    ]
 
 
 def _short(one: Checked, *, whole: int) -> Short:

@@ -31,6 +31,15 @@ class CompressConfig:
     """The same as a fraction of the largest student's, in (0, 1]; a half without any limit."""
     max_parameters: Count | None = None
     """Most trainable parameters."""
+    max_latency_ms: float | None = None
+    """Most milliseconds of one pass on one thread: of this machine, where a table is measured
+    first, or of the device of `--latency`. No default on FLOPs then."""
+    latency: str = ""
+    """Another device's table, which `dass latency` made: a file."""
+    latency_precision: Literal["float32", "int8"] = "float32"
+    """Of weights and activations in that pass."""
+    latency_batch: int = 1
+    """Images of that pass; a table must have been measured with as many."""
     minutes: float = 15.0
     """What it may take; sets how many students are verified and how long the last training is."""
     test: str = ""

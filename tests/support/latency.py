@@ -14,6 +14,7 @@ def layers(path):
         for value in (*model.graph.value_info, *model.graph.input, *model.graph.output)
     }
     weights = {each.name: list(each.dims) for each in model.graph.initializer}
+    shapes |= weights
     found = []
     for node in model.graph.node:
         taken, given = shapes[node.input[0]], shapes[node.output[0]]

@@ -6,22 +6,25 @@ Knows nothing of how it is done.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from dass.data.source_names import canonical
 from dass.data.task_config import TaskConfig
 from dass.errors import InvalidConfig
-from dass.networks.teacher import Teacher
-from dass.space.cost import Budget, check_fraction
+from dass.networks.latency import LatencyModel
+from dass.space.cost import Budget, Costed, Latency, check_fraction
 
 DEFAULT_FRACTION = 0.5
 """Of the largest student's FLOPs, where no limit is given."""
 
-
-LATER = ("balanced", "unlabelled")
-"""Settings that earlier versions did not have."""
+LATER = ("max_latency_ms", "latency", "latency_precision", "latency_batch", "balanced",
+         "unlabelled")  # fmt: skip
+"""Fields that folders of before do not have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +39,14 @@ class Asked:
     """The same as a fraction of the largest student's, in (0, 1]; a half without any limit."""
     max_parameters: int | None = None
     """Most trainable parameters; > 0."""
+    max_latency_ms: float | None = None
+    """Most milliseconds of one pass on one thread; > 0. Here, where no `latency` is given."""
+    latency: Latency | None = None
+    """Predicts them of another device: a table's `at(batch=1)`."""
+    latency_precision: Literal["float32", "int8"] = "float32"
+    """Of weights and activations in that pass."""
+    latency_batch: int = 1
+    """Images of that pass; >= 1."""
     student_size: int | None = None
     """Rows and columns of the student's images; None for the smaller of the pictures' and 64."""
     minutes: float = 15.0
@@ -73,9 +84,11 @@ class Asked:
             )
         check_fraction(self.max_flops_fraction, "max_flops_fraction")
         Budget(max_flops=self.max_flops, max_parameters=self.max_parameters)
+        self._check_latency()
         if not 0 < self.minutes < 1e5:
             raise InvalidConfig(f"`minutes > 0` must hold, but got {self.minutes}: give 15, say")
-        least = {"student_size": 8, "verify": 0, "epochs": 1, "views": 1, "candidates": 1}
+        least = {"student_size": 8, "verify": 0, "epochs": 1, "views": 1, "candidates": 1,
+                 "latency_batch": 1}  # fmt: skip
         for name, lowest in least.items():
             value = getattr(self, name)
             if value is not None and value < lowest:
@@ -102,23 +115,73 @@ class Asked:
                 f"got {task.classes}, {task.only} and {task.exclude}"
             )
 
-    def budget(self, teacher: Teacher) -> Budget:
-        """Return the budget in absolute numbers; `teacher` is the largest student."""
+    def _check_latency(self) -> None:
+        limit = self.max_latency_ms
+        if limit is None and self.latency is not None:
+            raise InvalidConfig(
+                f"`latency`, a table of {self.latency.device!r}, must come with `max_latency_ms`, "
+                "but got none: give the most milliseconds of a pass"
+            )
+        if limit is not None and not 0 < limit < math.inf:
+            raise InvalidConfig(f"`max_latency_ms > 0` must hold, but got {limit}: give 1.0, say")
+
+    def budget(self, largest: Costed) -> Budget:
+        """Return the budget in absolute numbers; `largest` is the largest student.
+
+        Without what is limited by a table that must be measured first.
+        """
         fraction = self.max_flops_fraction
-        if (self.max_flops, fraction, self.max_parameters) == (None, None, None):
+        limits = (self.max_flops, fraction, self.max_parameters, self.max_latency_ms)
+        if limits == (None,) * 4:
             fraction = DEFAULT_FRACTION
         flops = self.max_flops
         if fraction is not None:
-            flops = Budget.of(teacher, flops=fraction).max_flops
-        return Budget(max_flops=flops, max_parameters=self.max_parameters)
+            flops = Budget.of(largest, flops=fraction).max_flops
+        return Budget(
+            max_flops=flops,
+            max_parameters=self.max_parameters,
+            max_latency_ms=None if self.latency is None else self.max_latency_ms,
+            latency=self.latency,
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as values of JSON; later ones only off their default, so that a run
-        of an earlier version goes on.
+        """Return the fields as values of JSON; of `LATER` those that are not at their default.
+
+        So a run of an earlier version goes on.
         """
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        for name in LATER:
-            if not fields[name]:
-                del fields[name]
+        for field in dataclasses.fields(self):
+            if field.name in LATER and fields[field.name] == field.default:
+                del fields[field.name]
+        if self.latency is not None:
+            fields["latency"] = _named(self.latency)
         plain: dict[str, Any] = json.loads(json.dumps(fields | {"task": self.task.to_dict()}))
         return plain
+
+
+def limits_of(budget: Budget | float | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that a budget stands for; a half of the FLOPs where nothing is limited."""
+    if budget is None:
+        limited = settings.get("max_latency_ms") is not None
+        return {} if limited else {"max_flops_fraction": DEFAULT_FRACTION}
+    if not isinstance(budget, Budget):
+        return {"max_flops_fraction": budget}
+    limits: dict[str, Any] = {
+        "max_flops": budget.max_flops,
+        "max_parameters": budget.max_parameters,
+    }
+    if budget.max_latency_ms is not None:
+        limits |= {"max_latency_ms": budget.max_latency_ms, "latency": budget.latency}
+    if isinstance(budget.latency, LatencyModel):
+        prices = budget.latency.prices
+        limits |= {"latency_precision": prices.precision, "latency_batch": prices.batch}
+    return limits
+
+
+def _named(latency: Latency) -> str:
+    """Name what predicts milliseconds, so that another one is told apart."""
+    named = f"{latency.device}, {latency.space}"
+    if not isinstance(latency, LatencyModel):
+        return named
+    prices = json.dumps(dataclasses.asdict(latency.prices), sort_keys=True)
+    return f"{named}, {hashlib.sha256(prices.encode()).hexdigest()[:16]}"

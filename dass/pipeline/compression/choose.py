@@ -7,14 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dass.baselines.choices import largest_in_budget, uniform_in_budget
+from dass.pipeline.compression.latency_budget import (
+    begin,
+    budget_of,
+    chosen_within,
+    dropped_facts,
+    fastest,
+    keep,
+    limit_facts,
+    measured,
+    predicted,
+)
 from dass.pipeline.compression.material import Material
 from dass.pipeline.compression.order import Order, order_for, sought, with_extra
 from dass.searching.evolution_config import SearchConfig
 from dass.searching.prediction import Prediction, predictions
-from dass.searching.verification import Checked, Round, Short, verify
+from dass.searching.verification import Round, Short, promising, verify
 from dass.space.architecture import Architecture
 
 
@@ -34,12 +46,17 @@ def order_of(material: Material) -> Order:
 def search_students(material: Material) -> tuple[dict[str, Any], str]:
     """Search within the budget, and name the rivals; return what was found and a line on it."""
     asked, teacher, order = material.asked, material.teacher(), order_of(material)
-    budget = asked.budget(teacher)
+    begin(material)
+    budget = budget_of(material)
     found = sought(order, teacher, budget, candidates=asked.candidates, seed=asked.seed)
     config = SearchConfig(candidates=asked.candidates, seed=asked.seed)
     rivals = {
-        "largest in budget": largest_in_budget(teacher, budget, config=config),
-        "slimmed alike": uniform_in_budget(teacher, budget),
+        "largest in budget": chosen_within(
+            material, lambda within: largest_in_budget(teacher, within, config=config)
+        ),
+        "slimmed alike": chosen_within(
+            material, lambda within: uniform_in_budget(teacher, within)
+        ),
     }
     spoken = predictions(order.scorer, teacher, list(rivals.values()))
     best = found.top[0]
@@ -47,11 +64,12 @@ def search_students(material: Material) -> tuple[dict[str, Any], str]:
         "order": order.said,
         "extrapolated": order.extrapolated,
         "accuracies": order.accuracies,
-        "budget": {"max_flops": budget.max_flops, "max_parameters": budget.max_parameters},
+        "budget": {"max_flops": budget.max_flops, "max_parameters": budget.max_parameters}
+        | limit_facts(material, budget),
         "scored": found.scored,
-        "best": plain(best),
-        "pareto": [plain(p) for p in found.pareto],
-        "rivals": {name: plain(p) for name, p in zip(rivals, spoken, strict=True)},
+        "best": plains(material, [best])[0],
+        "pareto": plains(material, found.pareto),
+        "rivals": dict(zip(rivals, plains(material, spoken), strict=True)),
     }
     said = f", predicted {said_of(best)}" if order.accuracies else ""
     return (
@@ -62,42 +80,68 @@ def search_students(material: Material) -> tuple[dict[str, Any], str]:
 
 def verify_students(material: Material) -> tuple[dict[str, Any], str]:
     """Train the most promising briefly; return the choice, what was measured, and a line on it."""
-    plan, asked, found = material.plan, material.asked, material.folder.found("search")
+    plan, found = material.plan, material.folder.found("search")
     assert found is not None, "the search comes first"
-    if plan.verify == 0:
-        facts = {"architecture": found["best"]["architecture"], "rounds": []}
-        return facts, "nobody is trained briefly: the first of the search is taken"
-    teacher, order = material.teacher(), order_of(material)
-    budget = asked.budget(teacher)
-    largest = Architecture.parse(found["rivals"]["largest in budget"]["architecture"])
+    space, order = material.teacher().network.space, order_of(material)
+    rivals = [Architecture.parse(each["architecture"]) for each in found["rivals"].values()]
+    begin(material, rivals)
+    largest = rivals[0]
     recipe = material.recipe(epochs=plan.longest)
-
-    def ordered(support: Sequence[Short]) -> list[Prediction]:
-        top = sought(order, teacher, budget, candidates=asked.candidates, seed=asked.seed,
-                     support=support).top  # fmt: skip
-        known = support if order.conditions else ()
-        return with_extra(top, predictions(order.scorer, teacher, [largest], support=known))
+    ordered = partial(_ordered, material, largest=largest)
+    may = partial(keep, material)
+    if plan.verify == 0:
+        best = Architecture.parse(found["best"]["architecture"])
+        if may([best]):
+            return _unverified(material, best)
+        others = promising(ordered, space, count=1, seen=[best], keep=may)
+        return _unverified(material, others[0].architecture if others else None)
 
     def measure(architecture: Architecture, epochs: int) -> float:
         network = material.student(architecture)
         return material.trained(network, recipe, epochs=epochs, role="short")[-1]
 
     rounds = []
-    going = verify(ordered, teacher.network.space, students=plan.verify, longest=plan.longest,
-                   measure=measure, extra=(largest,) if order.extrapolated else ())  # fmt: skip
+    going = verify(ordered, space, students=plan.verify, longest=plan.longest, measure=measure,
+                   extra=(largest,) if order.extrapolated else (), keep=may)  # fmt: skip
     for number, one in enumerate(going, 1):
         rounds.append(one)
         _tell(material, number, one, accuracies=order.accuracies)
+    if not rounds:
+        return _unverified(material, None)
     choice = rounds[-1].checked[0]
     facts = {
         "architecture": str(choice.architecture),
         "measured": choice.measured,
-        "rounds": [_round(one) for one in rounds],
-    }
+        "rounds": [_round(material, one) for one in rounds],
+    } | dropped_facts(material)
     return facts, (
-        f"{plan.verify} trained, the best {plan.longest} epochs: {choice.architecture} with "
+        f"{len({c.architecture for one in rounds for c in one.checked})} trained, the best "
+        f"{plan.longest} epochs: {choice.architecture} with "
         f"{material.measure.told(choice.measured, 'validation')}"
     )
+
+
+def _ordered(
+    material: Material, support: Sequence[Short], *, largest: Architecture
+) -> list[Prediction]:
+    """Return the search's best given what was measured, and what it says of the largest."""
+    asked, teacher, order = material.asked, material.teacher(), order_of(material)
+    top = sought(order, teacher, budget_of(material), candidates=asked.candidates,
+                 seed=asked.seed, support=support).top  # fmt: skip
+    known = support if order.conditions else ()
+    return with_extra(top, predictions(order.scorer, teacher, [largest], support=known))
+
+
+def _unverified(material: Material, first: Architecture | None) -> tuple[dict[str, Any], str]:
+    """Return the choice where nobody is trained briefly."""
+    line = "nobody is trained briefly: the first of the search is taken"
+    if first is None:  # of a limit in milliseconds
+        first, milliseconds = fastest(material)
+        line = (
+            f"of those measured nobody keeps the limit of {material.asked.max_latency_ms:g} ms: "
+            f"the fastest is taken, {first} with {milliseconds:.3g}"
+        )
+    return {"architecture": str(first), "rounds": []} | dropped_facts(material), line
 
 
 def plain(p: Prediction) -> dict[str, Any]:
@@ -111,17 +155,30 @@ def plain(p: Prediction) -> dict[str, Any]:
     }
 
 
+def plains(material: Material, found: Sequence[Prediction]) -> list[dict[str, Any]]:
+    """Return predictions as values of JSON, with milliseconds where these are limited."""
+    times = predicted(material, [p.architecture for p in found])
+    each = [plain(p) for p in found]
+    if times is None:
+        return each
+    return [one | {"predicted_ms": ms} for one, ms in zip(each, times, strict=True)]
+
+
 def said_of(p: Prediction) -> str:
     """Write a predicted accuracy and its standard deviation, in percent."""
     return f"{100 * p.accuracy:.1f}" + ("" if p.std is None else f" ± {100 * p.std:.1f}") + " %"
 
 
-def _round(one: Round) -> dict[str, Any]:
-    return {"epochs": one.epochs, "students": [_checked(each) for each in one.checked]}
-
-
-def _checked(one: Checked) -> dict[str, Any]:
-    return plain(one.prediction) | {"measured": one.measured, "epochs": one.epochs}
+def _round(material: Material, one: Round) -> dict[str, Any]:
+    known = plains(material, [each.prediction for each in one.checked])
+    times = measured(material, [each.architecture for each in one.checked])
+    students = [
+        facts | {"measured": each.measured, "epochs": each.epochs}
+        for facts, each in zip(known, one.checked, strict=True)
+    ]
+    if times is not None:
+        students = [each | {"ms": ms} for each, ms in zip(students, times, strict=True)]
+    return {"epochs": one.epochs, "students": students}
 
 
 def _tell(material: Material, number: int, one: Round, *, accuracies: bool) -> None:
@@ -129,5 +186,5 @@ def _tell(material: Material, number: int, one: Round, *, accuracies: bool) -> N
     judged = "" if material.measure.name == "accuracy" else f", {material.measure.name}"
     material.say(f"    round {number}, {epochs} each{judged}:")
     for each in one.checked:
-        predicted = f"predicted {said_of(each.prediction)}, " if accuracies else ""
-        material.say(f"      {predicted}measured {100 * each.measured:.1f} %  {each.architecture}")
+        said = f"predicted {said_of(each.prediction)}, " if accuracies else ""
+        material.say(f"      {said}measured {100 * each.measured:.1f} %  {each.architecture}")

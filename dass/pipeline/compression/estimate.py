@@ -84,7 +84,14 @@ def measured_costs(
 
 
 def planned(
-    asked: Asked, costs: Costs, *, way: str, space: str, extrapolated: bool, batch_size: int
+    asked: Asked,
+    costs: Costs,
+    *,
+    way: str,
+    space: str,
+    extrapolated: bool,
+    batch_size: int,
+    latency: float = 0.0,
 ) -> Plan:
     """Share the minutes out.
 
@@ -95,6 +102,7 @@ def planned(
         space: that is searched.
         extrapolated: whether something must be verified.
         batch_size: of training.
+        latency: seconds that a table of milliseconds takes to be measured; 0 without one.
     """
     total = 60 * asked.minutes
     ask, epoch = costs.oracle * costs.train, costs.student * costs.train
@@ -105,6 +113,7 @@ def planned(
         proxy = min(MOST_EPOCHS, max(FEWEST_EPOCHS, int(SHARE * total / max(each, 1e-9))))
     seconds = {
         "check": costs.oracle * (TRIED * min(CHECKED, costs.train) + costs.rest),
+        **({"latency": latency} if latency else {}),
         "searchable": proxy * costs.largest * costs.train,
         "logits": views * ask,
         **FIXED,

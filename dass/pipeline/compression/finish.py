@@ -16,17 +16,15 @@ from safetensors.torch import save
 from dass.data.images import normalise
 from dass.errors import CorruptArtifact
 from dass.evaluation.class_scores import ClassScores, class_scores
+from dass.networks.int8 import int8_onnx
 from dass.networks.onnx import to_onnx
 from dass.networks.resnet import ResNet
 from dass.networks.usage import usage
 from dass.pipeline.compression.material import Material
-from dass.pipeline.compression.onnx_runs import (
-    int8_onnx,
-    largest_difference,
-    milliseconds,
-    onnx_logits,
-)
+from dass.pipeline.compression.onnx_runs import largest_difference, onnx_logits
+from dass.pipeline.compression.passes import pass_times
 from dass.space.architecture import Architecture
+from dass.store.store import Store
 from dass.training.inference import predict_logits
 
 CALIBRATED = 128
@@ -88,28 +86,24 @@ def export_student(material: Material) -> tuple[dict[str, Any], str]:
     model = to_onnx(network, facts)
     rows = torch.randperm(len(task.train), generator=torch.Generator().manual_seed(0))
     small = int8_onnx(model, normalise(task.train.images[rows[:CALIBRATED]]).contiguous())
-    found = _compared(material, network, {"model.onnx": model, "model.int8.onnx": small})
-    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    files = {
-        "student.safetensors": save(weights),
-        "model.onnx": model,
-        "model.int8.onnx": small,
-        "config.json": json.dumps({"format": 1, "kind": "student"} | facts, indent=2).encode(),
-    }
-    for name, data in files.items():
-        store.write(name, data)
-    sizes = {name: len(data) for name, data in files.items()}
+    models = {"model.onnx": model, "model.int8.onnx": small}
+    found = _compared(material, network, models)
+    taken = pass_times(material, models)
+    for name in models:
+        found[name]["milliseconds"] = taken["models"][name]
+    sizes = _write(store, network, facts, models=models)
     cost = {
         "flops": int(network.space.flops([network.architecture],
                                          num_classes=network.num_classes)[0]),
         "parameters": sum(p.numel() for p in network.parameters()),
     }  # fmt: skip
     scores = {name: ClassScores.from_dict(each["scores"]) for name, each in found.items()}
-    return {"models": found, "bytes": sizes} | cost, (
+    facts = {"models": found, "bytes": sizes, "rivals": taken["rivals"]} | cost
+    return facts | taken["limited"], (
         f"{_told(material, scores['model.onnx'])} of {len(task.test)} test images in "
         f"onnxruntime, int8 {100 * material.measure.among(scores['model.int8.onnx']):.1f} %; "
         f"{found['model.onnx']['milliseconds']:.2f} ms a picture, int8 "
-        f"{found['model.int8.onnx']['milliseconds']:.2f}"
+        f"{found['model.int8.onnx']['milliseconds']:.2f}{taken['said']}"
     )
 
 
@@ -120,11 +114,26 @@ def _told(material: Material, scores: ClassScores) -> str:
     return f"{measure.name} {scores}" if measure.agreement else str(scores)
 
 
+def _write(
+    store: Store, network: ResNet, facts: dict[str, Any], *, models: dict[str, bytes]
+) -> dict[str, int]:
+    """Write a student's files; return their bytes by name."""
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    files = {
+        "student.safetensors": save(weights),
+        **models,
+        "config.json": json.dumps({"format": 1, "kind": "student"} | facts, indent=2).encode(),
+    }
+    for name, data in files.items():
+        store.write(name, data)
+    return {name: len(data) for name, data in files.items()}
+
+
 def _compared(
     material: Material, network: ResNet, models: dict[str, bytes]
 ) -> dict[str, dict[str, Any]]:
-    """Return scores, largest differences and milliseconds of the network and of its exports."""
-    test, size = material.task.test, network.space.image_size
+    """Return scores and largest differences of the network and of its exports."""
+    test = material.task.test
     ours = predict_logits(network, test.images)
     found: dict[str, dict[str, Any]] = {"torch": {"scores": _scores(material, network).to_dict()}}
     for name, data in models.items():
@@ -133,7 +142,6 @@ def _compared(
         found[name] = {
             "scores": scores.to_dict(),
             "largest_difference": largest_difference(logits, ours),
-            "milliseconds": milliseconds(data, size=size),
         }
     worst = found["model.onnx"]["largest_difference"]
     if worst > FLOAT_TOLERANCE * max(1.0, float(ours.abs().max())):

@@ -20,6 +20,7 @@ from dass.searching.evolution import Generation, run
 from dass.searching.evolution_config import SearchConfig
 from dass.searching.prediction import Prediction
 from dass.searching.verification import Short
+from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 
 TOP = 200
@@ -109,10 +110,21 @@ def sought(
     seed: int,
     support: Sequence[Short] = (),
 ) -> Generation:
-    """Search within the budget, given measured students where the order learns from them."""
+    """Search within the budget, given measured students where the order learns from them.
+
+    The Pareto front is of milliseconds where the budget limits them, else of FLOPs.
+    """
     config = SearchConfig(candidates=candidates, top=TOP, seed=seed)
     known = support if order.conditions else [one for one in support if one.epochs == 0]
-    return run(order.scorer, teacher, budget, config=config, support=known)
+    latency, classes = budget.latency, teacher.network.num_classes
+
+    def milliseconds(students: Sequence[Architecture]) -> Sequence[float]:
+        assert latency is not None
+        found: list[float] = latency.milliseconds(students, num_classes=classes).tolist()
+        return found
+
+    return run(order.scorer, teacher, budget, config=config, support=known,
+               costs=None if latency is None else milliseconds)  # fmt: skip
 
 
 def with_extra(found: Sequence[Prediction], extra: Sequence[Prediction]) -> list[Prediction]:

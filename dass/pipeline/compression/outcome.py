@@ -13,6 +13,7 @@ from dass.evaluation.plots import Series, scatter
 from dass.evaluation.report import Table, page
 from dass.pipeline.compression.material import Material
 from dass.pipeline.compression.measure import Measure, first_line
+from dass.pipeline.compression.passes import front, limit_tables, verdict
 
 COSTS = ("ms a picture", "FLOPs", "parameters", "size", "architecture")
 
@@ -49,6 +50,8 @@ def tell(material: Material) -> tuple[dict[str, Any], str]:
     """Write report.html, README.md and infer.py."""
     store, steps = material.folder.store, material.kept["found"]
     note = first_line(material.asked, tested=len(material.task.test))
+    if "latency" in steps["export"]:
+        note += f" The student: {verdict(steps['export']['latency'], 'student')}."
     head = ("network", *HEADS[material.measure.name], *COSTS)
     rows = side_by_side(material, steps)
     html = page(
@@ -69,7 +72,7 @@ def side_by_side(material: Material, steps: dict[str, Any]) -> list[list[str]]:
     """Return a row for the teacher, the student, its int8 form and each rival."""
     check, found, export = steps["check"], steps["search"], steps["export"]
     chosen = steps["verify"]["architecture"]
-    taken = f"{check['milliseconds']:.2f} ({check['run']})"
+    whole = f"{check['milliseconds']:.2f} ({check['run']})"
     nothing = ("", "", "", "")
     asked, measure = material.asked, material.measure
     teacher = f"teacher {material.oracle.name}"
@@ -77,7 +80,7 @@ def side_by_side(material: Material, steps: dict[str, Any]) -> list[list[str]]:
         teacher += " (by definition)"
     elif not (asked.task.test or asked.task.seen):
         teacher += " (on images it has possibly seen)"
-    rows = [_row(measure, teacher, check["test"], ms=taken, costs=nothing)]
+    rows = [_row(measure, teacher, check["test"], ms=whole, costs=nothing)]
     for name, called in (("model.onnx", "student"), ("model.int8.onnx", "student, int8")):
         costs = (f"{export['flops'] / 1e6:.2f} M", f"{export['parameters']:,}",
                  f"{export['bytes'][name] / 1e3:,.0f} kB", chosen)  # fmt: skip
@@ -85,12 +88,13 @@ def side_by_side(material: Material, steps: dict[str, Any]) -> list[list[str]]:
         taken = f"{model['milliseconds']:.2f}"
         rows.append(_row(measure, called, model["scores"], ms=taken, costs=costs))
     for name, rival in found["rivals"].items():
+        taken = export["rivals"][name]
         costs = (f"{rival['flops'] / 1e6:.2f} M", f"{rival['parameters']:,}", "",
                  rival["architecture"])  # fmt: skip
         scores = steps["distil"]["rivals"].get(name)
         if rival["architecture"] == chosen:
             name, scores = f"{name}: the student", export["models"]["torch"]["scores"]
-        rows.append(_row(measure, name, scores, ms="", costs=costs))
+        rows.append(_row(measure, name, scores, ms=f"{taken:.2f}", costs=costs))
     return rows
 
 
@@ -125,14 +129,16 @@ def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
     caption = "Recall of each class"
     if material.measure.agreement:
         caption = "Agreement with the teacher on each class that it answers with"
-    tables: list[Table] = [(caption, ("class", *columns), recall)]
+    tables = [*limit_tables(steps), (caption, ("class", *columns), recall)]
     rounds = [
-        [f"{number} ({one['epochs']} epochs)", *_predicted(each, steps), each["architecture"]]
+        [f"{number} ({one['epochs']} epochs)", *_predicted(each, steps), *_times(each),
+         each["architecture"]]
         for number, one in enumerate(steps["verify"]["rounds"], 1)
         for each in one["students"]
-    ]
+    ]  # fmt: skip
     if rounds:
-        head = ("round", "predicted, %", "measured, %", "student")
+        times = ("predicted, ms", "measured, ms") if "latency" in export else ()
+        head = ("round", "predicted, %", "measured, %", *times, "student")
         told = f"Verified students: {material.measure.name} on validation images"
         tables.append((told, head, rounds))
     return [*tables, ("What it took", ("step", "seconds", "expected"), _ledger(material))]
@@ -144,6 +150,13 @@ def _predicted(each: dict[str, Any], steps: dict[str, Any]) -> list[str]:
         spread = "" if each["std"] is None else f" ± {100 * each['std']:.1f}"
         predicted = f"{100 * each['accuracy']:.1f}{spread}"
     return [predicted, f"{100 * each['measured']:.1f}"]
+
+
+def _times(each: dict[str, Any]) -> list[str]:
+    """Return milliseconds of a verified student, where they are limited."""
+    if "predicted_ms" not in each:
+        return []
+    return [f"{each['predicted_ms']:.3g}", f"{each['ms']:.3g}" if "ms" in each else ""]
 
 
 def _ledger(material: Material) -> list[list[str]]:
@@ -165,10 +178,9 @@ def _plots(measure: Measure, steps: dict[str, Any]) -> dict[str, bytes]:
     checked = [each for one in steps["verify"]["rounds"] for each in one["students"]]
     drawn = {}
     if found["accuracies"]:
-        front = Series(label="Pareto front", x=[p["flops"] / 1e6 for p in found["pareto"]],
-                       y=[100 * p["accuracy"] for p in found["pareto"]], marker="o-")  # fmt: skip
+        best, cost = front(found)
         drawn[f"Predictions by {found['order']}"] = scatter(
-            [front], x_label="FLOPs, millions", y_label="predicted accuracy, %", title="Predicted"
+            [best], x_label=cost, y_label="predicted accuracy, %", title="Predicted"
         )
         if checked:
             points = Series(label="students", x=[100 * p["accuracy"] for p in checked],

@@ -24,9 +24,15 @@ from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
 from dass.pipeline.compression import choose, finish, outcome
 from dass.pipeline.compression.answers import commonest, tasks_of
-from dass.pipeline.compression.asked import Asked
+from dass.pipeline.compression.asked import Asked, limits_of
 from dass.pipeline.compression.estimate import measured_costs, planned
 from dass.pipeline.compression.folder import Folder
+from dass.pipeline.compression.latency_table import (
+    check_table,
+    foreseen,
+    measure_table,
+    measured_here,
+)
 from dass.pipeline.compression.material import Material, Plan, Say
 from dass.pipeline.compression.measure import first_line
 from dass.pipeline.compression.onnx_runs import teacher_milliseconds
@@ -47,7 +53,7 @@ def compress(
     teacher: nn.Module | Classifier | Oracle,
     images: TaskConfig | str,
     *,
-    budget: Budget | float = 0.5,
+    budget: Budget | float | None = None,
     into: str,
     teacher_split: str | Path | None = None,
     say: Say = print,
@@ -60,32 +66,28 @@ def compress(
     Args:
         teacher: a torch module, or an oracle (`dass.load_oracle`).
         images: what it is trained, validated and tested on: `folder:PATH`, or a whole task.
-        budget: what the student may cost, or the fraction of the largest student's FLOPs.
+        budget: what the student may cost, or the fraction of the largest student's FLOPs; a half
+            of these where neither it nor `max_latency_ms` is given.
         into: a folder of this machine for all that is made.
         teacher_split: a text file with the pictures that the teacher was trained on, one path in
             the folder a line: they are never validated or tested on.
         say: takes each line for the user.
-        settings: fields of `Asked`: minutes, student_size, verify, epochs, rivals, balanced,
-            unlabelled, ...
+        settings: fields of `Asked`: max_latency_ms (on this machine), minutes, student_size,
+            verify, epochs, rivals, balanced, unlabelled, ...
 
     Returns:
         What each step found, by its name.
 
     Raises:
         UnfitTeacher: the teacher does not know the images; says what may be wrong.
-        InfeasibleBudget: not even the cheapest student fits; says what that one costs.
+        InfeasibleBudget: no student fits; says what the cheapest, or the fastest, costs.
         InvalidConfig: a setting is out of range, or teacher and images do not fit.
         NameTaken: the folder holds what something else was asked for.
     """
     config = TaskConfig(source=images) if isinstance(images, str) else images
     if teacher_split is not None:
         config = replace(config, seen=read_names(teacher_split))
-    limits = (
-        {"max_flops": budget.max_flops, "max_parameters": budget.max_parameters}
-        if isinstance(budget, Budget)
-        else {"max_flops_fraction": budget}
-    )
-    asked = Asked(task=config, **limits, **settings)
+    asked = Asked(task=config, **(limits_of(budget, settings) | settings))
     oracle = classifier_of(teacher) if isinstance(teacher, nn.Module) else teacher
     if not isinstance(oracle, Classifier):
         raise InvalidConfig(
@@ -106,7 +108,7 @@ def run(asked: Asked, oracle: Classifier, *, into: str, say: Say = print) -> dic
         folder.keep_plan(told, material.plan.to_dict())
     folder.spend("prepare", time.perf_counter() - started)
     _tell_plan(material)
-    steps = _steps(network)
+    steps = _steps(asked, network)
     found: dict[str, Any] = {}
     material.kept["found"] = found
     for place, (name, work) in enumerate(steps.items()):
@@ -115,9 +117,10 @@ def run(asked: Asked, oracle: Classifier, *, into: str, say: Say = print) -> dic
     return found
 
 
-def _steps(network: ResNet | None) -> dict[str, Callable[[Material], Found]]:
+def _steps(asked: Asked, network: ResNet | None) -> dict[str, Callable[[Material], Found]]:
     return {
         "check": check,
+        **({"latency": measure_table} if measured_here(asked) else {}),
         "searchable": lambda material: make_searchable(material, network),
         "search": choose.search_students,
         "logits": ask,
@@ -190,6 +193,7 @@ def _prepared(
     if network is None and asked.student_size is None:
         size = min(size, 32)  # the shipped predictor's, and affordable on a CPU
     space = proxy_space(size) if network is None else network.space
+    check_table(asked, space)
     task, source, ordered = tasks_of(asked, oracle, size=space.image_size, folder=folder, say=say)
     if network is not None:
         network, why = family(ordered, size=size)
@@ -214,7 +218,10 @@ def _plan(
     task, source = tasks
     space = whole.network.space
     batch_size = 64 if len(task.train) >= 512 else 16
-    most = asked.budget(whole).max_flops or whole.flops
+    most, seconds = asked.budget(whole).max_flops or whole.flops, 0.0
+    if asked.max_latency_ms is not None:
+        limit = foreseen(asked, space, num_classes=task.num_classes)
+        most, seconds = min(most, limit.flops), limit.seconds
     with torch.random.fork_rng(devices=[]):
         costs = measured_costs(
             oracle, task, source, space=space, batch_size=batch_size, flops=most
@@ -226,7 +233,7 @@ def _plan(
             f"{space.name}, of which no predictor is: leave it out"
         )
     return planned(asked, costs, way=way, space=space.name, extrapolated=extrapolated,
-                   batch_size=batch_size)  # fmt: skip
+                   batch_size=batch_size, latency=seconds)  # fmt: skip
 
 
 def _tell_plan(material: Material) -> None:
