@@ -75,7 +75,8 @@ class CompressConfig:
     flip: bool = True
     """Whether pictures may be mirrored in training; not for signs and characters."""
     rivals: bool = False
-    """Train the largest student in the budget and a uniformly slimmed one as well, to compare."""
+    """Train the largest student in the budget, a uniformly slimmed one and a random one as well,
+    to compare."""
     verify: int | None = None
     """Students that are trained briefly before one is chosen; None for as many as time allows."""
     epochs: int | None = None

@@ -243,7 +243,7 @@ def test_any_other_network_goes_by_a_proxy_and_may_be_tested_on_unseen_pictures(
     assert any("needs a proxy, the largest member of micro" in line for line in said)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "declared unseen" in page and "Possibly seen" not in page
-    assert set(found["distil"]["rivals"]) == {"largest in budget", "slimmed alike"}
+    assert set(found["distil"]["rivals"]) == {"largest in budget", "slimmed alike", "random"}
     assert "not trained" not in page
 
 

@@ -58,7 +58,7 @@ class Asked:
     views: int | None = None
     """Augmented copies of each picture that the teacher is asked about; None by time, 1 to 4."""
     rivals: bool = False
-    """Train the largest student in the budget and a uniformly slimmed one as well."""
+    """Train the largest student in the budget, one slimmed alike and a random one as well."""
     candidates: int = 1000
     """Students that the search scores; >= 1."""
     seed: int = 0

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dass.baselines.choices import largest_in_budget, uniform_in_budget
+from dass.baselines.choices import largest_in_budget, random_in_budget, uniform_in_budget
 from dass.pipeline.compression.latency_budget import (
     begin,
     budget_of,
@@ -56,6 +56,9 @@ def search_students(material: Material) -> tuple[dict[str, Any], str]:
         ),
         "slimmed alike": chosen_within(
             material, lambda within: uniform_in_budget(teacher, within)
+        ),
+        "random": chosen_within(
+            material, lambda within: random_in_budget(teacher, within, seed=asked.seed)
         ),
     }
     spoken = predictions(order.scorer, teacher, list(rivals.values()))
@@ -109,9 +112,15 @@ def verify_students(material: Material) -> tuple[dict[str, Any], str]:
     if not rounds:
         return _unverified(material, None)
     choice = rounds[-1].checked[0]
+    doubt = material.measure.doubt(
+        [one.measured for one in rounds[-1].checked], images=len(material.task.validation)
+    )
+    if doubt:
+        material.say(f"    {doubt}")
     facts = {
         "architecture": str(choice.architecture),
         "measured": choice.measured,
+        "doubt": doubt,
         "rounds": [_round(material, one) for one in rounds],
     } | dropped_facts(material)
     return facts, (

@@ -121,7 +121,7 @@ def planned(
     left = max(0.0, total - sum(seconds.values())) / max(epoch, 1e-9)  # in epochs of a student
     verify, longest = _verification(asked, left, extrapolated=extrapolated)
     checks = sum(count for count, _ in _trained(verify, longest))
-    trainings = 3 if asked.rivals else 1
+    trainings = 4 if asked.rivals else 1
     most = int((left - checks) / trainings)
     epochs = asked.epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, most))
     seconds |= {"verify": checks * epoch, "distil": trainings * epochs * epoch}

@@ -5,12 +5,15 @@ Knows nothing of how a student is chosen or trained.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dass.data.task import Split
 from dass.evaluation.class_scores import ClassScores, class_scores
 from dass.networks.resnet import ResNet
 from dass.pipeline.compression.asked import Asked
+from dass.predictor.interval import LEVEL, half_width
 from dass.training.inference import predict_logits
 
 SEEN = (
@@ -56,6 +59,24 @@ class Measure:
     def among(self, scores: ClassScores) -> float:
         """Return the one of the scores that decides."""
         return scores.balanced if self.balanced else scores.accuracy
+
+    def doubt(self, values: Sequence[float], *, images: int) -> str:
+        """Return what to say where differences may be chance; nothing where they are clear.
+
+        Args:
+            values: of the students that the choice was among, fractions.
+            images: that all of them were measured on. That they are the same images makes
+                differences surer than this bound, by which they are taken as independent.
+        """
+        best, apart = max(values), max(values) - min(values)
+        reach = half_width(LEVEL) * math.sqrt(2 * best * (1 - best) / images)
+        if len(values) < 2 or apart > reach:
+            return ""
+        return (
+            f"the choice is among {len(values)} students within {100 * apart:.1f} points of each "
+            f"other, and {images} validation images tell differences of {100 * reach:.1f} "
+            "for sure: it may be chance; more validation images (--val) would tell"
+        )
 
     def told(self, value: float, part: str) -> str:
         """Write a value of this measure on the images of a part."""

@@ -140,6 +140,8 @@ def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
         times = ("predicted, ms", "measured, ms") if "latency" in export else ()
         head = ("round", "predicted, %", "measured, %", *times, "student")
         told = f"Verified students: {material.measure.name} on validation images"
+        if steps["verify"].get("doubt"):
+            told += f" ({steps['verify']['doubt']})"
         tables.append((told, head, rounds))
     return [*tables, ("What it took", ("step", "seconds", "expected"), _ledger(material))]
 
