@@ -17,8 +17,10 @@ from typing import TypeVar, cast
 
 from dass.searching.evolution import Generation
 from serve import replies, requests
-from serve.limits import RETRY_AFTER_S, InvalidRequest, Overloaded, TookTooLong, Unauthenticated
+from serve.limits import RETRY_AFTER_S, Overloaded, TookTooLong, Unauthenticated, key_of_another
 from serve.ranker import Ranker
+from serve.search_runs import SearchRuns
+from serve.searches import Searches
 from serve.settings import digest
 from serve.wire import Model
 
@@ -45,6 +47,12 @@ class Admission:
         self._uploads = asyncio.Semaphore(ranker.limits.uploads)
         self._answers: dict[str, tuple[str, Model]] = {}
         self._present = 0
+        self.searches = SearchRuns(
+            Searches(ranker.registry.store, ranker.limits),
+            self.stream,
+            check=lambda request: ranker.check_search(request.plain()),
+            in_thread=self.in_thread,
+        )
         # A stopped search still ends its generation: its thread must not take another's place.
         self._threads = ThreadPoolExecutor(2 * ranker.limits.running + 4)
 
@@ -82,11 +90,7 @@ class Admission:
         if key in self._answers:
             former, answer = self._answers[key]
             if former != asked:
-                error = InvalidRequest(
-                    "an idempotency key must be of one request, but is another's"
-                )
-                error.field = "idempotency-key"
-                raise error
+                raise key_of_another()
             return cast(R, answer)
         found = await work()
         self._answers[key] = asked, found
@@ -115,10 +119,16 @@ class Admission:
             *_, last = [reply async for reply in stream]
         return last
 
-    async def stream(self, request: requests.SearchRequest) -> AsyncGenerator[replies.SearchReply]:
+    async def stream(
+        self, request: requests.SearchRequest, *, began: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[replies.SearchReply]:
         """Search, with a reply after every generation and the answer last.
 
         Closing the iterator stops the search at the end of its generation.
+
+        Args:
+            request: what to search for.
+            began: is called once the search has its turn.
         """
         started, spec, last = time.perf_counter(), request.plain(), None
 
@@ -134,6 +144,7 @@ class Admission:
 
         stop = threading.Event()
         async with self._turn() as deadline:
+            began()
             try:
                 generations = await self._by(
                     deadline, self.in_thread(lambda: self.ranker.search(spec))

@@ -217,6 +217,102 @@ class SearchReply(_message.Message):
         out_of_distribution: bool | None = ...,
     ) -> None: ...
 
+class SearchId(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: str | None = ...) -> None: ...
+
+class ListSearchesRequest(_message.Message):
+    __slots__ = ("after", "limit")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    after: str
+    def __init__(self, limit: int | None = ..., after: str | None = ...) -> None: ...
+
+class SearchProgress(_message.Message):
+    __slots__ = ("candidates", "scored", "seconds")
+    SCORED_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    scored: int
+    candidates: int
+    seconds: float
+    def __init__(
+        self, scored: int | None = ..., candidates: int | None = ..., seconds: float | None = ...
+    ) -> None: ...
+
+class SearchSummary(_message.Message):
+    __slots__ = ("created", "id", "request", "state", "teacher")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: str
+    created: str
+    teacher: str
+    request: SearchRequest
+    def __init__(
+        self,
+        id: str | None = ...,
+        state: str | None = ...,
+        created: str | None = ...,
+        teacher: str | None = ...,
+        request: SearchRequest | _Mapping | None = ...,
+    ) -> None: ...
+
+class SearchList(_message.Message):
+    __slots__ = ("next", "searches")
+    SEARCHES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    searches: _containers.RepeatedCompositeFieldContainer[SearchSummary]
+    next: str
+    def __init__(
+        self, searches: _Iterable[SearchSummary | _Mapping] | None = ..., next: str | None = ...
+    ) -> None: ...
+
+class Problem(_message.Message):
+    __slots__ = ("code", "field", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    message: str
+    field: str
+    def __init__(
+        self, code: str | None = ..., message: str | None = ..., field: str | None = ...
+    ) -> None: ...
+
+class StoredSearch(_message.Message):
+    __slots__ = ("created", "error", "id", "progress", "request", "result", "state")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: str
+    created: str
+    request: SearchRequest
+    progress: SearchProgress
+    result: SearchReply
+    error: Problem
+    def __init__(
+        self,
+        id: str | None = ...,
+        state: str | None = ...,
+        created: str | None = ...,
+        request: SearchRequest | _Mapping | None = ...,
+        progress: SearchProgress | _Mapping | None = ...,
+        result: SearchReply | _Mapping | None = ...,
+        error: Problem | _Mapping | None = ...,
+    ) -> None: ...
+
 class ScoreRequest(_message.Message):
     __slots__ = ("architectures", "support", "teacher")
     TEACHER_FIELD_NUMBER: _ClassVar[int]

@@ -44,6 +44,26 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.SearchRequest.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.SearchReply.FromString,
                 _registered_method=True)
+        self.CreateSearch = channel.unary_unary(
+                '/dass.v1.Ranker/CreateSearch',
+                request_serializer=serve_dot_dass__pb2.SearchRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.SearchSummary.FromString,
+                _registered_method=True)
+        self.ListSearches = channel.unary_unary(
+                '/dass.v1.Ranker/ListSearches',
+                request_serializer=serve_dot_dass__pb2.ListSearchesRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.SearchList.FromString,
+                _registered_method=True)
+        self.GetSearch = channel.unary_unary(
+                '/dass.v1.Ranker/GetSearch',
+                request_serializer=serve_dot_dass__pb2.SearchId.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.StoredSearch.FromString,
+                _registered_method=True)
+        self.DeleteSearch = channel.unary_unary(
+                '/dass.v1.Ranker/DeleteSearch',
+                request_serializer=serve_dot_dass__pb2.SearchId.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.SearchId.FromString,
+                _registered_method=True)
         self.Score = channel.unary_unary(
                 '/dass.v1.Ranker/Score',
                 request_serializer=serve_dot_dass__pb2.ScoreRequest.SerializeToString,
@@ -93,6 +113,35 @@ class RankerServicer:
 
     def StreamSearch(self, request, context):
         """The same, a reply after every generation; the last one has `done` set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSearch(self, request, context):
+        """The same as something that the service keeps: the answer comes at once, the search goes on. The
+        metadata `idempotency-key` (1 to 128 characters) makes two of the same key one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSearches(self, request, context):
+        """Newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSearch(self, request, context):
+        """How it stands, and what came of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSearch(self, request, context):
+        """One that is under way stops.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,6 +205,26 @@ def add_RankerServicer_to_server(servicer, server):
                     servicer.StreamSearch,
                     request_deserializer=serve_dot_dass__pb2.SearchRequest.FromString,
                     response_serializer=serve_dot_dass__pb2.SearchReply.SerializeToString,
+            ),
+            'CreateSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSearch,
+                    request_deserializer=serve_dot_dass__pb2.SearchRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.SearchSummary.SerializeToString,
+            ),
+            'ListSearches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSearches,
+                    request_deserializer=serve_dot_dass__pb2.ListSearchesRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.SearchList.SerializeToString,
+            ),
+            'GetSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSearch,
+                    request_deserializer=serve_dot_dass__pb2.SearchId.FromString,
+                    response_serializer=serve_dot_dass__pb2.StoredSearch.SerializeToString,
+            ),
+            'DeleteSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSearch,
+                    request_deserializer=serve_dot_dass__pb2.SearchId.FromString,
+                    response_serializer=serve_dot_dass__pb2.SearchId.SerializeToString,
             ),
             'Score': grpc.unary_unary_rpc_method_handler(
                     servicer.Score,
@@ -247,6 +316,114 @@ class Ranker:
             '/dass.v1.Ranker/StreamSearch',
             serve_dot_dass__pb2.SearchRequest.SerializeToString,
             serve_dot_dass__pb2.SearchReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/CreateSearch',
+            serve_dot_dass__pb2.SearchRequest.SerializeToString,
+            serve_dot_dass__pb2.SearchSummary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSearches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListSearches',
+            serve_dot_dass__pb2.ListSearchesRequest.SerializeToString,
+            serve_dot_dass__pb2.SearchList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/GetSearch',
+            serve_dot_dass__pb2.SearchId.SerializeToString,
+            serve_dot_dass__pb2.StoredSearch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/DeleteSearch',
+            serve_dot_dass__pb2.SearchId.SerializeToString,
+            serve_dot_dass__pb2.SearchId.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,13 @@ class Unavailable(DassError, ConnectionError):
     """The store or every scorer is out of reach at the moment."""
 
 
+def key_of_another() -> InvalidRequest:
+    """Return what to say of an idempotency key that comes with another request than before."""
+    error = InvalidRequest("an idempotency key must be of one request, but is another's")
+    error.field = "idempotency-key"
+    return error
+
+
 RETRY_AFTER_S = 2
 """Seconds that a client is asked to wait when the service is overloaded or unavailable."""
 
@@ -84,6 +91,8 @@ class Limits:
     """Most classes of a teacher."""
     teachers: int = 1_000
     """Most teachers in the store that the service adds to."""
+    searches: int = 10_000
+    """Most searches that the service keeps."""
     running: int = 4
     """Searches and scores computed at once, per ingress replica."""
     waiting: int = 64

@@ -133,14 +133,22 @@ class Ranker:
             InfeasibleBudget: no student fits.
             UnknownName: there is no such teacher.
         """
+        scorer, made, budget = self._prepared(spec)
+        return search(scorer, made, budget, config=spec.config, support=spec.support)
+
+    def check_search(self, spec: SearchSpec) -> None:
+        """Raise what `search` would."""
+        self._prepared(spec)
+
+    def _prepared(self, spec: SearchSpec) -> tuple[RemoteScorer, Teacher, Budget]:
+        """Check a search; return its scorer, teacher and budget."""
         self.limits.at_most("candidates", spec.config.candidates)
         self.limits.at_most("top", spec.config.top)
         facts, made = self._catalogue.get(spec.teacher)
         self._check_support(spec.support)
         budget = self._budget(spec, facts)
         self.space.check_budget(budget, num_classes=facts.classes)
-        scorer = RemoteScorer(self.scoring, facts.version)
-        return search(scorer, made, budget, config=spec.config, support=spec.support)
+        return RemoteScorer(self.scoring, facts.version), made, budget
 
     def in_distribution(self, teacher: str) -> bool:
         """Return whether the predictor can judge a teacher; if not, size gives the order.

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dass.searching.evolution_config import SearchConfig
 from serve import catalogue, scoring
 from serve.ranker import SearchSpec
-from serve.wire import Base64, Count, Fraction, Id, Model, Name
+from serve.wire import Base64, Count, Fraction, Id, Model, Name, PageSize
 
 
 class Support(Model):
@@ -66,6 +66,26 @@ class StreamedSearchRequest(SearchRequest):
 
     stream: bool = False
     """Answer with a line of JSON after every generation (NDJSON); the last one has `done`."""
+
+    @classmethod
+    def own(cls) -> list[str]:
+        """Return the fields that say how to answer, not what to search for."""
+        return [name for name in cls.model_fields if name not in SearchRequest.model_fields]
+
+
+class SearchId(Model):
+    """Which search that the service keeps."""
+
+    id: Id
+
+
+class ListSearchesRequest(Model):
+    """Which page of the searches, newest first."""
+
+    limit: PageSize = 20
+    """Most of one page."""
+    after: Id | None = None
+    """`next` of the page before."""
 
 
 class ScoreRequest(Model):

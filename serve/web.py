@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
-from fastapi import Body, FastAPI, Header, Query, Request
+from fastapi import Body, FastAPI, Query, Request
 from fastapi.openapi.models import Example
 from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
@@ -22,51 +22,10 @@ from serve import refusals, replies, requests
 from serve.admission import Admission
 from serve.answers import answer_errors, is_json, untyped
 from serve.door import Door
+from serve.openapi import REFUSALS, REGISTRATION, SEARCH, UPLOAD, Key
+from serve.web_searches import add_searches
 
 PAGE = Path(__file__).parent / "page"
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": refusals.Error, "description": text}
-    for code, text in {
-        401: "No token, or a wrong one.",
-        404: "There is no such teacher.",
-        408: "No answer in the time of a request.",
-        409: "The name stands for another teacher.",
-        413: "Too large, or too much work for one request.",
-        422: "A value out of its range, or no student in the budget.",
-        503: "Overloaded or unavailable: ask again after `Retry-After` seconds.",
-    }.items()
-}
-REFUSALS[400] = {"model": refusals.Error, "description": "The body is no JSON."}
-REFUSALS |= {
-    403: {"model": refusals.Error, "description": "A foreign page, or a foreign name."},
-    405: {"model": refusals.Error, "description": "No such method of this path."},
-    415: {"model": refusals.Error, "description": "The body is not said to be JSON."},
-    500: {"model": refusals.Error, "description": "The service failed; its log says how."},
-}
-REGISTRATION = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": requests.Registration.model_json_schema()}},
-    }
-}
-UPLOAD = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-        },
-    }
-}
-Key = Annotated[
-    str | None,
-    Header(min_length=1, max_length=128, description="The same again gets the same answer."),
-]
-SEARCH: dict[str, Example] = {
-    "half of the teacher's FLOPs": {
-        "value": {"teacher": "digits", "max_flops_share": 0.5, "candidates": 300, "k": 3}
-    },
-    "with progress": {"value": {"teacher": "digits", "candidates": 500, "stream": True}},
-}
 
 
 def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
@@ -88,6 +47,7 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
     _teachers(http, admission)
     _uploads(http, admission)
     _students(http, admission)
+    add_searches(http, admission)
     _health(http, admission)
     http.mount("/page", StaticFiles(directory=PAGE))
     http.add_middleware(Door, admission=admission, hosts=tuple(hosts))
