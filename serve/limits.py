@@ -48,6 +48,10 @@ class Unauthenticated(DassError, PermissionError):
     """The call carries no token, or a wrong one."""
 
 
+class NotAllowed(DassError, PermissionError):
+    """The token is of a role that may not make the call."""
+
+
 class Overloaded(DassError, RuntimeError):
     """As many searches as may run and wait do so already; later there will be room."""
 

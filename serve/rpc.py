@@ -35,14 +35,14 @@ class Calls(SearchCalls):
         self, request: pb.ListTeachersRequest, grpc_context: Context
     ) -> pb.TeacherList:
         """List the teachers whose students can be ranked."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             found = await self.admission.in_thread(self.admission.ranker.teachers)
             teachers = [replies.Teacher.of(teacher) for teacher in found]
             return to_proto(replies.TeacherList(teachers=teachers), pb.TeacherList)
 
     async def GetTeacher(self, request: pb.TeacherName, grpc_context: Context) -> pb.Teacher:
         """Describe a teacher."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             name = from_proto(request, requests.TeacherName).name
             found = await self.admission.in_thread(lambda: self.admission.ranker.facts(name))
             return to_proto(replies.Teacher.of(found), pb.Teacher)
@@ -65,7 +65,7 @@ class Calls(SearchCalls):
 
     async def Search(self, request: pb.SearchRequest, grpc_context: Context) -> pb.SearchReply:
         """Rank students."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             reply = await self.admission.search(from_proto(request, requests.SearchRequest))
             return to_proto(reply, pb.SearchReply)
 
@@ -73,7 +73,7 @@ class Calls(SearchCalls):
         self, request: pb.SearchRequest, grpc_context: Context
     ) -> AsyncIterator[pb.SearchReply]:
         """Rank students, with a reply after every generation."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             wanted = from_proto(request, requests.SearchRequest)
             async with contextlib.aclosing(self.admission.stream(wanted)) as stream:
                 async for reply in stream:
@@ -81,20 +81,20 @@ class Calls(SearchCalls):
 
     async def Score(self, request: pb.ScoreRequest, grpc_context: Context) -> pb.ScoreReply:
         """Predict given students."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             reply = await self.admission.score(from_proto(request, requests.ScoreRequest))
             return to_proto(reply, pb.ScoreReply)
 
     async def GetSpace(self, request: pb.SpaceRequest, grpc_context: Context) -> pb.Space:
         """Describe the search space."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             return to_proto(replies.Space.of(self.admission.ranker), pb.Space)
 
     async def GetPredictor(
         self, request: pb.PredictorRequest, grpc_context: Context
     ) -> pb.Predictor:
         """Describe the predictor and the limits."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             return to_proto(replies.Predictor.of(self.admission.ranker), pb.Predictor)
 
     async def Check(

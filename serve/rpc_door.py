@@ -62,10 +62,16 @@ class Guarded:
     insecure: bool
 
     @contextlib.contextmanager
-    def _door(self, request: Message, context: Context) -> Iterator[None]:
-        """Let a call in that has the token and no excess; turn what goes wrong into its status."""
+    def _door(self, request: Message, context: Context, *, reads: bool = False) -> Iterator[None]:
+        """Let a call in that has the token and no excess; turn what goes wrong into its status.
+
+        Args:
+            request: what is asked.
+            context: of the call.
+            reads: whether readers may make it; whatever does not say so is an operator's.
+        """
         with self._guard(context):
-            self._check_token(context)
+            self._check_token(context, reads=reads)
             self._check_size(request)
             yield
 
@@ -87,10 +93,11 @@ class Guarded:
             logger.exception("a call failed")
             raise InternalError(told.error.message) from None
 
-    def _check_token(self, context: Context) -> None:
+    def _check_token(self, context: Context, *, reads: bool) -> None:
         if self.admission.token_digest is None and not self.insecure:
             raise Unauthenticated(CLOSED)
-        self.admission.check_token(dict(context.invocation_metadata()).get("authorization"))
+        sent = dict(context.invocation_metadata()).get("authorization")
+        self.admission.check_token(sent, reads=reads)
 
     def _check_size(self, request: Message) -> None:
         limits = self.admission.ranker.limits

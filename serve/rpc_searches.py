@@ -18,7 +18,7 @@ class SearchCalls(Guarded):
         self, request: pb.SearchRequest, grpc_context: Context
     ) -> pb.SearchSummary:
         """Start a search that the service keeps."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             key = dict(grpc_context.invocation_metadata()).get(KEY) or None
             wanted = from_proto(request, requests.SearchRequest)
             return to_proto(
@@ -29,14 +29,14 @@ class SearchCalls(Guarded):
         self, request: pb.ListSearchesRequest, grpc_context: Context
     ) -> pb.SearchList:
         """List the searches that the service keeps, newest first."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             page = from_proto(request, requests.ListSearchesRequest)
             found = await self.admission.searches.page(limit=page.limit, after=page.after)
             return to_proto(found, pb.SearchList)
 
     async def GetSearch(self, request: pb.SearchId, grpc_context: Context) -> pb.StoredSearch:
         """Return how a search stands and what came of it."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             name = from_proto(request, requests.SearchId).id
             return to_proto(await self.admission.searches.get(name), pb.StoredSearch)
 
