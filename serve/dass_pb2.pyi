@@ -14,8 +14,10 @@ from google.protobuf.internal import containers as _containers
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ListTeachersRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("deleted",)
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    deleted: bool
+    def __init__(self, deleted: bool | None = ...) -> None: ...
 
 class SpaceRequest(_message.Message):
     __slots__ = ()
@@ -32,19 +34,35 @@ class TeacherName(_message.Message):
     def __init__(self, name: str | None = ...) -> None: ...
 
 class Registration(_message.Message):
-    __slots__ = ("accuracy", "classes", "name", "path", "space", "weights")
+    __slots__ = (
+        "accuracy",
+        "class_names",
+        "classes",
+        "dataset",
+        "name",
+        "note",
+        "path",
+        "space",
+        "weights",
+    )
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPACE_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAMES_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     name: str
     space: str
     classes: int
     accuracy: float
     weights: bytes
     path: str
+    dataset: str
+    class_names: _containers.RepeatedScalarFieldContainer[str]
+    note: str
     def __init__(
         self,
         name: str | None = ...,
@@ -53,14 +71,22 @@ class Registration(_message.Message):
         accuracy: float | None = ...,
         weights: bytes | None = ...,
         path: str | None = ...,
+        dataset: str | None = ...,
+        class_names: _Iterable[str] | None = ...,
+        note: str | None = ...,
     ) -> None: ...
 
 class Teacher(_message.Message):
     __slots__ = (
         "accuracy",
+        "class_names",
         "classes",
+        "created",
+        "dataset",
+        "deleted",
         "flops",
         "name",
+        "note",
         "parameters",
         "smallest_flops",
         "smallest_parameters",
@@ -74,6 +100,11 @@ class Teacher(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     SMALLEST_FLOPS_FIELD_NUMBER: _ClassVar[int]
     SMALLEST_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAMES_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     name: str
     space: str
     classes: int
@@ -82,6 +113,11 @@ class Teacher(_message.Message):
     parameters: int
     smallest_flops: int
     smallest_parameters: int
+    dataset: str
+    class_names: _containers.RepeatedScalarFieldContainer[str]
+    note: str
+    created: str
+    deleted: str
     def __init__(
         self,
         name: str | None = ...,
@@ -92,6 +128,11 @@ class Teacher(_message.Message):
         parameters: int | None = ...,
         smallest_flops: int | None = ...,
         smallest_parameters: int | None = ...,
+        dataset: str | None = ...,
+        class_names: _Iterable[str] | None = ...,
+        note: str | None = ...,
+        created: str | None = ...,
+        deleted: str | None = ...,
     ) -> None: ...
 
 class TeacherList(_message.Message):

@@ -89,6 +89,16 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
                 _registered_method=True)
+        self.RestoreTeacher = channel.unary_unary(
+                '/dass.v1.Ranker/RestoreTeacher',
+                request_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.Teacher.FromString,
+                _registered_method=True)
+        self.PurgeTeacher = channel.unary_unary(
+                '/dass.v1.Ranker/PurgeTeacher',
+                request_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
+                _registered_method=True)
         self.GetSpace = channel.unary_unary(
                 '/dass.v1.Ranker/GetSpace',
                 request_serializer=serve_dot_dass__pb2.SpaceRequest.SerializeToString,
@@ -174,7 +184,22 @@ class RankerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTeacher(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """It can be restored for as many days as `GetPredictor` says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreTeacher(self, request, context):
+        """The one of the name that was deleted last.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeTeacher(self, request, context):
+        """For good, with deleted ones of its name and what was measured of its students.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -248,6 +273,16 @@ def add_RankerServicer_to_server(servicer, server):
             ),
             'DeleteTeacher': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteTeacher,
+                    request_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
+                    response_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+            ),
+            'RestoreTeacher': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreTeacher,
+                    request_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
+                    response_serializer=serve_dot_dass__pb2.Teacher.SerializeToString,
+            ),
+            'PurgeTeacher': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeTeacher,
                     request_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
                     response_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
             ),
@@ -557,6 +592,60 @@ class Ranker:
             request,
             target,
             '/dass.v1.Ranker/DeleteTeacher',
+            serve_dot_dass__pb2.TeacherName.SerializeToString,
+            serve_dot_dass__pb2.TeacherName.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreTeacher(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/RestoreTeacher',
+            serve_dot_dass__pb2.TeacherName.SerializeToString,
+            serve_dot_dass__pb2.Teacher.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeTeacher(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/PurgeTeacher',
             serve_dot_dass__pb2.TeacherName.SerializeToString,
             serve_dot_dass__pb2.TeacherName.FromString,
             options,

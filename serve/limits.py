@@ -95,6 +95,10 @@ class Limits:
     """Most classes of a teacher."""
     teachers: int = 1_000
     """Most teachers in the store that the service adds to."""
+    deleted: int = 100
+    """Most deleted teachers that can be restored; older ones go for good."""
+    deleted_days: float = 30.0
+    """Days for which a deleted teacher can be restored."""
     searches: int = 10_000
     """Most searches that the service keeps."""
     running: int = 4

@@ -24,9 +24,10 @@ from dass.space.architecture import Architecture
 from dass.space.cost import Budget, check_fraction
 from dass.space.space import Space
 from dass.space.spaces import by_name
-from serve.catalogue import Catalogue, Registration, TeacherFacts
+from serve.catalogue import Catalogue
 from serve.limits import Limits, Unavailable
 from serve.scoring import Chunk, Local, RemoteScorer, Scoring, Support, check_finite
+from serve.teacher_facts import Registration, TeacherFacts
 
 logger = logging.getLogger(__name__)
 
@@ -82,9 +83,13 @@ class Ranker:
 
     # --- teachers --------------------------------------------------------------------------
 
-    def teachers(self) -> list[TeacherFacts]:
-        """Return the teachers of the predictor's space, in order of their names."""
-        return self._catalogue.teachers()
+    def teachers(self, *, deleted: bool = False) -> list[TeacherFacts]:
+        """Return the teachers of the predictor's space, in order of their names.
+
+        Args:
+            deleted: whether those follow that were deleted and can be restored, latest first.
+        """
+        return self._catalogue.teachers() + (self._catalogue.deleted() if deleted else [])
 
     def facts(self, name: str) -> TeacherFacts:
         """Return the facts of one teacher; raises as `Catalogue.facts`."""
@@ -98,9 +103,13 @@ class Ranker:
         """Raise unless all but its weights is as it must be; raises as `Catalogue.check`."""
         self._catalogue.check(teacher)
 
-    def delete(self, name: str) -> None:
-        """Remove a teacher; raises as `Catalogue.delete`."""
-        self._catalogue.delete(name)
+    def delete(self, name: str, *, purge: bool = False) -> None:
+        """Remove a teacher, to be restored or for good; raises as `Catalogue.delete`."""
+        (self._catalogue.purge if purge else self._catalogue.delete)(name)
+
+    def restore(self, name: str) -> TeacherFacts:
+        """Restore a deleted teacher; raises as `Catalogue.restore`."""
+        return self._catalogue.restore(name)
 
     # --- students --------------------------------------------------------------------------
 

@@ -9,12 +9,14 @@ import json
 from dataclasses import asdict
 from typing import Literal
 
+from pydantic import Field
+
 from dass.searching.evolution import Generation
 from dass.searching.prediction import Prediction as Predicted
-from serve.catalogue import TeacherFacts
 from serve.ranker import Ranker, SearchSpec
 from serve.refusals import Problem
 from serve.requests import SearchRequest
+from serve.teacher_facts import TeacherFacts
 from serve.wire import Model
 
 
@@ -34,11 +36,22 @@ class Teacher(Model):
     """Multiply-adds of the cheapest student: the least possible `max_flops`."""
     smallest_parameters: int
     """Parameters of the cheapest student."""
+    dataset: str | None = None
+    """Name of what it was trained on; none where nothing says so."""
+    class_names: list[str] = Field(default=[])
+    """Of its outputs, in their order; empty where they are not known."""
+    note: str | None = None
+    """Its owner's."""
+    created: str | None = None
+    """When it was registered: ISO 8601, in UTC."""
+    deleted: str | None = None
+    """When it was deleted, where it was and can be restored."""
 
     @classmethod
     def of(cls, facts: TeacherFacts) -> Teacher:
         """Write a teacher's facts."""
-        return cls(**{name: getattr(facts, name) for name in cls.model_fields})
+        told = {name: getattr(facts, name) for name in cls.model_fields}
+        return cls(**told | {"class_names": list(facts.class_names)})
 
 
 class TeacherList(Model):

@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dass.searching.evolution_config import SearchConfig
-from serve import catalogue, scoring
+from serve import scoring, teacher_facts
 from serve.ranker import SearchSpec
-from serve.wire import Base64, Count, Fraction, Id, Model, Name, PageSize
+from serve.wire import Base64, ClassName, Count, Dataset, Fraction, Id, Model, Name, Note, PageSize
 
 
 class Support(Model):
@@ -114,10 +114,16 @@ class Registration(Model):
     """A safetensors file with torchvision's names, in base64; exactly one of this and `path`."""
     path: Annotated[str, Field(min_length=1, max_length=800)] | None = None
     """Key of such a file inside the service's store."""
+    dataset: Dataset | None = None
+    """Name of what it was trained on."""
+    class_names: list[ClassName] = Field(default=[])
+    """Of its outputs, in their order; all of them or none."""
+    note: Note | None = None
+    """Its owner's; kept as it was first written."""
 
-    def plain(self) -> catalogue.Registration:
+    def plain(self) -> teacher_facts.Registration:
         """Return the registration as the ranker takes it."""
-        return catalogue.Registration(
+        return teacher_facts.Registration(
             **{name: getattr(self, name) for name in type(self).model_fields}
         )
 
@@ -133,12 +139,23 @@ class Facts(BaseModel):
     """Number of classes; >= 2."""
     accuracy: Fraction
     """On validation images it was not trained on; a fraction in (0, 1]."""
+    dataset: Dataset | None = None
+    """Name of what it was trained on."""
+    class_names: list[ClassName] = Field(default=[])
+    """Of its outputs, in their order, the name of the field once for each; all or none."""
+    note: Note | None = None
+    """Its owner's; kept as it was first written."""
 
-    def plain(self, name: str) -> catalogue.Registration:
+    def plain(self, name: str) -> teacher_facts.Registration:
         """Return the registration as the ranker takes it, without weights yet."""
-        return catalogue.Registration(
-            name=name, space=self.space, classes=self.classes, accuracy=self.accuracy
-        )
+        return teacher_facts.Registration(name=name, **self.model_dump())
+
+
+class ListTeachersRequest(Model):
+    """Which teachers."""
+
+    deleted: bool = False
+    """Whether those follow that were deleted and can be restored."""
 
 
 class TeacherName(Model):

@@ -36,7 +36,9 @@ class Calls(SearchCalls):
     ) -> pb.TeacherList:
         """List the teachers whose students can be ranked."""
         with self._door(request, grpc_context, reads=True):
-            found = await self.admission.in_thread(self.admission.ranker.teachers)
+            deleted = from_proto(request, requests.ListTeachersRequest).deleted
+            ranker = self.admission.ranker
+            found = await self.admission.in_thread(lambda: ranker.teachers(deleted=deleted))
             teachers = [replies.Teacher.of(teacher) for teacher in found]
             return to_proto(replies.TeacherList(teachers=teachers), pb.TeacherList)
 
@@ -60,8 +62,23 @@ class Calls(SearchCalls):
         """Remove a teacher."""
         with self._door(request, grpc_context):
             name = from_proto(request, requests.TeacherName).name
-            await self.admission.in_thread(lambda: self.admission.ranker.delete(name))
+            await self.admission.upload(lambda: self.admission.ranker.delete(name))
             return pb.TeacherName(name=name)
+
+    async def PurgeTeacher(self, request: pb.TeacherName, grpc_context: Context) -> pb.TeacherName:
+        """Remove a teacher for good."""
+        with self._door(request, grpc_context):
+            name = from_proto(request, requests.TeacherName).name
+            ranker = self.admission.ranker
+            await self.admission.in_thread(lambda: ranker.delete(name, purge=True))
+            return pb.TeacherName(name=name)
+
+    async def RestoreTeacher(self, request: pb.TeacherName, grpc_context: Context) -> pb.Teacher:
+        """Restore a deleted teacher."""
+        with self._door(request, grpc_context):
+            name = from_proto(request, requests.TeacherName).name
+            found = await self.admission.upload(lambda: self.admission.ranker.restore(name))
+            return to_proto(replies.Teacher.of(found), pb.Teacher)
 
     async def Search(self, request: pb.SearchRequest, grpc_context: Context) -> pb.SearchReply:
         """Rank students."""

@@ -77,9 +77,13 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
     ranker = admission.ranker
 
     @http.get("/v1/teachers", tags=["teachers"])
-    async def list_teachers() -> replies.TeacherList:
+    async def list_teachers(
+        deleted: Annotated[
+            bool, Query(description="Whether those follow that were deleted and can be restored.")
+        ] = False,
+    ) -> replies.TeacherList:
         """List the teachers whose students can be ranked."""
-        found = await admission.in_thread(ranker.teachers)
+        found = await admission.in_thread(lambda: ranker.teachers(deleted=deleted))
         return replies.TeacherList(teachers=[replies.Teacher.of(t) for t in found])
 
     @http.get("/v1/teachers/{name}", tags=["teachers"])
@@ -88,10 +92,20 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
         return replies.Teacher.of(await admission.in_thread(lambda: ranker.facts(name)))
 
     @http.delete("/v1/teachers/{name}", tags=["teachers"])
-    async def delete_teacher(name: str) -> requests.TeacherName:
-        """Remove a teacher."""
-        await admission.in_thread(lambda: ranker.delete(name))
+    async def delete_teacher(
+        name: str,
+        purge: Annotated[
+            bool, Query(description="For good, with deleted ones of its name.")
+        ] = False,
+    ) -> requests.TeacherName:
+        """Remove a teacher; unless purged it can be restored."""
+        await admission.upload(lambda: ranker.delete(name, purge=purge))
         return requests.TeacherName(name=name)
+
+    @http.post("/v1/teachers/{name}/restore", tags=["teachers"])
+    async def restore_teacher(name: str) -> replies.Teacher:
+        """Restore the teacher of a name that was deleted last."""
+        return replies.Teacher.of(await admission.upload(lambda: ranker.restore(name)))
 
 
 def _uploads(http: FastAPI, admission: Admission) -> None:

@@ -36,6 +36,9 @@ Base64 = Annotated[
     WithJsonSchema({"type": "string", "format": "byte", "contentEncoding": "base64"}),
 ]
 Count = Annotated[int, Field(ge=1, le=2**53)]
+Dataset = Annotated[str, Field(min_length=1, max_length=200)]
+ClassName = Annotated[str, Field(min_length=1, max_length=200)]
+Note = Annotated[str, Field(min_length=1, max_length=2000)]
 PageSize = Annotated[int, Field(ge=1, le=100)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Name = Annotated[str, Field(min_length=1, max_length=128, examples=["digits"])]

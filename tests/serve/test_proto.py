@@ -12,7 +12,7 @@ MESSAGES = {
     message.name: [field.name for field in message.fields]
     for message in pb.DESCRIPTOR.message_types_by_name.values()
 }
-EMPTY = {"ListTeachersRequest", "SpaceRequest", "PredictorRequest"}
+EMPTY = {"SpaceRequest", "PredictorRequest"}
 HTTP_ONLY = {"StreamedSearchRequest"}
 """Over gRPC a streamed search is a method of its own."""
 

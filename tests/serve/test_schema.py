@@ -40,6 +40,7 @@ OPERATIONS = [
     "GET /v1/teachers/{name}",
     "PUT /v1/teachers/{name}",
     "DELETE /v1/teachers/{name}",
+    "POST /v1/teachers/{name}/restore",
     "POST /v1/search",
     "POST /v1/score",
     "POST /v1/searches",
