@@ -142,14 +142,60 @@ class TeacherList(_message.Message):
     def __init__(self, teachers: _Iterable[Teacher | _Mapping] | None = ...) -> None: ...
 
 class Support(_message.Message):
-    __slots__ = ("architecture", "validation_accuracy")
+    __slots__ = ("architecture", "epochs", "validation_accuracy")
     ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    EPOCHS_FIELD_NUMBER: _ClassVar[int]
     architecture: str
     validation_accuracy: float
+    epochs: int
     def __init__(
-        self, architecture: str | None = ..., validation_accuracy: float | None = ...
+        self,
+        architecture: str | None = ...,
+        validation_accuracy: float | None = ...,
+        epochs: int | None = ...,
     ) -> None: ...
+
+class MeasuredStudent(_message.Message):
+    __slots__ = ("accuracy", "architecture", "epochs")
+    ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    architecture: str
+    accuracy: float
+    epochs: int
+    def __init__(
+        self,
+        architecture: str | None = ...,
+        accuracy: float | None = ...,
+        epochs: int | None = ...,
+    ) -> None: ...
+
+class StudentList(_message.Message):
+    __slots__ = ("students",)
+    STUDENTS_FIELD_NUMBER: _ClassVar[int]
+    students: _containers.RepeatedCompositeFieldContainer[MeasuredStudent]
+    def __init__(self, students: _Iterable[MeasuredStudent | _Mapping] | None = ...) -> None: ...
+
+class AddStudentsRequest(_message.Message):
+    __slots__ = ("students", "teacher")
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    STUDENTS_FIELD_NUMBER: _ClassVar[int]
+    teacher: str
+    students: _containers.RepeatedCompositeFieldContainer[MeasuredStudent]
+    def __init__(
+        self,
+        teacher: str | None = ...,
+        students: _Iterable[MeasuredStudent | _Mapping] | None = ...,
+    ) -> None: ...
+
+class StudentId(_message.Message):
+    __slots__ = ("architecture", "teacher")
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
+    teacher: str
+    architecture: str
+    def __init__(self, teacher: str | None = ..., architecture: str | None = ...) -> None: ...
 
 class SearchRequest(_message.Message):
     __slots__ = (

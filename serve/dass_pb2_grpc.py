@@ -99,6 +99,21 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
                 _registered_method=True)
+        self.ListStudents = channel.unary_unary(
+                '/dass.v1.Ranker/ListStudents',
+                request_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.StudentList.FromString,
+                _registered_method=True)
+        self.AddStudents = channel.unary_unary(
+                '/dass.v1.Ranker/AddStudents',
+                request_serializer=serve_dot_dass__pb2.AddStudentsRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.StudentList.FromString,
+                _registered_method=True)
+        self.DeleteStudent = channel.unary_unary(
+                '/dass.v1.Ranker/DeleteStudent',
+                request_serializer=serve_dot_dass__pb2.StudentId.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.StudentId.FromString,
+                _registered_method=True)
         self.GetSpace = channel.unary_unary(
                 '/dass.v1.Ranker/GetSpace',
                 request_serializer=serve_dot_dass__pb2.SpaceRequest.SerializeToString,
@@ -204,6 +219,25 @@ class RankerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStudents(self, request, context):
+        """Measured students of a teacher, which its later searches and scores are conditioned on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddStudents(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteStudent(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSpace(self, request, context):
         """The search space, its widths and depths.
         """
@@ -285,6 +319,21 @@ def add_RankerServicer_to_server(servicer, server):
                     servicer.PurgeTeacher,
                     request_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
                     response_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+            ),
+            'ListStudents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStudents,
+                    request_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
+                    response_serializer=serve_dot_dass__pb2.StudentList.SerializeToString,
+            ),
+            'AddStudents': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddStudents,
+                    request_deserializer=serve_dot_dass__pb2.AddStudentsRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.StudentList.SerializeToString,
+            ),
+            'DeleteStudent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteStudent,
+                    request_deserializer=serve_dot_dass__pb2.StudentId.FromString,
+                    response_serializer=serve_dot_dass__pb2.StudentId.SerializeToString,
             ),
             'GetSpace': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpace,
@@ -648,6 +697,87 @@ class Ranker:
             '/dass.v1.Ranker/PurgeTeacher',
             serve_dot_dass__pb2.TeacherName.SerializeToString,
             serve_dot_dass__pb2.TeacherName.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStudents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListStudents',
+            serve_dot_dass__pb2.TeacherName.SerializeToString,
+            serve_dot_dass__pb2.StudentList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddStudents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/AddStudents',
+            serve_dot_dass__pb2.AddStudentsRequest.SerializeToString,
+            serve_dot_dass__pb2.StudentList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteStudent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/DeleteStudent',
+            serve_dot_dass__pb2.StudentId.SerializeToString,
+            serve_dot_dass__pb2.StudentId.FromString,
             options,
             channel_credentials,
             insecure,

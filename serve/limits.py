@@ -87,6 +87,8 @@ class Limits:
     """Most predictions that a search returns as its best."""
     support: int = 200
     """Most measured students in one request."""
+    students: int = 200
+    """Most measured students that are kept of one teacher."""
     upload_bytes: int = 64 * 2**20
     """Most bytes of one teacher's weights."""
     request_bytes: int = 4 * 2**20

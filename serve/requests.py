@@ -13,7 +13,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from dass.searching.evolution_config import SearchConfig
 from serve import scoring, teacher_facts
 from serve.ranker import SearchSpec
-from serve.wire import Base64, ClassName, Count, Dataset, Fraction, Id, Model, Name, Note, PageSize
+from serve.wire import (
+    Base64,
+    ClassName,
+    Count,
+    Dataset,
+    Epochs,
+    Fraction,
+    Id,
+    Model,
+    Name,
+    Note,
+    PageSize,
+)
 
 
 class Support(Model):
@@ -23,6 +35,8 @@ class Support(Model):
     """Its id, such as 5_14-10_20-32: block widths joined by '-', stages by '_'."""
     validation_accuracy: Annotated[float, Field(ge=0, le=1)]
     """On validation images; a fraction."""
+    epochs: Epochs = 0
+    """How long it was trained; 0 is the whole recipe."""
 
 
 class SearchRequest(Model):
@@ -158,6 +172,58 @@ class ListTeachersRequest(Model):
     """Whether those follow that were deleted and can be restored."""
 
 
+class MeasuredStudent(Model):
+    """A student of a teacher that was distilled and measured, as the service keeps it."""
+
+    architecture: Id
+    """Its id, such as 5_14-10_20-32: block widths joined by '-', stages by '_'."""
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    """On validation images; a fraction."""
+    epochs: Epochs = 0
+    """How long it was trained; 0 is the whole recipe."""
+
+
+class StudentList(Model):
+    """Measured students of one teacher, as they are posted and listed."""
+
+    students: list[MeasuredStudent]
+
+    def plain(self) -> tuple[scoring.Support, ...]:
+        """Return them as the ranker takes them."""
+        return tuple(
+            scoring.Support(
+                architecture=s.architecture, validation_accuracy=s.accuracy, epochs=s.epochs
+            )
+            for s in self.students
+        )
+
+    @classmethod
+    def of(cls, students: Sequence[scoring.Support]) -> StudentList:
+        """Write what the ranker has."""
+        return cls(
+            students=[
+                MeasuredStudent(
+                    architecture=s.architecture, accuracy=s.validation_accuracy, epochs=s.epochs
+                )
+                for s in students
+            ]
+        )
+
+
+class AddStudentsRequest(Model):
+    """Measured students to keep, and whose they are."""
+
+    teacher: Name
+    students: list[MeasuredStudent]
+
+
+class StudentId(Model):
+    """Which measured student of which teacher."""
+
+    teacher: Name
+    architecture: Id
+
+
 class TeacherName(Model):
     """Which teacher."""
 
@@ -167,6 +233,10 @@ class TeacherName(Model):
 def measured(support: Sequence[Support]) -> tuple[scoring.Support, ...]:
     """Return measured students as the ranker takes them."""
     return tuple(
-        scoring.Support(architecture=s.architecture, validation_accuracy=s.validation_accuracy)
+        scoring.Support(
+            architecture=s.architecture,
+            validation_accuracy=s.validation_accuracy,
+            epochs=s.epochs,
+        )
         for s in support
     )

@@ -11,8 +11,12 @@ from typing import Any
 
 from dass.data.source_names import canonical
 from dass.errors import CorruptArtifact, DassError, UnknownName
+from dass.registry.adoption import ABOUT
 from dass.space.spaces import by_name
 from serve.scoring import version_of
+
+LOOSE = {*ABOUT, "weights_file"}
+"""What manifests of one and the same teacher may differ in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +56,8 @@ class TeacherFacts:
     smallest_parameters: int
     version: str = field(repr=False)
     """Changes with the weights."""
+    identity: str = field(repr=False)
+    """The same for the same weights and facts, however they are kept and what is said of them."""
     dataset: str | None = None
     """What it was trained on, without its place; `None` where nothing says so."""
     class_names: tuple[str, ...] = ()
@@ -91,6 +97,7 @@ def facts_of(name: str, manifest: Mapping[str, Any]) -> TeacherFacts:
         smallest_flops=flops[1],
         smallest_parameters=parameters[1],
         version=version_of(manifest),
+        identity=version_of({n: v for n, v in manifest.items() if n not in LOOSE}),
         dataset=_text(manifest, "dataset") or _dataset(manifest),
         class_names=_names(manifest, classes),
         note=_text(manifest, "note"),

@@ -24,6 +24,7 @@ from serve.answers import answer_errors, is_json, untyped
 from serve.door import Door
 from serve.openapi import REFUSALS, REGISTRATION, SEARCH, UPLOAD, Key
 from serve.web_searches import add_searches
+from serve.web_students import add_students
 
 PAGE = Path(__file__).parent / "page"
 
@@ -48,6 +49,7 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
     _uploads(http, admission)
     _students(http, admission)
     add_searches(http, admission)
+    add_students(http, admission)
     _health(http, admission)
     http.mount("/page", StaticFiles(directory=PAGE))
     http.add_middleware(Door, admission=admission, hosts=tuple(hosts))

@@ -1,0 +1,35 @@
+"""HTTP: measured students of a teacher, which its later searches are conditioned on."""
+
+from typing import Annotated
+
+from fastapi import Body, FastAPI
+
+from serve import requests
+from serve.admission import Admission
+from serve.wire import Id
+
+
+def add_students(http: FastAPI, admission: Admission) -> None:
+    """Add the calls to an application."""
+    ranker = admission.ranker
+
+    @http.get("/v1/teachers/{name}/students", tags=["teachers"])
+    async def list_students(name: str) -> requests.StudentList:
+        """List the measured students of a teacher."""
+        return requests.StudentList.of(await admission.in_thread(lambda: ranker.students(name)))
+
+    @http.post("/v1/teachers/{name}/students", status_code=201, tags=["teachers"])
+    async def post_students(
+        name: str, request: Annotated[requests.StudentList, Body()]
+    ) -> requests.StudentList:
+        """Add measured students of a teacher: its later searches and scores use them.
+
+        One of the same architecture and epochs replaces the former. Answers all of them.
+        """
+        found = await admission.in_thread(lambda: ranker.add_students(name, request.plain()))
+        return requests.StudentList.of(found)
+
+    @http.delete("/v1/teachers/{name}/students/{architecture}", status_code=204, tags=["teachers"])
+    async def delete_student(name: str, architecture: Id) -> None:
+        """Forget a measured student of a teacher."""
+        await admission.in_thread(lambda: ranker.remove_student(name, architecture))
