@@ -25,6 +25,8 @@ from serve.wire import (
     Name,
     Note,
     PageSize,
+    SearchName,
+    StoreKey,
 )
 
 
@@ -90,7 +92,7 @@ class StreamedSearchRequest(SearchRequest):
 class SearchId(Model):
     """Which search that the service keeps."""
 
-    id: Id
+    id: SearchName
 
 
 class ListSearchesRequest(Model):
@@ -98,7 +100,7 @@ class ListSearchesRequest(Model):
 
     limit: PageSize = 20
     """Most of one page."""
-    after: Id | None = None
+    after: SearchName | None = None
     """`next` of the page before."""
 
 
@@ -126,7 +128,7 @@ class Registration(Model):
     """On validation images it was not trained on; a fraction in (0, 1]."""
     weights: Base64 | None = None
     """A safetensors file with torchvision's names, in base64; exactly one of this and `path`."""
-    path: Annotated[str, Field(min_length=1, max_length=800)] | None = None
+    path: StoreKey | None = None
     """Key of such a file inside the service's store."""
     dataset: Dataset | None = None
     """Name of what it was trained on."""

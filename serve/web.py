@@ -5,11 +5,12 @@ Everything below `/v1` needs the token, if there is one; page, OpenAPI document 
 
 import asyncio
 import contextlib
+import functools
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Any
 
 from fastapi import Body, FastAPI, Query, Request
 from fastapi.openapi.models import Example
@@ -22,9 +23,11 @@ from serve import refusals, replies, requests
 from serve.admission import Admission
 from serve.answers import answer_errors, is_json, untyped
 from serve.door import Door
-from serve.openapi import REFUSALS, REGISTRATION, SEARCH, UPLOAD, Key
+from serve.openapi import REFUSALS, SEARCH, UPLOAD, Key, registration
+from serve.openapi_document import document
 from serve.web_searches import add_searches
 from serve.web_students import add_students
+from serve.wire import Name
 
 PAGE = Path(__file__).parent / "page"
 
@@ -41,6 +44,7 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
         version="1",
         description="Rank the students of a teacher by their accuracy after distillation.",
         docs_url=None,
+        generate_unique_id_function=lambda route: route.name,
         redoc_url=None,
         responses=REFUSALS,
     )
@@ -51,6 +55,7 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
     add_searches(http, admission)
     add_students(http, admission)
     _health(http, admission)
+    _document(http, admission)
     http.mount("/page", StaticFiles(directory=PAGE))
     http.add_middleware(Door, admission=admission, hosts=tuple(hosts))
 
@@ -63,6 +68,19 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
         return FileResponse(PAGE / "docs.html")
 
     return http
+
+
+def _document(http: FastAPI, admission: Admission) -> None:
+    """Let the application tell its document: made once, when it is first asked for."""
+    ranker = admission.ranker
+    own = {"space": ranker.space.name, "architecture": str(ranker.space.smallest)}
+
+    @functools.cache
+    def told() -> Any:
+        guarded = admission.token_digest is not None
+        return document(http, ranker.limits, example=own, guarded=guarded)
+
+    http.openapi = told  # type: ignore[method-assign]
 
 
 @contextlib.asynccontextmanager
@@ -89,13 +107,13 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
         return replies.TeacherList(teachers=[replies.Teacher.of(t) for t in found])
 
     @http.get("/v1/teachers/{name}", tags=["teachers"])
-    async def get_teacher(name: str) -> replies.Teacher:
+    async def get_teacher(name: Name) -> replies.Teacher:
         """Describe a teacher."""
         return replies.Teacher.of(await admission.in_thread(lambda: ranker.facts(name)))
 
     @http.delete("/v1/teachers/{name}", tags=["teachers"])
     async def delete_teacher(
-        name: str,
+        name: Name,
         purge: Annotated[
             bool, Query(description="For good, with deleted ones of its name.")
         ] = False,
@@ -105,7 +123,7 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
         return requests.TeacherName(name=name)
 
     @http.post("/v1/teachers/{name}/restore", tags=["teachers"])
-    async def restore_teacher(name: str) -> replies.Teacher:
+    async def restore_teacher(name: Name) -> replies.Teacher:
         """Restore the teacher of a name that was deleted last."""
         return replies.Teacher.of(await admission.upload(lambda: ranker.restore(name)))
 
@@ -113,7 +131,12 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
 def _uploads(http: FastAPI, admission: Admission) -> None:
     ranker = admission.ranker
 
-    @http.post("/v1/teachers", status_code=201, tags=["teachers"], openapi_extra=REGISTRATION)
+    @http.post(
+        "/v1/teachers",
+        status_code=201,
+        tags=["teachers"],
+        openapi_extra=registration(ranker.space.name),
+    )
     async def register_teacher(request: Request) -> replies.Teacher:
         """Add a teacher of your own; the same one again is fine."""
         sent = request.headers.get("content-type", "")
@@ -132,7 +155,7 @@ def _uploads(http: FastAPI, admission: Admission) -> None:
 
     @http.put("/v1/teachers/{name}", status_code=201, tags=["teachers"], openapi_extra=UPLOAD)
     async def upload_teacher(
-        name: str, request: Request, facts: Annotated[requests.Facts, Query()]
+        name: Name, request: Request, facts: Annotated[requests.Facts, Query()]
     ) -> replies.Teacher:
         """Add a teacher of your own, its safetensors file as the body."""
         wanted = facts.plain(name)

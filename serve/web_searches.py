@@ -7,7 +7,7 @@ from fastapi import Body, FastAPI, Query
 from serve import replies, requests
 from serve.admission import Admission
 from serve.openapi import SEARCH, Key
-from serve.wire import Id, PageSize
+from serve.wire import PageSize, SearchName
 
 
 def add_searches(http: FastAPI, admission: Admission) -> None:
@@ -29,17 +29,19 @@ def add_searches(http: FastAPI, admission: Admission) -> None:
     @http.get("/v1/searches", tags=["searches"])
     async def list_searches(
         limit: Annotated[PageSize, Query(description="Most of one page.")] = 20,
-        after: Annotated[Id | None, Query(description="`next` of the page before.")] = None,
+        after: Annotated[
+            SearchName | None, Query(description="`next` of the page before.")
+        ] = None,
     ) -> replies.SearchList:
         """List the searches that the service keeps, newest first."""
         return await searches.page(limit=limit, after=after)
 
     @http.get("/v1/searches/{id}", tags=["searches"])
-    async def get_search(id: Id) -> replies.StoredSearch:
+    async def get_search(id: SearchName) -> replies.StoredSearch:
         """Tell how a search stands, and what came of it."""
         return await searches.get(id)
 
     @http.delete("/v1/searches/{id}", status_code=204, tags=["searches"])
-    async def delete_search(id: Id) -> None:
+    async def delete_search(id: SearchName) -> None:
         """Remove a search; one that is under way stops."""
         await searches.delete(id)

@@ -39,7 +39,6 @@ OPERATIONS = [
     "POST /v1/teachers",
     "GET /v1/teachers/{name}",
     "PUT /v1/teachers/{name}",
-    "DELETE /v1/teachers/{name}",
     "POST /v1/teachers/{name}/restore",
     "GET /v1/teachers/{name}/students",
     "POST /v1/teachers/{name}/students",
@@ -54,6 +53,7 @@ OPERATIONS = [
     "GET /v1/predictor",
     "GET /health",
     "GET /ready",
+    "DELETE /v1/teachers/{name}",
 ]
 
 
