@@ -17,8 +17,17 @@ from typing import TypeVar, cast
 
 from dass.searching.evolution import Generation
 from serve import replies, requests
-from serve.limits import RETRY_AFTER_S, InvalidRequest, Overloaded, TookTooLong, Unauthenticated
+from serve.limits import (
+    RETRY_AFTER_S,
+    NotAllowed,
+    Overloaded,
+    TookTooLong,
+    Unauthenticated,
+    key_of_another,
+)
 from serve.ranker import Ranker
+from serve.search_runs import SearchRuns
+from serve.searches import Searches
 from serve.settings import digest
 from serve.wire import Model
 
@@ -32,38 +41,65 @@ REMEMBERED = 128
 class Admission:
     """Takes requests one by one and hands out answers; lives on one event loop."""
 
-    def __init__(self, ranker: Ranker, *, token_digest: str | None = None) -> None:
+    reading_digest: str | None = None
+    """Of the token that may search, list and read, and change nothing; `None` if there is none."""
+
+    def __init__(
+        self,
+        ranker: Ranker,
+        *,
+        token_digest: str | None = None,
+        reading_digest: str | None = None,
+    ) -> None:
         """Serve a ranker.
 
         Args:
             ranker: does the work.
             token_digest: `digest` of the token that calls must carry; `None` if none is needed.
+            reading_digest: of another, which calls may carry that change nothing.
         """
         self.ranker = ranker
-        self.token_digest = token_digest
+        self.token_digest, self.reading_digest = token_digest, reading_digest
         self._turns = asyncio.Semaphore(ranker.limits.running)
         self._uploads = asyncio.Semaphore(ranker.limits.uploads)
         self._answers: dict[str, tuple[str, Model]] = {}
         self._present = 0
+        self.searches = SearchRuns(
+            Searches(ranker.registry.store, ranker.limits),
+            self.stream,
+            check=lambda request: ranker.check_search(request.plain()),
+            in_thread=self.in_thread,
+        )
         # A stopped search still ends its generation: its thread must not take another's place.
         self._threads = ThreadPoolExecutor(2 * ranker.limits.running + 4)
 
-    def check_token(self, authorization: str | bytes | None) -> None:
-        """Raise unless the header is `Bearer TOKEN`, compared in constant time.
+    def check_token(self, authorization: str | bytes | None, *, reads: bool = False) -> None:
+        """Raise unless the header is `Bearer TOKEN` of a role that may, compared in constant time.
+
+        Args:
+            authorization: the header.
+            reads: whether the call changes nothing that others have, so that readers may make it.
 
         Raises:
-            Unauthenticated: it is not.
+            Unauthenticated: it is no token of the service.
+            NotAllowed: it is a reader's, and the call is an operator's.
         """
         if self.token_digest is None:
             return
         sent = authorization or b""
         scheme, _, token = (sent.encode() if isinstance(sent, str) else sent).partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(
-            digest(token), self.token_digest
-        ):
+        found = digest(token) if scheme.lower() == b"bearer" else ""
+        if hmac.compare_digest(found, self.token_digest):
+            return
+        if not hmac.compare_digest(found, self.reading_digest or "-"):
             raise Unauthenticated(
                 "a call must carry `authorization: Bearer TOKEN` with the service's DASS_TOKEN, "
                 + ("but the token is another one" if authorization else "but carries none")
+            )
+        if not reads:
+            raise NotAllowed(
+                "the call must carry the token of the role `operator` (DASS_TOKEN), but carries "
+                "that of the role `reader`, which may search, list and read"
             )
 
     async def in_thread(self, work: Callable[[], T]) -> T:
@@ -82,11 +118,7 @@ class Admission:
         if key in self._answers:
             former, answer = self._answers[key]
             if former != asked:
-                error = InvalidRequest(
-                    "an idempotency key must be of one request, but is another's"
-                )
-                error.field = "idempotency-key"
-                raise error
+                raise key_of_another()
             return cast(R, answer)
         found = await work()
         self._answers[key] = asked, found
@@ -115,10 +147,16 @@ class Admission:
             *_, last = [reply async for reply in stream]
         return last
 
-    async def stream(self, request: requests.SearchRequest) -> AsyncGenerator[replies.SearchReply]:
+    async def stream(
+        self, request: requests.SearchRequest, *, began: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[replies.SearchReply]:
         """Search, with a reply after every generation and the answer last.
 
         Closing the iterator stops the search at the end of its generation.
+
+        Args:
+            request: what to search for.
+            began: is called once the search has its turn.
         """
         started, spec, last = time.perf_counter(), request.plain(), None
 
@@ -134,6 +172,7 @@ class Admission:
 
         stop = threading.Event()
         async with self._turn() as deadline:
+            began()
             try:
                 generations = await self._by(
                     deadline, self.in_thread(lambda: self.ranker.search(spec))

@@ -33,7 +33,7 @@ from serve.limits import Limits, Unavailable
 from serve.ports import taken
 from serve.ranker import Ranker, one_thread
 from serve.scoring import Chunk, Local, Scores, join, split
-from serve.settings import Settings, digest_of_own
+from serve.settings import Settings, with_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,10 @@ class Ingress(rpc.Calls):
     """Translates both protocols for one admission."""
 
     def __init__(
-        self, scorer: "DeploymentHandle[Scorer]", settings: Settings, token: str | None
+        self,
+        scorer: "DeploymentHandle[Scorer]",
+        settings: Settings,
+        tokens: tuple[str | None, str | None],
     ) -> None:
         one_thread()
         limits = Limits(**settings.limits)  # type: ignore[arg-type]
@@ -133,7 +136,8 @@ class Ingress(rpc.Calls):
         ranker = Ranker.open(
             registry, predictor=settings.predictor, limits=limits, scoring=scoring
         )
-        self.admission = Admission(ranker, token_digest=token)
+        token, reading = tokens
+        self.admission = Admission(ranker, token_digest=token, reading_digest=reading)
         self.insecure, self._hosts = settings.insecure, settings.hosts
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -143,7 +147,8 @@ class Ingress(rpc.Calls):
 
 def build(args: Settings) -> serve.Application:
     """Make the application; `serve deploy` and `serve run` call this with config.yaml's `args`."""
-    token_digest = args.token_digest or digest_of_own(os.environ.get("DASS_TOKEN"))
+    told = with_tokens(args, os.environ)
+    tokens = told.token_digest, told.reading_digest
     # Of a decorated class mypy sees the class, not the deployment.
     scorer, ingress = cast(serve.Deployment, Scorer), cast(serve.Deployment, Ingress)
     scorer = scorer.options(
@@ -158,7 +163,7 @@ def build(args: Settings) -> serve.Application:
         },
     )
     ingress = ingress.options(num_replicas=args.ingresses)
-    return ingress.bind(scorer.bind(args), args, token_digest)
+    return ingress.bind(scorer.bind(args), args, tokens)
 
 
 def start(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
@@ -210,7 +215,7 @@ def main(
     """
     settings.store = str(Store(settings.store).root)
     Registry(Store(settings.store)).predictor(settings.predictor)  # fail here, not in a replica
-    digest_of_own(os.environ.get("DASS_TOKEN"))
+    guarded = bool(with_tokens(settings, os.environ).token_digest)
     # Serve's gRPC reads all of a message before anyone sees it, by default one of 2 GiB.
     os.environ.setdefault("RAY_SERVE_GRPC_MAX_MESSAGE_SIZE", str(2**27))
     ports, interrupt = {"--port": (host, port), "--grpc-port": ("0.0.0.0", grpc_port)}, Interrupt()
@@ -220,7 +225,6 @@ def main(
             interrupt.listen()  # Ray has set a handler of its own
             start(settings, host=host, port=port, grpc_port=grpc_port)
             interrupt.starting = False
-            guarded = bool(settings.token_digest or os.environ.get("DASS_TOKEN"))
             print(f"page and HTTP: http://{host}:{port}/   gRPC: port {grpc_port}", flush=True)
             if not guarded:
                 print(rpc.CLOSED if not settings.insecure else "no token is asked for", flush=True)

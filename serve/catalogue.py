@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from dass.errors import (
@@ -24,48 +24,15 @@ from dass.networks.teacher import Teacher
 from dass.registry.adoption import adopt_teacher, read_weights
 from dass.registry.registry import Registry
 from dass.space.space import Space
-from dass.space.spaces import by_name
+from serve.deletions import Deletions
 from serve.limits import AlreadyExists, InvalidRequest, InvalidUpload, Limits
-from serve.scoring import Teachers, version_of
+from serve.scoring import Teachers
+from serve.teacher_facts import Registration, TeacherFacts, facts_of
 
 logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+@,~-]{0,127}")
 """Names of teachers: one part of a store's key, readable in a URL."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Registration:
-    """A teacher to be: facts, and its weights or where in the store they are."""
-
-    name: str
-    space: str
-    classes: int
-    accuracy: float
-    """On its validation images; a fraction in (0, 1]."""
-    weights: bytes | None = None
-    """A safetensors file with the parameter names of `dass.networks.resnet.ResNet`."""
-    path: str | None = None
-    """Key of such a file inside the store."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TeacherFacts:
-    """What the registry says of a teacher without its weights."""
-
-    name: str
-    space: str
-    classes: int
-    accuracy: float
-    """On its validation images, a fraction."""
-    flops: int
-    """Multiply-adds of the teacher, the largest member of its space."""
-    parameters: int
-    smallest_flops: int
-    """Of the cheapest student."""
-    smallest_parameters: int
-    version: str = field(repr=False)
-    """Changes with the weights."""
 
 
 class Catalogue:
@@ -74,6 +41,7 @@ class Catalogue:
     def __init__(self, registry: Registry, space: Space, limits: Limits) -> None:
         self.registry, self.space, self.limits = registry, space, limits
         self._teachers = Teachers(registry)
+        self.deletions = Deletions(registry.store, limits)
 
     def teachers(self) -> list[TeacherFacts]:
         """Return the teachers of the space, in order of their names."""
@@ -97,30 +65,22 @@ class Catalogue:
             CorruptArtifact: its manifest is broken.
         """
         check_name(name)
-        manifest = self._manifest(name)
-        try:
-            space, classes = by_name(manifest["space"]), int(manifest["num_classes"])
-            members = [space.largest, space.smallest]
-            flops = space.flops(members, num_classes=classes).tolist()
-            parameters = space.parameters(members, num_classes=classes).tolist()
-            accuracy = float(manifest["accuracy"])
-            if not 0 < accuracy <= 1 or classes < 1:
-                raise ValueError(f"accuracy is {accuracy} and num_classes {classes}")
-        except (KeyError, TypeError, ValueError, OverflowError, UnknownName) as error:
-            raise CorruptArtifact(
-                f"the manifest of teacher {name} is unusable: {type(error).__name__}: {error}"
-            ) from error
-        return TeacherFacts(
-            name=name,
-            space=space.name,
-            classes=classes,
-            accuracy=accuracy,
-            flops=flops[0],
-            parameters=parameters[0],
-            smallest_flops=flops[1],
-            smallest_parameters=parameters[1],
-            version=version_of(manifest),
-        )
+        return facts_of(name, self._manifest(name))
+
+    def deleted(self) -> list[TeacherFacts]:
+        """Return the teachers of the space that were deleted and can be restored, latest first."""
+        found = []
+        for one in self.deletions.kept():
+            if (manifest := self.deletions.facts(one)) is None:
+                continue
+            try:
+                facts = facts_of(one.name, manifest)
+            except CorruptArtifact as error:
+                logger.warning("deleted teacher %r is left out: %s", one.name, error)
+                continue
+            if facts.space == self.space.name:
+                found.append(replace(facts, deleted=one.at.isoformat()))
+        return found
 
     def get(self, name: str) -> tuple[TeacherFacts, Teacher]:
         """Return a teacher of the space and its facts.
@@ -164,7 +124,7 @@ class Catalogue:
         if not self.registry.has_teacher(teacher.name):
             self.limits.at_most("teachers", len(self.registry.teachers()) + 1)
         try:
-            adopt_teacher(self.registry, made, data)
+            adopt_teacher(self.registry, made, data, about=self._about(teacher))
             return self.facts(teacher.name)
         except NameTaken as error:
             raise AlreadyExists(str(error)) from error
@@ -184,25 +144,65 @@ class Catalogue:
         self.limits.at_most("classes", teacher.classes)
         if teacher.classes < 2:
             raise InvalidConfig(f"`classes >= 2` must hold, but got {teacher.classes}")
+        if teacher.class_names and len(set(teacher.class_names)) != teacher.classes:
+            raise InvalidConfig(
+                f"`class_names` must name each of the {teacher.classes} classes once, but got "
+                f"{len(set(teacher.class_names))} names; leave them out where they are not known"
+            )
 
     def delete(self, name: str) -> None:
-        """Remove a teacher.
+        """Remove a teacher so that it can be restored.
 
         Raises:
             UnknownName: there is none of that name.
         """
         check_name(name)
-        self._manifest(name)
+        if not self.registry.has_teacher(name):
+            raise _unknown(name)
+        self.deletions.delete(name)
+
+    def restore(self, name: str) -> TeacherFacts:
+        """Restore a deleted teacher; one that is there, and was not deleted, is fine.
+
+        Raises:
+            UnknownName: none of that name can be restored.
+            AlreadyExists: another has the name by now.
+        """
+        check_name(name)
+        if not self.registry.has_teacher(name):
+            self.limits.at_most("teachers", len(self.registry.teachers()) + 1)
+        elif not self.deletions.kept(name):  # as after an answer that was lost
+            return self.facts(name)
+        self.deletions.restore(name)
+        return self.facts(name)
+
+    def purge(self, name: str) -> None:
+        """Remove a teacher, and deleted ones of its name, for good.
+
+        Raises:
+            UnknownName: there is none of that name.
+        """
+        check_name(name)
+        there = self.registry.has_teacher(name)
         self.registry.drop_teacher(name)
+        if not self.deletions.purge(name) and not there:
+            raise _unknown(name)
+
+    def _about(self, teacher: Registration) -> dict[str, Any]:
+        """Return what a manifest says of a teacher beside: only what is known."""
+        told = {
+            "dataset": teacher.dataset,
+            "class_names": list(teacher.class_names),
+            "note": teacher.note,
+            "created": self.deletions.clock().isoformat(timespec="seconds"),
+        }
+        return {name: value for name, value in told.items() if value}
 
     def _manifest(self, name: str) -> dict[str, Any]:
         try:
             return self.registry.teacher_facts(name)
         except UnknownName as error:  # the registry's own words tell where the store is
-            raise UnknownName(
-                f"a teacher must be registered, but {name!r} is not; list the teachers for those "
-                "that are"
-            ) from error
+            raise _unknown(name) from error
 
     def _weights(self, teacher: Registration) -> bytes:
         if (teacher.weights is None) == (teacher.path is None):
@@ -220,6 +220,12 @@ class Catalogue:
                 "digits and ._=+@,~- joined by '/', but there is no such file; list the store, or "
                 "upload the weights"
             ) from error
+
+
+def _unknown(name: str) -> UnknownName:
+    return UnknownName(
+        f"a teacher must be registered, but {name!r} is not; list the teachers for those that are"
+    )
 
 
 def check_name(name: str) -> None:

@@ -55,7 +55,7 @@ class Client:
             )
             try:
                 with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
-                    return json.loads(answer.read())
+                    return json.loads(answer.read() or b"null")
             except urllib.error.HTTPError as error:
                 told = _told(error)
                 if verb == "DELETE" and attempt > 1 and error.code == 404 and told:

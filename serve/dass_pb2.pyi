@@ -14,8 +14,10 @@ from google.protobuf.internal import containers as _containers
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ListTeachersRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("deleted",)
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    deleted: bool
+    def __init__(self, deleted: bool | None = ...) -> None: ...
 
 class SpaceRequest(_message.Message):
     __slots__ = ()
@@ -32,19 +34,35 @@ class TeacherName(_message.Message):
     def __init__(self, name: str | None = ...) -> None: ...
 
 class Registration(_message.Message):
-    __slots__ = ("accuracy", "classes", "name", "path", "space", "weights")
+    __slots__ = (
+        "accuracy",
+        "class_names",
+        "classes",
+        "dataset",
+        "name",
+        "note",
+        "path",
+        "space",
+        "weights",
+    )
     NAME_FIELD_NUMBER: _ClassVar[int]
     SPACE_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAMES_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     name: str
     space: str
     classes: int
     accuracy: float
     weights: bytes
     path: str
+    dataset: str
+    class_names: _containers.RepeatedScalarFieldContainer[str]
+    note: str
     def __init__(
         self,
         name: str | None = ...,
@@ -53,14 +71,22 @@ class Registration(_message.Message):
         accuracy: float | None = ...,
         weights: bytes | None = ...,
         path: str | None = ...,
+        dataset: str | None = ...,
+        class_names: _Iterable[str] | None = ...,
+        note: str | None = ...,
     ) -> None: ...
 
 class Teacher(_message.Message):
     __slots__ = (
         "accuracy",
+        "class_names",
         "classes",
+        "created",
+        "dataset",
+        "deleted",
         "flops",
         "name",
+        "note",
         "parameters",
         "smallest_flops",
         "smallest_parameters",
@@ -74,6 +100,11 @@ class Teacher(_message.Message):
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     SMALLEST_FLOPS_FIELD_NUMBER: _ClassVar[int]
     SMALLEST_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAMES_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     name: str
     space: str
     classes: int
@@ -82,6 +113,11 @@ class Teacher(_message.Message):
     parameters: int
     smallest_flops: int
     smallest_parameters: int
+    dataset: str
+    class_names: _containers.RepeatedScalarFieldContainer[str]
+    note: str
+    created: str
+    deleted: str
     def __init__(
         self,
         name: str | None = ...,
@@ -92,6 +128,11 @@ class Teacher(_message.Message):
         parameters: int | None = ...,
         smallest_flops: int | None = ...,
         smallest_parameters: int | None = ...,
+        dataset: str | None = ...,
+        class_names: _Iterable[str] | None = ...,
+        note: str | None = ...,
+        created: str | None = ...,
+        deleted: str | None = ...,
     ) -> None: ...
 
 class TeacherList(_message.Message):
@@ -101,14 +142,60 @@ class TeacherList(_message.Message):
     def __init__(self, teachers: _Iterable[Teacher | _Mapping] | None = ...) -> None: ...
 
 class Support(_message.Message):
-    __slots__ = ("architecture", "validation_accuracy")
+    __slots__ = ("architecture", "epochs", "validation_accuracy")
     ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
     VALIDATION_ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    EPOCHS_FIELD_NUMBER: _ClassVar[int]
     architecture: str
     validation_accuracy: float
+    epochs: int
     def __init__(
-        self, architecture: str | None = ..., validation_accuracy: float | None = ...
+        self,
+        architecture: str | None = ...,
+        validation_accuracy: float | None = ...,
+        epochs: int | None = ...,
     ) -> None: ...
+
+class MeasuredStudent(_message.Message):
+    __slots__ = ("accuracy", "architecture", "epochs")
+    ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    architecture: str
+    accuracy: float
+    epochs: int
+    def __init__(
+        self,
+        architecture: str | None = ...,
+        accuracy: float | None = ...,
+        epochs: int | None = ...,
+    ) -> None: ...
+
+class StudentList(_message.Message):
+    __slots__ = ("students",)
+    STUDENTS_FIELD_NUMBER: _ClassVar[int]
+    students: _containers.RepeatedCompositeFieldContainer[MeasuredStudent]
+    def __init__(self, students: _Iterable[MeasuredStudent | _Mapping] | None = ...) -> None: ...
+
+class AddStudentsRequest(_message.Message):
+    __slots__ = ("students", "teacher")
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    STUDENTS_FIELD_NUMBER: _ClassVar[int]
+    teacher: str
+    students: _containers.RepeatedCompositeFieldContainer[MeasuredStudent]
+    def __init__(
+        self,
+        teacher: str | None = ...,
+        students: _Iterable[MeasuredStudent | _Mapping] | None = ...,
+    ) -> None: ...
+
+class StudentId(_message.Message):
+    __slots__ = ("architecture", "teacher")
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
+    teacher: str
+    architecture: str
+    def __init__(self, teacher: str | None = ..., architecture: str | None = ...) -> None: ...
 
 class SearchRequest(_message.Message):
     __slots__ = (
@@ -215,6 +302,102 @@ class SearchReply(_message.Message):
         pareto: _Iterable[Prediction | _Mapping] | None = ...,
         by_size: bool | None = ...,
         out_of_distribution: bool | None = ...,
+    ) -> None: ...
+
+class SearchId(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: str | None = ...) -> None: ...
+
+class ListSearchesRequest(_message.Message):
+    __slots__ = ("after", "limit")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    after: str
+    def __init__(self, limit: int | None = ..., after: str | None = ...) -> None: ...
+
+class SearchProgress(_message.Message):
+    __slots__ = ("candidates", "scored", "seconds")
+    SCORED_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    scored: int
+    candidates: int
+    seconds: float
+    def __init__(
+        self, scored: int | None = ..., candidates: int | None = ..., seconds: float | None = ...
+    ) -> None: ...
+
+class SearchSummary(_message.Message):
+    __slots__ = ("created", "id", "request", "state", "teacher")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: str
+    created: str
+    teacher: str
+    request: SearchRequest
+    def __init__(
+        self,
+        id: str | None = ...,
+        state: str | None = ...,
+        created: str | None = ...,
+        teacher: str | None = ...,
+        request: SearchRequest | _Mapping | None = ...,
+    ) -> None: ...
+
+class SearchList(_message.Message):
+    __slots__ = ("next", "searches")
+    SEARCHES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    searches: _containers.RepeatedCompositeFieldContainer[SearchSummary]
+    next: str
+    def __init__(
+        self, searches: _Iterable[SearchSummary | _Mapping] | None = ..., next: str | None = ...
+    ) -> None: ...
+
+class Problem(_message.Message):
+    __slots__ = ("code", "field", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    message: str
+    field: str
+    def __init__(
+        self, code: str | None = ..., message: str | None = ..., field: str | None = ...
+    ) -> None: ...
+
+class StoredSearch(_message.Message):
+    __slots__ = ("created", "error", "id", "progress", "request", "result", "state")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: str
+    created: str
+    request: SearchRequest
+    progress: SearchProgress
+    result: SearchReply
+    error: Problem
+    def __init__(
+        self,
+        id: str | None = ...,
+        state: str | None = ...,
+        created: str | None = ...,
+        request: SearchRequest | _Mapping | None = ...,
+        progress: SearchProgress | _Mapping | None = ...,
+        result: SearchReply | _Mapping | None = ...,
+        error: Problem | _Mapping | None = ...,
     ) -> None: ...
 
 class ScoreRequest(_message.Message):

@@ -44,6 +44,26 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.SearchRequest.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.SearchReply.FromString,
                 _registered_method=True)
+        self.CreateSearch = channel.unary_unary(
+                '/dass.v1.Ranker/CreateSearch',
+                request_serializer=serve_dot_dass__pb2.SearchRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.SearchSummary.FromString,
+                _registered_method=True)
+        self.ListSearches = channel.unary_unary(
+                '/dass.v1.Ranker/ListSearches',
+                request_serializer=serve_dot_dass__pb2.ListSearchesRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.SearchList.FromString,
+                _registered_method=True)
+        self.GetSearch = channel.unary_unary(
+                '/dass.v1.Ranker/GetSearch',
+                request_serializer=serve_dot_dass__pb2.SearchId.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.StoredSearch.FromString,
+                _registered_method=True)
+        self.DeleteSearch = channel.unary_unary(
+                '/dass.v1.Ranker/DeleteSearch',
+                request_serializer=serve_dot_dass__pb2.SearchId.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.SearchId.FromString,
+                _registered_method=True)
         self.Score = channel.unary_unary(
                 '/dass.v1.Ranker/Score',
                 request_serializer=serve_dot_dass__pb2.ScoreRequest.SerializeToString,
@@ -69,6 +89,31 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
                 _registered_method=True)
+        self.RestoreTeacher = channel.unary_unary(
+                '/dass.v1.Ranker/RestoreTeacher',
+                request_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.Teacher.FromString,
+                _registered_method=True)
+        self.PurgeTeacher = channel.unary_unary(
+                '/dass.v1.Ranker/PurgeTeacher',
+                request_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
+                _registered_method=True)
+        self.ListStudents = channel.unary_unary(
+                '/dass.v1.Ranker/ListStudents',
+                request_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.StudentList.FromString,
+                _registered_method=True)
+        self.AddStudents = channel.unary_unary(
+                '/dass.v1.Ranker/AddStudents',
+                request_serializer=serve_dot_dass__pb2.AddStudentsRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.StudentList.FromString,
+                _registered_method=True)
+        self.DeleteStudent = channel.unary_unary(
+                '/dass.v1.Ranker/DeleteStudent',
+                request_serializer=serve_dot_dass__pb2.StudentId.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.StudentId.FromString,
+                _registered_method=True)
         self.GetSpace = channel.unary_unary(
                 '/dass.v1.Ranker/GetSpace',
                 request_serializer=serve_dot_dass__pb2.SpaceRequest.SerializeToString,
@@ -93,6 +138,35 @@ class RankerServicer:
 
     def StreamSearch(self, request, context):
         """The same, a reply after every generation; the last one has `done` set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSearch(self, request, context):
+        """The same as something that the service keeps: the answer comes at once, the search goes on. The
+        metadata `idempotency-key` (1 to 128 characters) makes two of the same key one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSearches(self, request, context):
+        """Newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSearch(self, request, context):
+        """How it stands, and what came of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSearch(self, request, context):
+        """One that is under way stops.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +199,40 @@ class RankerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTeacher(self, request, context):
+        """It can be restored for as many days as `GetPredictor` says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreTeacher(self, request, context):
+        """The one of the name that was deleted last.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeTeacher(self, request, context):
+        """For good, with deleted ones of its name and what was measured of its students.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStudents(self, request, context):
+        """Measured students of a teacher, which its later searches and scores are conditioned on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddStudents(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteStudent(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,6 +265,26 @@ def add_RankerServicer_to_server(servicer, server):
                     request_deserializer=serve_dot_dass__pb2.SearchRequest.FromString,
                     response_serializer=serve_dot_dass__pb2.SearchReply.SerializeToString,
             ),
+            'CreateSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSearch,
+                    request_deserializer=serve_dot_dass__pb2.SearchRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.SearchSummary.SerializeToString,
+            ),
+            'ListSearches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSearches,
+                    request_deserializer=serve_dot_dass__pb2.ListSearchesRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.SearchList.SerializeToString,
+            ),
+            'GetSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSearch,
+                    request_deserializer=serve_dot_dass__pb2.SearchId.FromString,
+                    response_serializer=serve_dot_dass__pb2.StoredSearch.SerializeToString,
+            ),
+            'DeleteSearch': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSearch,
+                    request_deserializer=serve_dot_dass__pb2.SearchId.FromString,
+                    response_serializer=serve_dot_dass__pb2.SearchId.SerializeToString,
+            ),
             'Score': grpc.unary_unary_rpc_method_handler(
                     servicer.Score,
                     request_deserializer=serve_dot_dass__pb2.ScoreRequest.FromString,
@@ -181,6 +309,31 @@ def add_RankerServicer_to_server(servicer, server):
                     servicer.DeleteTeacher,
                     request_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
                     response_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+            ),
+            'RestoreTeacher': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreTeacher,
+                    request_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
+                    response_serializer=serve_dot_dass__pb2.Teacher.SerializeToString,
+            ),
+            'PurgeTeacher': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeTeacher,
+                    request_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
+                    response_serializer=serve_dot_dass__pb2.TeacherName.SerializeToString,
+            ),
+            'ListStudents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStudents,
+                    request_deserializer=serve_dot_dass__pb2.TeacherName.FromString,
+                    response_serializer=serve_dot_dass__pb2.StudentList.SerializeToString,
+            ),
+            'AddStudents': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddStudents,
+                    request_deserializer=serve_dot_dass__pb2.AddStudentsRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.StudentList.SerializeToString,
+            ),
+            'DeleteStudent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteStudent,
+                    request_deserializer=serve_dot_dass__pb2.StudentId.FromString,
+                    response_serializer=serve_dot_dass__pb2.StudentId.SerializeToString,
             ),
             'GetSpace': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpace,
@@ -247,6 +400,114 @@ class Ranker:
             '/dass.v1.Ranker/StreamSearch',
             serve_dot_dass__pb2.SearchRequest.SerializeToString,
             serve_dot_dass__pb2.SearchReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/CreateSearch',
+            serve_dot_dass__pb2.SearchRequest.SerializeToString,
+            serve_dot_dass__pb2.SearchSummary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSearches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListSearches',
+            serve_dot_dass__pb2.ListSearchesRequest.SerializeToString,
+            serve_dot_dass__pb2.SearchList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/GetSearch',
+            serve_dot_dass__pb2.SearchId.SerializeToString,
+            serve_dot_dass__pb2.StoredSearch.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSearch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/DeleteSearch',
+            serve_dot_dass__pb2.SearchId.SerializeToString,
+            serve_dot_dass__pb2.SearchId.FromString,
             options,
             channel_credentials,
             insecure,
@@ -382,6 +643,141 @@ class Ranker:
             '/dass.v1.Ranker/DeleteTeacher',
             serve_dot_dass__pb2.TeacherName.SerializeToString,
             serve_dot_dass__pb2.TeacherName.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreTeacher(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/RestoreTeacher',
+            serve_dot_dass__pb2.TeacherName.SerializeToString,
+            serve_dot_dass__pb2.Teacher.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeTeacher(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/PurgeTeacher',
+            serve_dot_dass__pb2.TeacherName.SerializeToString,
+            serve_dot_dass__pb2.TeacherName.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStudents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListStudents',
+            serve_dot_dass__pb2.TeacherName.SerializeToString,
+            serve_dot_dass__pb2.StudentList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddStudents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/AddStudents',
+            serve_dot_dass__pb2.AddStudentsRequest.SerializeToString,
+            serve_dot_dass__pb2.StudentList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteStudent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/DeleteStudent',
+            serve_dot_dass__pb2.StudentId.SerializeToString,
+            serve_dot_dass__pb2.StudentId.FromString,
             options,
             channel_credentials,
             insecure,

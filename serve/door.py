@@ -32,6 +32,8 @@ SLOW_S = 1.0
 """Seconds after which a body that is not whole makes its client a slow one."""
 
 READING = ("GET", "HEAD", "OPTIONS")
+SEARCHING = ("/v1/search", "/v1/searches", "/v1/score", "/v1/choices")
+"""What readers may post to; whatever else is no reading is an operator's."""
 
 
 class Slow:
@@ -136,7 +138,8 @@ class Door:
         try:
             self._check_names(scope, {n: v.decode("latin1") for n, v in headers.items()})
             if scope["path"].startswith("/v1"):
-                self.admission.check_token(headers.get("authorization"))
+                reads = scope["method"] in READING or scope["path"] in SEARCHING
+                self.admission.check_token(headers.get("authorization"), reads=reads)
             address, most = (scope.get("client") or ("",))[0], self._most(scope)
             with contextlib.closing(Body(receive, self._slow, address=address, most=most)) as body:
                 whole = body if uploads(scope) else await _whole(body)

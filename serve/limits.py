@@ -48,6 +48,10 @@ class Unauthenticated(DassError, PermissionError):
     """The call carries no token, or a wrong one."""
 
 
+class NotAllowed(DassError, PermissionError):
+    """The token is of a role that may not make the call."""
+
+
 class Overloaded(DassError, RuntimeError):
     """As many searches as may run and wait do so already; later there will be room."""
 
@@ -58,6 +62,13 @@ class TookTooLong(DassError, TimeoutError):
 
 class Unavailable(DassError, ConnectionError):
     """The store or every scorer is out of reach at the moment."""
+
+
+def key_of_another() -> InvalidRequest:
+    """Return what to say of an idempotency key that comes with another request than before."""
+    error = InvalidRequest("an idempotency key must be of one request, but is another's")
+    error.field = "idempotency-key"
+    return error
 
 
 RETRY_AFTER_S = 2
@@ -76,6 +87,8 @@ class Limits:
     """Most predictions that a search returns as its best."""
     support: int = 200
     """Most measured students in one request."""
+    students: int = 200
+    """Most measured students that are kept of one teacher."""
     upload_bytes: int = 64 * 2**20
     """Most bytes of one teacher's weights."""
     request_bytes: int = 4 * 2**20
@@ -84,6 +97,12 @@ class Limits:
     """Most classes of a teacher."""
     teachers: int = 1_000
     """Most teachers in the store that the service adds to."""
+    deleted: int = 100
+    """Most deleted teachers that can be restored; older ones go for good."""
+    deleted_days: float = 30.0
+    """Days for which a deleted teacher can be restored."""
+    searches: int = 10_000
+    """Most searches that the service keeps."""
     running: int = 4
     """Searches and scores computed at once, per ingress replica."""
     waiting: int = 64

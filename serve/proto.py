@@ -36,7 +36,9 @@ def fields(message: Message) -> dict[str, Any]:
         if field.has_presence and not message.HasField(field.name):
             continue
         if field.message_type is not None:
-            found[field.name] = [fields(item) for item in value]
+            found[field.name] = (
+                [fields(item) for item in value] if field.is_repeated else fields(value)
+            )
         else:
             found[field.name] = list(value) if field.is_repeated else value
     return found

@@ -24,9 +24,11 @@ from dass.space.architecture import Architecture
 from dass.space.cost import Budget, check_fraction
 from dass.space.space import Space
 from dass.space.spaces import by_name
-from serve.catalogue import Catalogue, Registration, TeacherFacts
+from serve.catalogue import Catalogue
 from serve.limits import Limits, Unavailable
 from serve.scoring import Chunk, Local, RemoteScorer, Scoring, Support, check_finite
+from serve.students import MeasuredStudents
+from serve.teacher_facts import Registration, TeacherFacts
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Ranker:
         self.space: Space = by_name(ensemble.config.space)
         """The one space whose students the predictor ranks."""
         self._catalogue = Catalogue(registry, self.space, self.limits)
+        self._measured = MeasuredStudents(registry.store, self.limits)
 
     @classmethod
     def open(
@@ -82,9 +85,13 @@ class Ranker:
 
     # --- teachers --------------------------------------------------------------------------
 
-    def teachers(self) -> list[TeacherFacts]:
-        """Return the teachers of the predictor's space, in order of their names."""
-        return self._catalogue.teachers()
+    def teachers(self, *, deleted: bool = False) -> list[TeacherFacts]:
+        """Return the teachers of the predictor's space, in order of their names.
+
+        Args:
+            deleted: whether those follow that were deleted and can be restored, latest first.
+        """
+        return self._catalogue.teachers() + (self._catalogue.deleted() if deleted else [])
 
     def facts(self, name: str) -> TeacherFacts:
         """Return the facts of one teacher; raises as `Catalogue.facts`."""
@@ -98,9 +105,43 @@ class Ranker:
         """Raise unless all but its weights is as it must be; raises as `Catalogue.check`."""
         self._catalogue.check(teacher)
 
-    def delete(self, name: str) -> None:
-        """Remove a teacher; raises as `Catalogue.delete`."""
-        self._catalogue.delete(name)
+    def delete(self, name: str, *, purge: bool = False) -> None:
+        """Remove a teacher, to be restored or for good; raises as `Catalogue.delete`."""
+        (self._catalogue.purge if purge else self._catalogue.delete)(name)
+        if purge:
+            self._measured.purge(name)
+
+    def restore(self, name: str) -> TeacherFacts:
+        """Restore a deleted teacher; raises as `Catalogue.restore`."""
+        return self._catalogue.restore(name)
+
+    # --- measured students -----------------------------------------------------------------
+
+    def students(self, teacher: str) -> tuple[Support, ...]:
+        """Return the measured students of a teacher; raises as `facts`."""
+        return self._measured.of(teacher, self.facts(teacher).identity)
+
+    def add_students(self, teacher: str, students: Sequence[Support]) -> tuple[Support, ...]:
+        """Keep measured students, which later scores and searches are conditioned on; return all.
+
+        Raises:
+            InvalidArchitecture: one is not a member of the space.
+            TooLarge: there would be more than may be.
+            UnknownName: there is no such teacher.
+        """
+        self.limits.at_most("students", len(students))
+        facts, _ = self._catalogue.get(teacher)
+        self._check_students(students)
+        self._measured.add(teacher, facts.identity, students)
+        return self._measured.of(teacher, facts.identity)
+
+    def remove_student(self, teacher: str, architecture: str) -> None:
+        """Forget a measured student of a teacher.
+
+        Raises:
+            UnknownName: there is none, or no such teacher.
+        """
+        self._measured.remove(teacher, self.facts(teacher).identity, architecture)
 
     # --- students --------------------------------------------------------------------------
 
@@ -115,14 +156,14 @@ class Ranker:
         """
         self.limits.at_most("architectures", len(architectures))
         facts, made = self._catalogue.get(teacher)
-        self._check_support(support)
+        measured = self._support(facts, support)
         members = [Architecture.parse(text) for text in architectures]
         for member in members:
             self.space.check(member)
         if not members:
             return []
         scorer = RemoteScorer(self.scoring, facts.version)
-        return predictions(scorer, made, members, support=support)
+        return predictions(scorer, made, members, support=measured)
 
     def search(self, spec: SearchSpec) -> Iterator[Generation]:
         """Search for students, generation by generation; the last one is the answer.
@@ -133,14 +174,24 @@ class Ranker:
             InfeasibleBudget: no student fits.
             UnknownName: there is no such teacher.
         """
+        scorer, made, budget, support = self._prepared(spec)
+        return search(scorer, made, budget, config=spec.config, support=support)
+
+    def check_search(self, spec: SearchSpec) -> None:
+        """Raise what `search` would."""
+        self._prepared(spec)
+
+    def _prepared(
+        self, spec: SearchSpec
+    ) -> tuple[RemoteScorer, Teacher, Budget, Sequence[Support]]:
+        """Check a search; return its scorer, teacher, budget and measured students."""
         self.limits.at_most("candidates", spec.config.candidates)
         self.limits.at_most("top", spec.config.top)
         facts, made = self._catalogue.get(spec.teacher)
-        self._check_support(spec.support)
+        support = self._support(facts, spec.support)
         budget = self._budget(spec, facts)
         self.space.check_budget(budget, num_classes=facts.classes)
-        scorer = RemoteScorer(self.scoring, facts.version)
-        return search(scorer, made, budget, config=spec.config, support=spec.support)
+        return RemoteScorer(self.scoring, facts.version), made, budget, support
 
     def in_distribution(self, teacher: str) -> bool:
         """Return whether the predictor can judge a teacher; if not, size gives the order.
@@ -150,9 +201,19 @@ class Ranker:
         """
         return self.ensemble.in_distribution(self._catalogue.get(teacher)[1])
 
-    def _check_support(self, support: Sequence[Support]) -> None:
-        self.limits.at_most("support", len(support))
-        for student in support:
+    def _support(self, facts: TeacherFacts, asked: Sequence[Support]) -> tuple[Support, ...]:
+        """Return what was measured of a teacher: what is kept, and before it what a request says.
+
+        Checks what a request says.
+        """
+        self.limits.at_most("support", len(asked))
+        self._check_students(asked)
+        own = {(student.architecture, student.epochs) for student in asked}
+        kept = self._measured.of(facts.name, facts.identity)
+        return (*(s for s in kept if (s.architecture, s.epochs) not in own), *asked)
+
+    def _check_students(self, students: Sequence[Support]) -> None:
+        for student in students:
             self.space.check(Architecture.parse(student.architecture))
             if not 0 <= student.validation_accuracy <= 1:
                 raise InvalidConfig(

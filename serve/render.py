@@ -15,7 +15,7 @@ from pathlib import Path
 import tyro
 import yaml
 
-from serve.settings import Settings, digest_of_own
+from serve.settings import Settings, with_tokens
 
 SOURCE = Path(__file__).parent / "config.yaml"
 
@@ -59,9 +59,7 @@ def main(
         grpc_port: of gRPC.
     """
     try:
-        own = digest_of_own(os.environ.get("DASS_TOKEN"))
-        if own and not settings.token_digest:
-            settings = settings.model_copy(update={"token_digest": own})
+        settings = with_tokens(settings, os.environ)
         print(render(settings, host=host, port=port, grpc_port=grpc_port), end="")
     except ValueError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Literal
+
+from pydantic import Field
 
 from dass.searching.evolution import Generation
 from dass.searching.prediction import Prediction as Predicted
-from serve.catalogue import TeacherFacts
 from serve.ranker import Ranker, SearchSpec
+from serve.refusals import Problem
+from serve.requests import SearchRequest
+from serve.teacher_facts import TeacherFacts
 from serve.wire import Model
 
 
@@ -31,11 +36,22 @@ class Teacher(Model):
     """Multiply-adds of the cheapest student: the least possible `max_flops`."""
     smallest_parameters: int
     """Parameters of the cheapest student."""
+    dataset: str | None = None
+    """Name of what it was trained on; none where nothing says so."""
+    class_names: list[str] = Field(default=[])
+    """Of its outputs, in their order; empty where they are not known."""
+    note: str | None = None
+    """Its owner's."""
+    created: str | None = None
+    """When it was registered: ISO 8601, in UTC."""
+    deleted: str | None = None
+    """When it was deleted, where it was and can be restored."""
 
     @classmethod
     def of(cls, facts: TeacherFacts) -> Teacher:
         """Write a teacher's facts."""
-        return cls(**{name: getattr(facts, name) for name in cls.model_fields})
+        told = {name: getattr(facts, name) for name in cls.model_fields}
+        return cls(**told | {"class_names": list(facts.class_names)})
 
 
 class TeacherList(Model):
@@ -118,6 +134,64 @@ class SearchReply(Model):
             pareto=[Prediction.of(p) for p in found.pareto],
             out_of_distribution=out_of_distribution,
         )
+
+
+SearchState = Literal["queued", "running", "done", "failed"]
+
+
+class SearchProgress(Model):
+    """How far a search is."""
+
+    scored: int
+    """Distinct candidates scored so far."""
+    candidates: int
+    """Candidates asked for."""
+    seconds: float
+    """That it took so far, its wait included."""
+
+    @classmethod
+    def none(cls, request: SearchRequest) -> SearchProgress:
+        """Return the progress of a search that has not begun."""
+        return cls(scored=0, candidates=request.candidates, seconds=0.0)
+
+    @classmethod
+    def of(cls, reply: SearchReply) -> SearchProgress:
+        """Write how far a search is."""
+        return cls(scored=reply.scored, candidates=reply.candidates, seconds=reply.seconds)
+
+
+class SearchSummary(Model):
+    """A search that the service keeps, without what came of it."""
+
+    id: str
+    state: SearchState
+    created: str
+    """When it was posted: ISO 8601, in UTC."""
+    teacher: str
+    request: SearchRequest
+
+
+class SearchList(Model):
+    """A page of the searches, newest first."""
+
+    searches: list[SearchSummary]
+    next: str | None = None
+    """What to give as `after` for the next page; none where this is the last."""
+
+
+class StoredSearch(Model):
+    """A search that the service keeps, how it stands and what came of it."""
+
+    id: str
+    state: SearchState
+    created: str
+    """When it was posted: ISO 8601, in UTC."""
+    request: SearchRequest
+    progress: SearchProgress
+    result: SearchReply | None = None
+    """The answer, once the state is `done`."""
+    error: Problem | None = None
+    """Why there is none, where the state is `failed`."""
 
 
 class Stage(Model):

@@ -11,9 +11,23 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dass.searching.evolution_config import SearchConfig
-from serve import catalogue, scoring
+from serve import scoring, teacher_facts
 from serve.ranker import SearchSpec
-from serve.wire import Base64, Count, Fraction, Id, Model, Name
+from serve.wire import (
+    Base64,
+    ClassName,
+    Count,
+    Dataset,
+    Epochs,
+    Fraction,
+    Id,
+    Model,
+    Name,
+    Note,
+    PageSize,
+    SearchName,
+    StoreKey,
+)
 
 
 class Support(Model):
@@ -23,6 +37,8 @@ class Support(Model):
     """Its id, such as 5_14-10_20-32: block widths joined by '-', stages by '_'."""
     validation_accuracy: Annotated[float, Field(ge=0, le=1)]
     """On validation images; a fraction."""
+    epochs: Epochs = 0
+    """How long it was trained; 0 is the whole recipe."""
 
 
 class SearchRequest(Model):
@@ -67,6 +83,26 @@ class StreamedSearchRequest(SearchRequest):
     stream: bool = False
     """Answer with a line of JSON after every generation (NDJSON); the last one has `done`."""
 
+    @classmethod
+    def own(cls) -> list[str]:
+        """Return the fields that say how to answer, not what to search for."""
+        return [name for name in cls.model_fields if name not in SearchRequest.model_fields]
+
+
+class SearchId(Model):
+    """Which search that the service keeps."""
+
+    id: SearchName
+
+
+class ListSearchesRequest(Model):
+    """Which page of the searches, newest first."""
+
+    limit: PageSize = 20
+    """Most of one page."""
+    after: SearchName | None = None
+    """`next` of the page before."""
+
 
 class ScoreRequest(Model):
     """Which students to predict."""
@@ -92,12 +128,18 @@ class Registration(Model):
     """On validation images it was not trained on; a fraction in (0, 1]."""
     weights: Base64 | None = None
     """A safetensors file with torchvision's names, in base64; exactly one of this and `path`."""
-    path: Annotated[str, Field(min_length=1, max_length=800)] | None = None
+    path: StoreKey | None = None
     """Key of such a file inside the service's store."""
+    dataset: Dataset | None = None
+    """Name of what it was trained on."""
+    class_names: list[ClassName] = Field(default=[])
+    """Of its outputs, in their order; all of them or none."""
+    note: Note | None = None
+    """Its owner's; kept as it was first written."""
 
-    def plain(self) -> catalogue.Registration:
+    def plain(self) -> teacher_facts.Registration:
         """Return the registration as the ranker takes it."""
-        return catalogue.Registration(
+        return teacher_facts.Registration(
             **{name: getattr(self, name) for name in type(self).model_fields}
         )
 
@@ -113,12 +155,75 @@ class Facts(BaseModel):
     """Number of classes; >= 2."""
     accuracy: Fraction
     """On validation images it was not trained on; a fraction in (0, 1]."""
+    dataset: Dataset | None = None
+    """Name of what it was trained on."""
+    class_names: list[ClassName] = Field(default=[])
+    """Of its outputs, in their order, the name of the field once for each; all or none."""
+    note: Note | None = None
+    """Its owner's; kept as it was first written."""
 
-    def plain(self, name: str) -> catalogue.Registration:
+    def plain(self, name: str) -> teacher_facts.Registration:
         """Return the registration as the ranker takes it, without weights yet."""
-        return catalogue.Registration(
-            name=name, space=self.space, classes=self.classes, accuracy=self.accuracy
+        return teacher_facts.Registration(name=name, **self.model_dump())
+
+
+class ListTeachersRequest(Model):
+    """Which teachers."""
+
+    deleted: bool = False
+    """Whether those follow that were deleted and can be restored."""
+
+
+class MeasuredStudent(Model):
+    """A student of a teacher that was distilled and measured, as the service keeps it."""
+
+    architecture: Id
+    """Its id, such as 5_14-10_20-32: block widths joined by '-', stages by '_'."""
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    """On validation images; a fraction."""
+    epochs: Epochs = 0
+    """How long it was trained; 0 is the whole recipe."""
+
+
+class StudentList(Model):
+    """Measured students of one teacher, as they are posted and listed."""
+
+    students: list[MeasuredStudent]
+
+    def plain(self) -> tuple[scoring.Support, ...]:
+        """Return them as the ranker takes them."""
+        return tuple(
+            scoring.Support(
+                architecture=s.architecture, validation_accuracy=s.accuracy, epochs=s.epochs
+            )
+            for s in self.students
         )
+
+    @classmethod
+    def of(cls, students: Sequence[scoring.Support]) -> StudentList:
+        """Write what the ranker has."""
+        return cls(
+            students=[
+                MeasuredStudent(
+                    architecture=s.architecture, accuracy=s.validation_accuracy, epochs=s.epochs
+                )
+                for s in students
+            ]
+        )
+
+
+class AddStudentsRequest(Model):
+    """Measured students to keep, and whose they are."""
+
+    teacher: Name
+    students: list[MeasuredStudent]
+
+
+class StudentId(Model):
+    """Which measured student of which teacher."""
+
+    teacher: Name
+    architecture: Id
 
 
 class TeacherName(Model):
@@ -130,6 +235,10 @@ class TeacherName(Model):
 def measured(support: Sequence[Support]) -> tuple[scoring.Support, ...]:
     """Return measured students as the ranker takes them."""
     return tuple(
-        scoring.Support(architecture=s.architecture, validation_accuracy=s.validation_accuracy)
+        scoring.Support(
+            architecture=s.architecture,
+            validation_accuracy=s.validation_accuracy,
+            epochs=s.epochs,
+        )
         for s in support
     )

@@ -8,80 +8,44 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Iterator
 
-import grpc
-from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from dass.errors import DassError
 from serve import dass_pb2 as pb
-from serve import refusals, replies, requests
-from serve.admission import Admission
-from serve.limits import Overloaded, TooLarge, Unauthenticated
+from serve import replies, requests
+from serve.limits import Overloaded
 from serve.proto import from_proto, to_proto
-
-CLOSED = (
-    "gRPC listens on every interface and no token is set, so calls are refused: start the service "
-    "with DASS_TOKEN in its environment, or with --insecure"
-)
-
-DETAILS = "dass-error"
-"""Trailing metadata of a refusal: `refusals.Error` as JSON."""
+from serve.rpc_door import CLOSED as CLOSED
+from serve.rpc_door import Context
+from serve.rpc_searches import SearchCalls
+from serve.rpc_students import StudentCalls
 
 WATCHERS, WATCHED_S = 16, 5.0
 """Streams of health at once, and seconds between two looks."""
 
-logger = logging.getLogger(__name__)
 
-
-class Context(Protocol):
-    """What a method sees of its call: a part of `grpc.ServicerContext`."""
-
-    def invocation_metadata(self) -> Iterable[tuple[str, str]]:
-        """Return the metadata that the client sent."""
-        ...
-
-    def set_code(self, code: grpc.StatusCode) -> None:
-        """Set the status that the call ends with."""
-        ...
-
-    def set_details(self, details: str) -> None:
-        """Set the message that the client is told."""
-        ...
-
-    def set_trailing_metadata(self, trailing_metadata: list[tuple[str, str]]) -> None:
-        """Set the metadata that come with the status."""
-        ...
-
-
-class InternalError(Exception):
-    """A fault of our own, without the words that it came with."""
-
-
-class Calls:
+class Calls(SearchCalls, StudentCalls):
     """One method per call; needs an admission, and whether calls without any token are served."""
 
-    admission: Admission
-    insecure: bool
     watchers: int = 0
 
     async def ListTeachers(
         self, request: pb.ListTeachersRequest, grpc_context: Context
     ) -> pb.TeacherList:
         """List the teachers whose students can be ranked."""
-        with self._door(request, grpc_context):
-            found = await self.admission.in_thread(self.admission.ranker.teachers)
+        with self._door(request, grpc_context, reads=True):
+            deleted = from_proto(request, requests.ListTeachersRequest).deleted
+            ranker = self.admission.ranker
+            found = await self.admission.in_thread(lambda: ranker.teachers(deleted=deleted))
             teachers = [replies.Teacher.of(teacher) for teacher in found]
             return to_proto(replies.TeacherList(teachers=teachers), pb.TeacherList)
 
     async def GetTeacher(self, request: pb.TeacherName, grpc_context: Context) -> pb.Teacher:
         """Describe a teacher."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             name = from_proto(request, requests.TeacherName).name
             found = await self.admission.in_thread(lambda: self.admission.ranker.facts(name))
             return to_proto(replies.Teacher.of(found), pb.Teacher)
@@ -99,12 +63,27 @@ class Calls:
         """Remove a teacher."""
         with self._door(request, grpc_context):
             name = from_proto(request, requests.TeacherName).name
-            await self.admission.in_thread(lambda: self.admission.ranker.delete(name))
+            await self.admission.upload(lambda: self.admission.ranker.delete(name))
             return pb.TeacherName(name=name)
+
+    async def PurgeTeacher(self, request: pb.TeacherName, grpc_context: Context) -> pb.TeacherName:
+        """Remove a teacher for good."""
+        with self._door(request, grpc_context):
+            name = from_proto(request, requests.TeacherName).name
+            ranker = self.admission.ranker
+            await self.admission.in_thread(lambda: ranker.delete(name, purge=True))
+            return pb.TeacherName(name=name)
+
+    async def RestoreTeacher(self, request: pb.TeacherName, grpc_context: Context) -> pb.Teacher:
+        """Restore a deleted teacher."""
+        with self._door(request, grpc_context):
+            name = from_proto(request, requests.TeacherName).name
+            found = await self.admission.upload(lambda: self.admission.ranker.restore(name))
+            return to_proto(replies.Teacher.of(found), pb.Teacher)
 
     async def Search(self, request: pb.SearchRequest, grpc_context: Context) -> pb.SearchReply:
         """Rank students."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             reply = await self.admission.search(from_proto(request, requests.SearchRequest))
             return to_proto(reply, pb.SearchReply)
 
@@ -112,7 +91,7 @@ class Calls:
         self, request: pb.SearchRequest, grpc_context: Context
     ) -> AsyncIterator[pb.SearchReply]:
         """Rank students, with a reply after every generation."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             wanted = from_proto(request, requests.SearchRequest)
             async with contextlib.aclosing(self.admission.stream(wanted)) as stream:
                 async for reply in stream:
@@ -120,20 +99,20 @@ class Calls:
 
     async def Score(self, request: pb.ScoreRequest, grpc_context: Context) -> pb.ScoreReply:
         """Predict given students."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             reply = await self.admission.score(from_proto(request, requests.ScoreRequest))
             return to_proto(reply, pb.ScoreReply)
 
     async def GetSpace(self, request: pb.SpaceRequest, grpc_context: Context) -> pb.Space:
         """Describe the search space."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             return to_proto(replies.Space.of(self.admission.ranker), pb.Space)
 
     async def GetPredictor(
         self, request: pb.PredictorRequest, grpc_context: Context
     ) -> pb.Predictor:
         """Describe the predictor and the limits."""
-        with self._door(request, grpc_context):
+        with self._door(request, grpc_context, reads=True):
             return to_proto(replies.Predictor.of(self.admission.ranker), pb.Predictor)
 
     async def Check(
@@ -170,43 +149,3 @@ class Calls:
             yield
         finally:
             self.watchers -= 1
-
-    @contextlib.contextmanager
-    def _door(self, request: Message, context: Context) -> Iterator[None]:
-        """Let a call in that has the token and no excess; turn what goes wrong into its status."""
-        with self._guard(context):
-            self._check_token(context)
-            self._check_size(request)
-            yield
-
-    @contextlib.contextmanager
-    def _guard(self, context: Context) -> Iterator[None]:
-        """Turn what goes wrong into its status, and tell no more of it than the table says."""
-        try:
-            yield
-        except Exception as error:
-            _, code = refusals.status(error)
-            told = refusals.explain(error)
-            context.set_code(code)
-            context.set_details(told.error.message)
-            # Metadata are ASCII; `ensure_ascii` leaves nothing else.
-            context.set_trailing_metadata([(DETAILS, json.dumps(told.model_dump()))])
-            if isinstance(error, DassError):
-                raise
-            # What no table foresees is logged here, and must not reach the caller.
-            logger.exception("a call failed")
-            raise InternalError(told.error.message) from None
-
-    def _check_token(self, context: Context) -> None:
-        if self.admission.token_digest is None and not self.insecure:
-            raise Unauthenticated(CLOSED)
-        self.admission.check_token(dict(context.invocation_metadata()).get("authorization"))
-
-    def _check_size(self, request: Message) -> None:
-        limits = self.admission.ranker.limits
-        uploads = limits.upload_bytes if isinstance(request, pb.Registration) else 0
-        if request.ByteSize() > limits.request_bytes + uploads:
-            raise TooLarge(
-                f"a request must have at most {limits.request_bytes + uploads:,} bytes, but has "
-                f"{request.ByteSize():,}"
-            )

@@ -40,6 +40,8 @@ class Support:
     """The student, as `str(Architecture)`."""
     validation_accuracy: float
     """Its accuracy after distillation, a fraction."""
+    epochs: int = 0
+    """How long it was trained; 0 is the whole recipe."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,7 +202,11 @@ class RemoteScorer:
                 version=self._version,
                 architectures=tuple(map(str, architectures)),
                 support=tuple(
-                    Support(architecture=s.architecture, validation_accuracy=s.validation_accuracy)
+                    Support(
+                        architecture=s.architecture,
+                        validation_accuracy=s.validation_accuracy,
+                        epochs=getattr(s, "epochs", 0),
+                    )
                     for s in support
                 ),
             )

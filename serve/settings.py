@@ -6,10 +6,14 @@ Knows nothing of Ray.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
 from dass.errors import InvalidConfig
+
+TOKEN, READING = "DASS_TOKEN", "DASS_READING_TOKEN"
+"""Where the environment says the tokens of operators and of readers."""
 
 
 class Settings(BaseModel):
@@ -29,6 +33,9 @@ class Settings(BaseModel):
     """Cores that Ray sets aside for a scorer replica."""
     token_digest: str | None = None
     """SHA-256 of the token that calls must carry; where absent, DASS_TOKEN says the token."""
+    reading_digest: str | None = None
+    """The same of a token that may search, list and read; where absent, DASS_READING_TOKEN says
+    it, and where that is not set there is none."""
     ingresses: int = 2
     """Ingress replicas: where one dies, the other answers."""
     hosts: tuple[str, ...] = ()
@@ -45,8 +52,8 @@ def digest(token: str | bytes) -> str:
     return hashlib.sha256(token.encode() if isinstance(token, str) else token).hexdigest()
 
 
-def digest_of_own(token: str | None) -> str | None:
-    """Return the digest of the token that a service is started with; none of none.
+def digest_of_own(token: str | None, *, name: str = "DASS_TOKEN") -> str | None:
+    """Return the digest of a token that a service is started with; none of none.
 
     Raises:
         InvalidConfig: no client could send it: metadata of gRPC are printable ASCII, and both
@@ -56,7 +63,28 @@ def digest_of_own(token: str | None) -> str | None:
         return None
     if not (token.isascii() and token.isprintable()) or token != token.strip():
         raise InvalidConfig(
-            "DASS_TOKEN must be printable ASCII without spaces at its ends, since no gRPC client "
+            f"{name} must be printable ASCII without spaces at its ends, since no gRPC client "
             "can send another; make one with `openssl rand -hex 24`"
         )
     return digest(token)
+
+
+def with_tokens(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    """Return settings with the digests of the tokens of both roles, out of an environment.
+
+    Raises:
+        InvalidConfig: one is no token, both are one, or there is a reader's alone.
+    """
+    own = settings.token_digest or digest_of_own(environment.get(TOKEN), name=TOKEN)
+    reading = settings.reading_digest or digest_of_own(environment.get(READING), name=READING)
+    if reading and reading == own:
+        raise InvalidConfig(
+            f"{TOKEN} and {READING} must differ, since the one may change what the other may "
+            "only read, but are one; make another with `openssl rand -hex 24`"
+        )
+    if reading and not own:
+        raise InvalidConfig(
+            f"{READING} must come with {TOKEN}, without which everybody may do everything, but "
+            f"{TOKEN} is not set; set it too"
+        )
+    return settings.model_copy(update={"token_digest": own, "reading_digest": reading})

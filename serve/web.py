@@ -5,13 +5,14 @@ Everything below `/v1` needs the token, if there is one; page, OpenAPI document 
 
 import asyncio
 import contextlib
+import functools
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Annotated, Any
 
-from fastapi import Body, FastAPI, Header, Query, Request
+from fastapi import Body, FastAPI, Query, Request
 from fastapi.openapi.models import Example
 from fastapi.responses import FileResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
@@ -22,51 +23,13 @@ from serve import refusals, replies, requests
 from serve.admission import Admission
 from serve.answers import answer_errors, is_json, untyped
 from serve.door import Door
+from serve.openapi import REFUSALS, SEARCH, UPLOAD, Key, registration
+from serve.openapi_document import document
+from serve.web_searches import add_searches
+from serve.web_students import add_students
+from serve.wire import Name
 
 PAGE = Path(__file__).parent / "page"
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": refusals.Error, "description": text}
-    for code, text in {
-        401: "No token, or a wrong one.",
-        404: "There is no such teacher.",
-        408: "No answer in the time of a request.",
-        409: "The name stands for another teacher.",
-        413: "Too large, or too much work for one request.",
-        422: "A value out of its range, or no student in the budget.",
-        503: "Overloaded or unavailable: ask again after `Retry-After` seconds.",
-    }.items()
-}
-REFUSALS[400] = {"model": refusals.Error, "description": "The body is no JSON."}
-REFUSALS |= {
-    403: {"model": refusals.Error, "description": "A foreign page, or a foreign name."},
-    405: {"model": refusals.Error, "description": "No such method of this path."},
-    415: {"model": refusals.Error, "description": "The body is not said to be JSON."},
-    500: {"model": refusals.Error, "description": "The service failed; its log says how."},
-}
-REGISTRATION = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": requests.Registration.model_json_schema()}},
-    }
-}
-UPLOAD = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-        },
-    }
-}
-Key = Annotated[
-    str | None,
-    Header(min_length=1, max_length=128, description="The same again gets the same answer."),
-]
-SEARCH: dict[str, Example] = {
-    "half of the teacher's FLOPs": {
-        "value": {"teacher": "digits", "max_flops_share": 0.5, "candidates": 300, "k": 3}
-    },
-    "with progress": {"value": {"teacher": "digits", "candidates": 500, "stream": True}},
-}
 
 
 def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
@@ -81,6 +44,7 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
         version="1",
         description="Rank the students of a teacher by their accuracy after distillation.",
         docs_url=None,
+        generate_unique_id_function=lambda route: route.name,
         redoc_url=None,
         responses=REFUSALS,
     )
@@ -88,7 +52,10 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
     _teachers(http, admission)
     _uploads(http, admission)
     _students(http, admission)
+    add_searches(http, admission)
+    add_students(http, admission)
     _health(http, admission)
+    _document(http, admission)
     http.mount("/page", StaticFiles(directory=PAGE))
     http.add_middleware(Door, admission=admission, hosts=tuple(hosts))
 
@@ -101,6 +68,19 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
         return FileResponse(PAGE / "docs.html")
 
     return http
+
+
+def _document(http: FastAPI, admission: Admission) -> None:
+    """Let the application tell its document: made once, when it is first asked for."""
+    ranker = admission.ranker
+    own = {"space": ranker.space.name, "architecture": str(ranker.space.smallest)}
+
+    @functools.cache
+    def told() -> Any:
+        guarded = admission.token_digest is not None
+        return document(http, ranker.limits, example=own, guarded=guarded)
+
+    http.openapi = told  # type: ignore[method-assign]
 
 
 @contextlib.asynccontextmanager
@@ -117,27 +97,46 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
     ranker = admission.ranker
 
     @http.get("/v1/teachers", tags=["teachers"])
-    async def list_teachers() -> replies.TeacherList:
+    async def list_teachers(
+        deleted: Annotated[
+            bool, Query(description="Whether those follow that were deleted and can be restored.")
+        ] = False,
+    ) -> replies.TeacherList:
         """List the teachers whose students can be ranked."""
-        found = await admission.in_thread(ranker.teachers)
+        found = await admission.in_thread(lambda: ranker.teachers(deleted=deleted))
         return replies.TeacherList(teachers=[replies.Teacher.of(t) for t in found])
 
     @http.get("/v1/teachers/{name}", tags=["teachers"])
-    async def get_teacher(name: str) -> replies.Teacher:
+    async def get_teacher(name: Name) -> replies.Teacher:
         """Describe a teacher."""
         return replies.Teacher.of(await admission.in_thread(lambda: ranker.facts(name)))
 
     @http.delete("/v1/teachers/{name}", tags=["teachers"])
-    async def delete_teacher(name: str) -> requests.TeacherName:
-        """Remove a teacher."""
-        await admission.in_thread(lambda: ranker.delete(name))
+    async def delete_teacher(
+        name: Name,
+        purge: Annotated[
+            bool, Query(description="For good, with deleted ones of its name.")
+        ] = False,
+    ) -> requests.TeacherName:
+        """Remove a teacher; unless purged it can be restored."""
+        await admission.upload(lambda: ranker.delete(name, purge=purge))
         return requests.TeacherName(name=name)
+
+    @http.post("/v1/teachers/{name}/restore", tags=["teachers"])
+    async def restore_teacher(name: Name) -> replies.Teacher:
+        """Restore the teacher of a name that was deleted last."""
+        return replies.Teacher.of(await admission.upload(lambda: ranker.restore(name)))
 
 
 def _uploads(http: FastAPI, admission: Admission) -> None:
     ranker = admission.ranker
 
-    @http.post("/v1/teachers", status_code=201, tags=["teachers"], openapi_extra=REGISTRATION)
+    @http.post(
+        "/v1/teachers",
+        status_code=201,
+        tags=["teachers"],
+        openapi_extra=registration(ranker.space.name),
+    )
     async def register_teacher(request: Request) -> replies.Teacher:
         """Add a teacher of your own; the same one again is fine."""
         sent = request.headers.get("content-type", "")
@@ -156,7 +155,7 @@ def _uploads(http: FastAPI, admission: Admission) -> None:
 
     @http.put("/v1/teachers/{name}", status_code=201, tags=["teachers"], openapi_extra=UPLOAD)
     async def upload_teacher(
-        name: str, request: Request, facts: Annotated[requests.Facts, Query()]
+        name: Name, request: Request, facts: Annotated[requests.Facts, Query()]
     ) -> replies.Teacher:
         """Add a teacher of your own, its safetensors file as the body."""
         wanted = facts.plain(name)

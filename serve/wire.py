@@ -36,6 +36,45 @@ Base64 = Annotated[
     WithJsonSchema({"type": "string", "format": "byte", "contentEncoding": "base64"}),
 ]
 Count = Annotated[int, Field(ge=1, le=2**53)]
+Dataset = Annotated[str, Field(min_length=1, max_length=200)]
+ClassName = Annotated[str, Field(min_length=1, max_length=200)]
+Note = Annotated[str, Field(min_length=1, max_length=2000)]
+Epochs = Annotated[int, Field(ge=0, le=100_000)]
+PageSize = Annotated[int, Field(ge=1, le=100)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
-Name = Annotated[str, Field(min_length=1, max_length=128, examples=["digits"])]
-Id = Annotated[str, Field(min_length=1, max_length=400)]
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        examples=["digits"],
+        json_schema_extra={"pattern": r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._=+@,~-]*$"},
+    ),
+]
+"""Patterns are told here; what breaks them is refused where names are read, with more words."""
+Id = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=400,
+        json_schema_extra={"pattern": r"^[0-9]+(-[0-9]+)*(_[0-9]+(-[0-9]+)*)*$"},
+    ),
+]
+"""Of a student."""
+SearchName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=80,
+        json_schema_extra={"pattern": "^[0-9]{8}T[0-9]{12}-[0-9a-f]{8}$"},
+    ),
+]
+"""Id of a search that is kept."""
+StoreKey = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=800,
+        json_schema_extra={"pattern": r"^[A-Za-z0-9._=+@,~-]+(/[A-Za-z0-9._=+@,~-]+)*$"},
+    ),
+]

@@ -25,6 +25,9 @@ from dass.space.spaces import SPACES, by_name
 RECIPE = "own"
 """What a manifest says of how an adopted teacher was trained: by its user."""
 
+ABOUT = ("dataset", "class_names", "note", "created")
+"""What a manifest may say of a teacher beside: all text, `created` in ISO 8601."""
+
 SHORT = 8
 """Digits of the digests in manifests that earlier versions wrote."""
 
@@ -76,7 +79,9 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def adopt_teacher(registry: Registry, teacher: Teacher, data: bytes) -> None:
+def adopt_teacher(
+    registry: Registry, teacher: Teacher, data: bytes, *, about: Mapping[str, Any] | None = None
+) -> None:
     """Publish a teacher made of a user's own weights; the same one again is fine.
 
     What is written about the same teacher stays, but for a task that it lacked.
@@ -85,11 +90,12 @@ def adopt_teacher(registry: Registry, teacher: Teacher, data: bytes) -> None:
         registry: where it goes.
         teacher: the network that `read_weights` made, its accuracy and, if known, its task.
         data: the weights as the user gave them.
+        about: what else its user says of it, by `ABOUT`.
 
     Raises:
         NameTaken: another teacher has that name.
     """
-    facts = {"recipe": RECIPE, "weights_sha256": digest_of(data)}
+    facts = {"recipe": RECIPE, "weights_sha256": digest_of(data)} | dict(about or {})
     # Looking first saves the writing of weights that the name is not free for.
     if not registry.has_teacher(teacher.name) and registry.create_teacher(teacher, facts):
         return
@@ -100,7 +106,7 @@ def adopt_teacher(registry: Registry, teacher: Teacher, data: bytes) -> None:
             "another one; delete that first or take another name"
         )
     if teacher.task is not None and there.get("task") is None:
-        registry.put_teacher(teacher, facts)
+        registry.put_teacher(teacher, facts | {n: there[n] for n in ABOUT if n in there})
 
 
 def _same(there: Mapping[str, Any], teacher: Teacher, digest: str) -> bool:

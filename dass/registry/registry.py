@@ -3,6 +3,7 @@
 tasks/TASK.json                  a task and its role
 recipes/RECIPE.json              how networks of that recipe are trained
 teachers/TEACHER/                an artifact; its manifest may name another file of weights
+deleted-teachers/TEACHER/MOMENT/ one that the service deleted and can restore
 records/KEY.parquet              one measured student each
 records/pack-HASH.parquet        many of them, compacted; nothing else is below records/
 predictors/NAME/                 an artifact

@@ -51,18 +51,37 @@ FIELDS = {
         *("teacher", "max_flops", "max_flops_share", "max_parameters", "candidates", "k"),
         *("algorithm", "seed", "support", "stream", "other"),
     ),
+    "/v1/searches": (
+        *("teacher", "max_flops", "max_flops_share", "max_parameters", "candidates", "k"),
+        *("algorithm", "seed", "support", "stream", "other"),
+    ),
+    "/v1/teachers/digits/students": ("students", "other"),
     "/v1/score": ("teacher", "architectures", "support", "other"),
-    "/v1/teachers": ("name", "space", "classes", "accuracy", "weights", "path", "other"),
+    "/v1/teachers": (
+        *("name", "space", "classes", "accuracy", "weights", "path", "other"),
+        *("dataset", "class_names", "note"),
+    ),
 }
 
 
 def good(luck, path):
     """Return a request that would be answered."""
-    if path == "/v1/search":
+    if path in ("/v1/search", "/v1/searches"):
         return {"teacher": "digits", "candidates": luck.choice([1, 2, 3, 4, 20]), "k": 2}
     if path == "/v1/score":
         return {"teacher": "digits", "architectures": luck.sample(SOME, 3)}
+    if path.endswith("/students"):
+        return {"teacher": "digits", "students": students(luck)}
     return registration(f"fuzz{luck.randrange(3)}", WEIGHTS)
+
+
+def students(luck):
+    """Draw measured students to keep, most of them sound."""
+    return [
+        {"architecture": s["architecture"], "accuracy": s["validation_accuracy"], "epochs": e}
+        for s in support(luck)
+        for e in [luck.choice([0, 0, 1, luck.choice(INTEGERS)])]
+    ]
 
 
 def support(luck):
@@ -79,6 +98,8 @@ def support(luck):
 def body_of(luck, path):
     """Draw a body: a good one with a field or two changed, or bytes of no sense."""
     request = good(luck, path)
+    if path.endswith("/students"):
+        del request["teacher"]  # over HTTP the path says whose they are
     for _ in range(luck.randrange(3)):
         field = luck.choice(FIELDS[path])
         request[field] = support(luck) if field == "support" else value(luck, json_only=True)
@@ -100,8 +121,19 @@ def body_of(luck, path):
 def http_case(luck):
     """Draw verb, path, headers and body."""
     name = luck.choice(["digits", "nobody", "..", "a" * 200, "%2e%2e", "%00", "%ff", "fuzz0"])
-    path = luck.choice([*FIELDS, *FIELDS, f"/v1/teachers/{name}", "/v1/space", "/ready", "/x"])
-    verb = luck.choice(["POST"] * 8 + ["GET", "PUT", "DELETE", "PATCH"])
+    odd = luck.choice(["x", "20261126T062754123456-1a2b3c4d", "%2e%2e", "", "a" * 90, SOME[0]])
+    path = luck.choice(
+        [
+            *FIELDS,
+            *FIELDS,
+            *(f"/v1/teachers/{name}", f"/v1/teachers/{name}/restore", f"/v1/searches/{odd}"),
+            *(f"/v1/teachers/{name}/students", f"/v1/teachers/{name}/students/{odd}"),
+            *(f"/v1/searches?limit={odd}", f"/v1/searches?after={odd}&limit=2", "/v1/teachers"),
+            *(f"/v1/teachers/{name}?purge={odd}", "/v1/teachers?deleted=true"),
+            *("/v1/space", "/ready", "/x"),
+        ]
+    )
+    verb = luck.choice(["POST"] * 8 + ["GET", "GET", "PUT", "DELETE", "PATCH"])
     headers = {"content-type": "application/json"}
     if luck.random() < 0.1:
         headers["content-type"] = luck.choice(["", "text/plain", "application/x+json", "a" * 99])
@@ -159,6 +191,15 @@ def grpc_case(luck):
             ("/v1/teachers", "RegisterTeacher", pb.Registration),
             ("/v1/teachers", "GetTeacher", pb.TeacherName),
             ("/v1/teachers", "DeleteTeacher", pb.TeacherName),
+            ("/v1/teachers", "RestoreTeacher", pb.TeacherName),
+            ("/v1/teachers", "PurgeTeacher", pb.TeacherName),
+            ("/v1/searches", "CreateSearch", pb.SearchRequest),
+            ("/v1/searches", "ListSearches", pb.ListSearchesRequest),
+            ("/v1/searches", "GetSearch", pb.SearchId),
+            ("/v1/searches", "DeleteSearch", pb.SearchId),
+            ("/v1/teachers/digits/students", "ListStudents", pb.TeacherName),
+            ("/v1/teachers/digits/students", "AddStudents", pb.AddStudentsRequest),
+            ("/v1/teachers/digits/students", "DeleteStudent", pb.StudentId),
         ]
     )
     known = [field.name for field in message.DESCRIPTOR.fields]
@@ -167,7 +208,9 @@ def grpc_case(luck):
         request["weights"] = luck.choice([WEIGHTS, WEIGHTS[:-1], luck.randbytes(99), b""])
     for _ in range(luck.randrange(3)):
         field = luck.choice(known)
-        drawn = support(luck) if field == "support" else value(luck, json_only=False)
+        drawn = value(luck, json_only=False)
+        if field in ("support", "students"):
+            drawn = support(luck) if field == "support" else students(luck)
         try:
             message(**{field: drawn})
         except (TypeError, ValueError):

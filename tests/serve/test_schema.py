@@ -39,13 +39,21 @@ OPERATIONS = [
     "POST /v1/teachers",
     "GET /v1/teachers/{name}",
     "PUT /v1/teachers/{name}",
-    "DELETE /v1/teachers/{name}",
+    "POST /v1/teachers/{name}/restore",
+    "GET /v1/teachers/{name}/students",
+    "POST /v1/teachers/{name}/students",
+    "DELETE /v1/teachers/{name}/students/{architecture}",
     "POST /v1/search",
     "POST /v1/score",
+    "POST /v1/searches",
+    "GET /v1/searches",
+    "GET /v1/searches/{id}",
+    "DELETE /v1/searches/{id}",
     "GET /v1/space",
     "GET /v1/predictor",
     "GET /health",
     "GET /ready",
+    "DELETE /v1/teachers/{name}",
 ]
 
 

@@ -1,0 +1,73 @@
+"""What the OpenAPI document says beyond the models: refusals, bodies of uploads, examples.
+
+Knows nothing of what is done with a request.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Header
+from fastapi.openapi.models import Example
+
+from serve import refusals, requests
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": refusals.Error, "description": text}
+    for code, text in {
+        401: "No token, or a wrong one.",
+        404: "There is no such teacher, search or student.",
+        408: "No answer in the time of a request.",
+        409: "The name stands for another teacher.",
+        413: "Too large, or too much work for one request.",
+        422: "A value out of its range, or no student in the budget.",
+        503: "Overloaded or unavailable: ask again after `Retry-After` seconds.",
+    }.items()
+}
+REFUSALS[400] = {"model": refusals.Error, "description": "The body is no JSON."}
+REFUSALS |= {
+    403: {
+        "model": refusals.Error,
+        "description": "A foreign page or name, or a token of another role.",
+    },
+    405: {"model": refusals.Error, "description": "No such method of this path."},
+    415: {"model": refusals.Error, "description": "The body is not said to be JSON."},
+    500: {"model": refusals.Error, "description": "The service failed; its log says how."},
+}
+
+
+def registration(space: str) -> dict[str, Any]:
+    """Return what is said of the body that adds a teacher of a space: it is read part by part."""
+    ours = {
+        "name": "ours",
+        "space": space,
+        "classes": 10,
+        "accuracy": 0.81,
+        "path": "uploads/ours.safetensors",
+        "note": "as trained in March",
+    }
+    content = {
+        "schema": requests.Registration.model_json_schema(),
+        "examples": {"weights that are in the store": {"value": ours}},
+    }
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
+        },
+    }
+}
+Key = Annotated[
+    str | None,
+    Header(min_length=1, max_length=128, description="The same again gets the same answer."),
+]
+SEARCH: dict[str, Example] = {
+    "half of the teacher's FLOPs": {
+        "value": {"teacher": "digits", "max_flops_share": 0.5, "candidates": 300, "k": 3}
+    },
+    "with progress": {"value": {"teacher": "digits", "candidates": 500, "stream": True}},
+}
