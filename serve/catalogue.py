@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dass.data.source_names import canonical
 from dass.errors import (
     CorruptArtifact,
+    DassError,
     InvalidConfig,
     InvalidKey,
     MissingKey,
@@ -66,6 +68,8 @@ class TeacherFacts:
     smallest_parameters: int
     version: str = field(repr=False)
     """Changes with the weights."""
+    dataset: str | None = None
+    """Short name of what it was trained on, without its place; `None` where nothing says so."""
 
 
 class Catalogue:
@@ -120,6 +124,7 @@ class Catalogue:
             smallest_flops=flops[1],
             smallest_parameters=parameters[1],
             version=version_of(manifest),
+            dataset=_dataset(manifest),
         )
 
     def get(self, name: str) -> tuple[TeacherFacts, Teacher]:
@@ -220,6 +225,16 @@ class Catalogue:
                 "digits and ._=+@,~- joined by '/', but there is no such file; list the store, or "
                 "upload the weights"
             ) from error
+
+
+def _dataset(manifest: Mapping[str, Any]) -> str | None:
+    """Return the short name of a teacher's dataset: of a path only how the file is called."""
+    task = manifest.get("task")
+    source = task.get("source") if isinstance(task, dict) else None
+    try:
+        return canonical(source)[1] if isinstance(source, str) else None
+    except DassError:  # a source of another version, or of somebody's own
+        return None
 
 
 def check_name(name: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from dass.baselines.choices import largest_in_budget, random_in_budget
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
@@ -133,14 +134,36 @@ class Ranker:
             InfeasibleBudget: no student fits.
             UnknownName: there is no such teacher.
         """
+        scorer, made, budget = self._prepared(spec)
+        return search(scorer, made, budget, config=spec.config, support=spec.support)
+
+    def choices(self, spec: SearchSpec) -> tuple[Prediction, Prediction, Prediction]:
+        """Predict what one would take without a search, to compare its answer with.
+
+        Returns:
+            The largest student in the budget, as a search by FLOPs alone finds it; one drawn at
+            random; and the teacher's own architecture, distilled from itself.
+
+        Raises:
+            InfeasibleBudget: no student fits.
+            UnknownName: there is no such teacher.
+        """
+        scorer, made, budget = self._prepared(spec)
+        largest = largest_in_budget(made, budget, config=spec.config)
+        drawn = random_in_budget(made, budget, seed=spec.config.seed)
+        members = [largest, drawn, self.space.largest]
+        first, second, third = predictions(scorer, made, members, support=spec.support)
+        return first, second, third
+
+    def _prepared(self, spec: SearchSpec) -> tuple[RemoteScorer, Teacher, Budget]:
+        """Check a search; return its scorer, teacher and budget."""
         self.limits.at_most("candidates", spec.config.candidates)
         self.limits.at_most("top", spec.config.top)
         facts, made = self._catalogue.get(spec.teacher)
         self._check_support(spec.support)
         budget = self._budget(spec, facts)
         self.space.check_budget(budget, num_classes=facts.classes)
-        scorer = RemoteScorer(self.scoring, facts.version)
-        return search(scorer, made, budget, config=spec.config, support=spec.support)
+        return RemoteScorer(self.scoring, facts.version), made, budget
 
     def in_distribution(self, teacher: str) -> bool:
         """Return whether the predictor can judge a teacher; if not, size gives the order.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Self
 
 from dass.searching.evolution import Generation
 from dass.searching.prediction import Prediction as Predicted
@@ -33,7 +34,7 @@ class Teacher(Model):
     """Parameters of the cheapest student."""
 
     @classmethod
-    def of(cls, facts: TeacherFacts) -> Teacher:
+    def of(cls, facts: TeacherFacts) -> Self:
         """Write a teacher's facts."""
         return cls(**{name: getattr(facts, name) for name in cls.model_fields})
 

@@ -18,7 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 
 from dass.errors import DassError, StorageError
-from serve import refusals, replies, requests
+from serve import http_replies, refusals, replies, requests
 from serve.admission import Admission
 from serve.answers import answer_errors, is_json, untyped
 from serve.door import Door
@@ -67,6 +67,9 @@ SEARCH: dict[str, Example] = {
     },
     "with progress": {"value": {"teacher": "digits", "candidates": 500, "stream": True}},
 }
+CHOICES: dict[str, Example] = {
+    "in half of the teacher's FLOPs": {"value": {"teacher": "digits", "max_flops_share": 0.5}}
+}
 
 
 def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
@@ -88,6 +91,7 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
     _teachers(http, admission)
     _uploads(http, admission)
     _students(http, admission)
+    _choices(http, admission)
     _health(http, admission)
     http.mount("/page", StaticFiles(directory=PAGE))
     http.add_middleware(Door, admission=admission, hosts=tuple(hosts))
@@ -117,15 +121,15 @@ def _teachers(http: FastAPI, admission: Admission) -> None:
     ranker = admission.ranker
 
     @http.get("/v1/teachers", tags=["teachers"])
-    async def list_teachers() -> replies.TeacherList:
+    async def list_teachers() -> http_replies.TeacherList:
         """List the teachers whose students can be ranked."""
         found = await admission.in_thread(ranker.teachers)
-        return replies.TeacherList(teachers=[replies.Teacher.of(t) for t in found])
+        return http_replies.TeacherList(teachers=[http_replies.Teacher.of(t) for t in found])
 
     @http.get("/v1/teachers/{name}", tags=["teachers"])
-    async def get_teacher(name: str) -> replies.Teacher:
+    async def get_teacher(name: str) -> http_replies.Teacher:
         """Describe a teacher."""
-        return replies.Teacher.of(await admission.in_thread(lambda: ranker.facts(name)))
+        return http_replies.Teacher.of(await admission.in_thread(lambda: ranker.facts(name)))
 
     @http.delete("/v1/teachers/{name}", tags=["teachers"])
     async def delete_teacher(name: str) -> requests.TeacherName:
@@ -138,18 +142,18 @@ def _uploads(http: FastAPI, admission: Admission) -> None:
     ranker = admission.ranker
 
     @http.post("/v1/teachers", status_code=201, tags=["teachers"], openapi_extra=REGISTRATION)
-    async def register_teacher(request: Request) -> replies.Teacher:
+    async def register_teacher(request: Request) -> http_replies.Teacher:
         """Add a teacher of your own; the same one again is fine."""
         sent = request.headers.get("content-type", "")
         if not is_json(sent):
             raise untyped(sent)
 
-        def register(file: IO[bytes]) -> replies.Teacher:
+        def register(file: IO[bytes]) -> http_replies.Teacher:
             try:
                 wanted = requests.Registration.model_validate_json(file.read())
             except ValidationError as error:
                 raise refusals.malformed(error.errors()) from error
-            return replies.Teacher.of(ranker.register(wanted.plain()))
+            return http_replies.Teacher.of(ranker.register(wanted.plain()))
 
         async with received(request) as file:
             return await admission.upload(lambda: register(file))
@@ -157,13 +161,13 @@ def _uploads(http: FastAPI, admission: Admission) -> None:
     @http.put("/v1/teachers/{name}", status_code=201, tags=["teachers"], openapi_extra=UPLOAD)
     async def upload_teacher(
         name: str, request: Request, facts: Annotated[requests.Facts, Query()]
-    ) -> replies.Teacher:
+    ) -> http_replies.Teacher:
         """Add a teacher of your own, its safetensors file as the body."""
         wanted = facts.plain(name)
         ranker.check_registration(wanted)
 
-        def register(file: IO[bytes]) -> replies.Teacher:
-            return replies.Teacher.of(ranker.register(replace(wanted, weights=file.read())))
+        def register(file: IO[bytes]) -> http_replies.Teacher:
+            return http_replies.Teacher.of(ranker.register(replace(wanted, weights=file.read())))
 
         async with received(request) as file:
             return await admission.upload(lambda: register(file))
@@ -205,6 +209,19 @@ def _students(http: FastAPI, admission: Admission) -> None:
     async def get_predictor() -> replies.Predictor:
         """Describe the predictor, and the limits of requests."""
         return replies.Predictor.of(ranker)
+
+
+def _choices(http: FastAPI, admission: Admission) -> None:
+    @http.post("/v1/choices", tags=["students"])
+    async def choices(
+        request: Annotated[requests.SearchRequest, Body(openapi_examples=CHOICES)],
+        idempotency_key: Key = None,
+    ) -> http_replies.Choices:
+        """Predict what one would take without a search: the largest in the budget, and any.
+
+        Takes what a search takes, so that both are of one budget, seed and support.
+        """
+        return await admission.once(idempotency_key, request, lambda: admission.choices(request))
 
 
 async def _lines(

@@ -42,6 +42,7 @@ OPERATIONS = [
     "DELETE /v1/teachers/{name}",
     "POST /v1/search",
     "POST /v1/score",
+    "POST /v1/choices",
     "GET /v1/space",
     "GET /v1/predictor",
     "GET /health",
