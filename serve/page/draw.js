@@ -89,7 +89,7 @@ function shape({ p, kind }, { x, y }) {
     random: () => node("path", { class: "dot", d: `M${cx} ${cy - 7}L${cx + 6} ${cy + 5}H${cx - 6}Z` }),
     teacher: () => node("path", { class: "dot", d: `M${cx} ${cy - 7}L${cx + 7} ${cy}L${cx} ${cy + 7}L${cx - 7} ${cy}Z` }),
   }[kind]();
-  return [...(p.uncertainty == null ? [] : [node("line", { x1: cx, x2: cx, y1: y(low), y2: y(high) })]), drawn];
+  return [...(p.uncertainty == null ? [] : [node("line", { class: "whisker", x1: cx, x2: cx, y1: y(low), y2: y(high) })]), drawn];
 }
 
 function mark(q, scales) {

@@ -110,12 +110,21 @@ function busy(is) {
   $("stop").disabled = !is;
 }
 
+/** End a search without a word. */
+function halt() {
+  running?.abort();
+  running = null;
+  busy(false);
+  $("students").ariaBusy = "false";
+}
+
 async function search(t) {
   running?.abort();
   const mine = (running = new AbortController());
   try {
     const json = request(t), entry = { id: crypto.randomUUID?.() ?? String(Math.random()), at: Date.now(), request: json, teacher: t };
     busy(true);
+    $("students").ariaBusy = "true";
     $("progress").value = 0;
     say("Searching…");
     const answer = await ask("/v1/search", { json: { ...json, stream: true }, signal: mine.signal });
@@ -136,7 +145,10 @@ async function search(t) {
     if (running === mine || error.name !== "AbortError") fail(error);
     if (error.code === "UnknownName") load();
   } finally {
-    if (running === mine) busy(false);
+    if (running === mine) {
+      busy(false);
+      $("students").ariaBusy = "false";
+    }
   }
 }
 
@@ -155,9 +167,7 @@ const list = () => history.list({ show: again, compare: results.beside });
 
 /** Show a search of before, as it was answered then. */
 function again(entry) {
-  running?.abort();
-  running = null;
-  busy(false);
+  halt();
   results.clear();
   results.draw(entry);
   say("Shown as it was answered then.");
@@ -185,9 +195,7 @@ async function unlock() {
 
 /** Another teacher: what is shown is of the former one. */
 function changed() {
-  running?.abort();
-  running = null;
-  busy(false);
+  halt();
   $("progress").value = 0;
   results.clear();
   teachers.about();
