@@ -6,6 +6,7 @@ import io
 import json
 import shlex
 import subprocess
+import time
 from dataclasses import replace
 
 import httpx
@@ -129,8 +130,8 @@ def test_a_search_that_is_under_way_ends_with_its_teacher(page):
     page["go"].click()
     page.until(lambda: page.all("#plot svg"))
     page.pick("ood")
-    with pytest.raises(Exception, match=""):
-        page.until(lambda: page.all("#plot svg"), seconds=2)
+    time.sleep(2)  # in which a generation or two would have come
+    assert not page.all("#plot svg") and page.said() == ""
     assert page["go"].is_enabled()
 
 
@@ -200,13 +201,15 @@ def test_a_wrong_token_asks_again_and_the_right_one_is_kept_for_the_tab(registry
 
 
 def test_points_never_hide_each_other(page):
-    """Drawn closer than they are wide: the nearest is taken, equal ones in turn, it lies on top."""
+    """Closer than they are wide: the nearest is taken, equal ones in turn, it lies on top."""
     page.open()
     taken = page.module(
         """
         const near = [[1e6, 0.5], [1.004e6, 0.501], [1.004e6, 0.501], [2e6, 0.9]];
-        const points = near.map(([flops, accuracy], i) =>
-          ({p: {architecture: String(i), accuracy, flops, parameters: 1, uncertainty: 0.01}, kind: 'student', also: []}));
+        const points = near.map(([flops, accuracy], i) => {
+          const p = {architecture: String(i), accuracy, flops, parameters: 1, uncertainty: 0.01};
+          return {p, kind: 'student', also: []};
+        });
         const taken = [];
         let svg = null;
         const choose = (i) => { svg.choose(i); taken.push(i); };
@@ -215,10 +218,11 @@ def test_points_never_hide_each_other(page):
         const dots = [...svg.querySelectorAll('.point .dot')];
         for (const i of [0, 1, 1, 1, 3, 0]) {
           const box = dots[i].getBoundingClientRect();
-          const at = {clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true};
-          document.elementFromPoint(at.clientX, at.clientY).dispatchEvent(new MouseEvent('click', at));
-          const top = svg.lastElementChild.querySelector('.dot');
-          if (top.getAttribute('cx') !== dots[taken.at(-1)].getAttribute('cx')) taken.push('not on top');
+          const x = box.x + box.width / 2, y = box.y + box.height / 2;
+          const click = new MouseEvent('click', {clientX: x, clientY: y, bubbles: true});
+          document.elementFromPoint(x, y).dispatchEvent(click);
+          const top = svg.lastElementChild.querySelector('.dot').getAttribute('cx');
+          if (top !== dots[taken.at(-1)].getAttribute('cx')) taken.push('not on top');
         }
         return taken;
         """
@@ -328,9 +332,8 @@ def test_the_lines_to_copy_are_understood_by_what_they_are_for(searched):
     best = json.loads(answer.stdout)["top"][0]
     assert best["architecture"] == searched["id"].text
     searched.one("#next button").click()
-    searched.until(
-        lambda: searched.said() in {"Copied the line.", "Selected the line: press Ctrl+C."}
-    )
+    said = {"Copied the line.", "Selected the line: press Ctrl+C."}
+    searched.until(lambda: searched.said() in said)
 
 
 # --- searches of before ------------------------------------------------------------------------
@@ -414,6 +417,7 @@ def test_a_file_that_is_no_teacher_is_refused_in_words(page, tmp_path):
 
 # --- for everyone ------------------------------------------------------------------------------
 
+OPEN_ALL = "for (const d of document.querySelectorAll('details')) d.open = true"
 SMALL_TEXT = """
 const visible = (e) => e.checkVisibility() && !e.closest('.heard, .skip');
 const texts = [...document.querySelectorAll('body *')].filter((e) => visible(e)
@@ -436,9 +440,9 @@ return [...all].filter((e) => e.checkVisibility() && !e.closest('.skip')).map((e
 
 def test_on_a_phone_the_chart_is_first_text_legible_and_targets_large(page):
     page.size(390, 844).open(FEW).ready()
-    page.run("for (const d of document.querySelectorAll('details')) d.open = true")
+    page.run(OPEN_ALL)
     page.search()
-    page.run("for (const d of document.querySelectorAll('details')) d.open = true")
+    page.run(OPEN_ALL)
     top = "return document.getElementById(arguments[0]).getBoundingClientRect().top"
     assert page.run(top, "plot") < page.run(top, "form")
     assert page.run(SMALL_TEXT) == [] and page.run(SMALL_TARGETS) == []
@@ -460,9 +464,7 @@ def test_axe_finds_nothing_in_any_state(page, axe_source, *, width, dark):
     page.size(width, 900, dark=dark)
     states = {
         "new": lambda: page.open(FEW).ready(),
-        "open": lambda: page.run(
-            "for (const d of document.querySelectorAll('details')) d.open = true"
-        ),
+        "open": lambda: page.run(OPEN_ALL),
         "answered": lambda: page.pick("ood").search(),
         "beside": lambda: page.one("#searches li button:nth-child(2)").click(),
         "failed": lambda: page["size"].send_keys("many", Keys.ENTER),
