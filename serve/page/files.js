@@ -24,20 +24,20 @@ export function csv(points, teacher) {
 
 const LOOKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "fill-opacity", "font-size", "font-family"];
 
-/** A drawing as PNG, two real pixels to each, as it looks here and now, with a line of text above. */
-export async function png(svg, title) {
+/** A drawing as PNG, two real pixels to each, as it looks here and now, with lines of text above. */
+export async function png(svg, texts) {
   const copy = svg.cloneNode(true), width = Number(svg.getAttribute("width")), height = Number(svg.getAttribute("height"));
   const copies = copy.querySelectorAll("*");
   svg.querySelectorAll("*").forEach((element, i) => {
     const look = getComputedStyle(element);
     for (const name of LOOKS) copies[i].setAttribute(name, look.getPropertyValue(name));
   });
-  const page = getComputedStyle(svg.closest("section")), ink = getComputedStyle(document.body).color, above = 30;
+  const page = getComputedStyle(svg.closest("section")), ink = getComputedStyle(document.body).color, above = 10 + 20 * texts.length;
   copy.setAttribute("viewBox", `0 ${-above} ${width} ${height + above}`);
   copy.setAttribute("height", height + above);
   copy.prepend(
     node("rect", { x: 0, y: -above, width, height: height + above, fill: page.backgroundColor }),
-    node("text", { x: 10, y: 20 - above, fill: ink, "font-size": "13px", "font-family": page.fontFamily }, title),
+    ...texts.map((text, i) => node("text", { x: 10, y: 20 * (i + 1) - above, fill: ink, "font-size": "13px", "font-family": page.fontFamily }, text)),
   );
   const url = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" }));
   try {

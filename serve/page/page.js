@@ -208,8 +208,9 @@ async function copy(what, text, element) {
 }
 
 async function picture() {
-  const { shown } = results.current();
-  save("students.png", "image/png", await png($("plot").querySelector("svg"), `${history.summary(shown)} · 90 % intervals`));
+  const marks = [...$("legend").children].filter((item) => !item.hidden).map((item) => item.textContent);
+  const texts = [`${history.summary(results.current().shown)} · 90 % intervals`, marks.join(" · ")];
+  save("students.png", "image/png", await png($("plot").querySelector("svg"), texts));
 }
 
 async function add(event) {
@@ -260,12 +261,16 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     if (kind === "drop") take(event.dataTransfer.files);
   });
 }
-$("teacher").addEventListener("input", changed);
+for (const kind of ["input", "change"]) {
+  $("teacher").addEventListener(kind, () => $("teacher").value !== teachers.described() && changed());
+}
 for (const id of ["budget", "candidates", "size", "unit", "seed", "measured"]) $(id).addEventListener("input", show);
 for (const radio of document.getElementsByName("algorithm")) radio.addEventListener("input", show);
 $("token").addEventListener("change", unlock);
 list();
-if ((await load(asked.teacher)) && asked.student && (!asked.teacher || teachers.chosen()?.name === asked.teacher)) {
+if ((await load(asked.teacher)) && asked.teacher && teachers.chosen()?.name !== asked.teacher) {
+  say("The teacher of this link is not here. Choose another one.", { failed: true });
+} else if (asked.student && teachers.chosen()) {
   results.wish(asked.student);
   await search(teachers.chosen());
 }

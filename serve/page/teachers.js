@@ -6,8 +6,11 @@ import { count, labels, percent } from "./words.js";
 const UNDO_MS = 8000;
 let teachers = [];
 let doomed = null;
+let last = null;
 
 export const chosen = () => teachers.find((t) => t.name === $("teacher").value);
+/** Name of the one that the page describes at the moment. */
+export const described = () => last;
 export const some = () => teachers.length > 0;
 
 /** Fetch the list; keeps the choice where it can. */
@@ -30,6 +33,7 @@ function fill(wanted) {
 /** Describe the chosen one. */
 export function about() {
   const t = chosen();
+  last = t?.name ?? null;
   $("remove").hidden = !t;
   $("teacher").title = t?.name ?? "";
   const facts = t ? {

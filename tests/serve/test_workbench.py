@@ -16,6 +16,7 @@ from PIL import Image
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from dass.data.task_config import TaskConfig
 from dass.searching.prediction import Prediction
@@ -113,7 +114,7 @@ def test_teachers_are_listed_by_what_they_are_of_and_opaque_names_are_tooltips(p
     (option,) = page.all(f"#teacher option[value='{OPAQUE}']")
     assert option.text == "flowers5 · 3 classes · 90.0 %"
     assert option.get_attribute("title") == OPAQUE
-    page.pick(OPAQUE)
+    Select(page["teacher"]).select_by_value(OPAQUE)
     assert "Dataset\nflowers5" in page["about"].text and "private" not in page.one("body").text
 
 
@@ -276,6 +277,12 @@ def test_a_link_opens_the_same_search_and_student(searched):
     assert (sent["seed"], sent["max_parameters"], sent["candidates"]) == (7, 250_000, 100)
     found = [point.get_attribute("data-id") for point in searched.all(".point")]
     assert searched["id"].text == student or student not in found
+
+
+def test_a_link_to_a_teacher_that_is_gone_says_so(page):
+    page.open("/?teacher=gone&student=4_8_32").ready()
+    page.until(lambda: "not here" in page.said())
+    assert not page.all("#plot svg")
 
 
 def test_seeds_and_measured_students_are_sent_and_wrong_lines_named(page):
