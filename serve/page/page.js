@@ -115,7 +115,7 @@ function halt() {
   running?.abort();
   running = null;
   busy(false);
-  $("students").ariaBusy = "false";
+  $("students").setAttribute("aria-busy", false);
 }
 
 async function search(t) {
@@ -124,7 +124,7 @@ async function search(t) {
   try {
     const json = request(t), entry = { id: crypto.randomUUID?.() ?? String(Math.random()), at: Date.now(), request: json, teacher: t };
     busy(true);
-    $("students").ariaBusy = "true";
+    $("students").setAttribute("aria-busy", true);
     $("progress").value = 0;
     say("Searching…");
     const answer = await ask("/v1/search", { json: { ...json, stream: true }, signal: mine.signal });
@@ -147,7 +147,7 @@ async function search(t) {
   } finally {
     if (running === mine) {
       busy(false);
-      $("students").ariaBusy = "false";
+      $("students").setAttribute("aria-busy", false);
     }
   }
 }

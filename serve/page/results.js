@@ -126,10 +126,9 @@ function choose(i) {
   const [low, high] = interval(p);
   const config = {
     space: space.name, architecture: chosen, num_classes: teacher.classes, teacher: teacher.name,
-    predicted_accuracy: p.accuracy, uncertainty: p.uncertainty, interval: p.uncertainty == null ? null : { level: LEVEL, low, high },
+    [q.kind === "teacher" ? "measured_accuracy" : "predicted_accuracy"]: p.accuracy, uncertainty: p.uncertainty, interval: p.uncertainty == null ? null : { level: LEVEL, low, high },
     flops: p.flops, parameters: p.parameters,
   };
-  $("download").hidden = q.kind === "teacher";
   URL.revokeObjectURL($("download").href);
   $("download").href = URL.createObjectURL(new Blob([JSON.stringify(config, null, 2)], { type: "application/json" }));
   const lines = {
