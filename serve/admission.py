@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
 
 from dass.searching.evolution import Generation
-from serve import replies, requests
+from serve import http_replies, replies, requests
 from serve.limits import (
     RETRY_AFTER_S,
     NotAllowed,
@@ -140,6 +140,13 @@ class Admission:
             )
             found = await self._by(deadline, work)
         return replies.ScoreReply(predictions=[replies.Prediction.of(p) for p in found])
+
+    async def choices(self, request: requests.SearchRequest) -> http_replies.Choices:
+        """Predict what one would take without the search."""
+        spec = request.plain()
+        async with self._turn() as deadline:
+            found = await self._by(deadline, self.in_thread(lambda: self.ranker.choices(spec)))
+        return http_replies.Choices.of(*found)
 
     async def search(self, request: requests.SearchRequest) -> replies.SearchReply:
         """Search to the end."""

@@ -71,3 +71,7 @@ SEARCH: dict[str, Example] = {
     },
     "with progress": {"value": {"teacher": "digits", "candidates": 500, "stream": True}},
 }
+
+CHOICES: dict[str, Example] = {
+    "in half of the teacher's FLOPs": {"value": {"teacher": "digits", "max_flops_share": 0.5}}
+}

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from dass.baselines.choices import largest_in_budget, random_in_budget
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
@@ -180,6 +181,24 @@ class Ranker:
     def check_search(self, spec: SearchSpec) -> None:
         """Raise what `search` would."""
         self._prepared(spec)
+
+    def choices(self, spec: SearchSpec) -> tuple[Prediction, Prediction, Prediction]:
+        """Predict what one would take without a search, to compare its answer with.
+
+        Returns:
+            The largest student in the budget, as a search by FLOPs alone finds it; one drawn at
+            random; and the teacher's own architecture, distilled from itself.
+
+        Raises:
+            InfeasibleBudget: no student fits.
+            UnknownName: there is no such teacher.
+        """
+        scorer, made, budget, support = self._prepared(spec)
+        largest = largest_in_budget(made, budget, config=spec.config)
+        drawn = random_in_budget(made, budget, seed=spec.config.seed)
+        members = [largest, drawn, self.space.largest]
+        first, second, third = predictions(scorer, made, members, support=support)
+        return first, second, third
 
     def _prepared(
         self, spec: SearchSpec

@@ -19,11 +19,11 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import ValidationError
 
 from dass.errors import DassError, StorageError
-from serve import refusals, replies, requests
+from serve import http_replies, refusals, replies, requests
 from serve.admission import Admission
 from serve.answers import answer_errors, is_json, untyped
 from serve.door import Door
-from serve.openapi import REFUSALS, SEARCH, UPLOAD, Key, registration
+from serve.openapi import CHOICES, REFUSALS, SEARCH, UPLOAD, Key, registration
 from serve.openapi_document import document
 from serve.web_searches import add_searches
 from serve.web_students import add_students
@@ -54,6 +54,7 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
     _students(http, admission)
     add_searches(http, admission)
     add_students(http, admission)
+    _choices(http, admission)
     _health(http, admission)
     _document(http, admission)
     http.mount("/page", StaticFiles(directory=PAGE))
@@ -204,6 +205,19 @@ def _students(http: FastAPI, admission: Admission) -> None:
     async def get_predictor() -> replies.Predictor:
         """Describe the predictor, and the limits of requests."""
         return replies.Predictor.of(ranker)
+
+
+def _choices(http: FastAPI, admission: Admission) -> None:
+    @http.post("/v1/choices", tags=["students"])
+    async def choices(
+        request: Annotated[requests.SearchRequest, Body(openapi_examples=CHOICES)],
+        idempotency_key: Key = None,
+    ) -> http_replies.Choices:
+        """Predict what one would take without a search: the largest in the budget, and any.
+
+        Takes what a search takes, so that both are of one budget, seed and support.
+        """
+        return await admission.once(idempotency_key, request, lambda: admission.choices(request))
 
 
 async def _lines(

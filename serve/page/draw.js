@@ -1,115 +1,141 @@
-// Drawings as SVG: the front of students, and the blocks of one.
-const WIDTH = 760, HEIGHT = 380;
-const MARGIN = { left: 58, right: 20, top: 16, bottom: 44 };
+// The chart: students of the front, what one would take without a search, the teacher, another search.
+import { node, logTicks, ticks } from "./svg.js";
+import { count, interval, percent } from "./words.js";
 
-function node(name, attributes = {}, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
+export const KINDS = {
+  student: "Student of the front",
+  largest: "Largest in the budget",
+  random: "One at random",
+  teacher: "The teacher",
+};
+const NEAR = 44; // pixels within which a click means a point
 
-function ticks(low, high, number) {
-  const rough = (high - low) / number;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
-  const found = [];
-  for (let x = Math.ceil(low / step) * step; x <= high + step / 1e6; x += step) found.push(x);
-  return found;
-}
-
-const short = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(2)} M` : `${Math.round(n / 1e3)} k`);
-
-/** The 90 % interval of a predicted accuracy, within 0 and 1; what the service sends is one standard deviation. */
-export function interval(p) {
-  const half = 1.645 * (p.uncertainty ?? 0);
-  const clip = (accuracy) => Math.min(1, Math.max(0, accuracy));
-  return [clip(p.accuracy - half), clip(p.accuracy + half)];
-}
-
-/** Draw predictions, cheapest first, as a radio group: arrow keys move along the front. */
-export function front(students, teacher, choose) {
-  const lows = students.map((p) => interval(p)[0]), highs = students.map((p) => interval(p)[1]);
-  let low = Math.min(...lows, teacher.accuracy), high = Math.max(...highs, teacher.accuracy);
-  const room = Math.max(0.01, 0.06 * (high - low));
-  [low, high] = [low - room, high + room];
-  const left = students[0].flops * 0.92, right = students.at(-1).flops * 1.04 + 1;
-  const x = (flops) => MARGIN.left + ((flops - left) / (right - left)) * (WIDTH - MARGIN.left - MARGIN.right);
-  const y = (accuracy) => MARGIN.top + ((high - accuracy) / (high - low)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+/** Draw points `{p, kind}` as a radio group: arrow keys go by cost, a click takes the nearest. */
+export function chart({ points, other = [], width, choose }) {
+  const height = width < 560 ? 300 : 380;
+  const scales = scaled([...points.map((q) => q.p), ...other], width, height);
   const svg = node("svg", {
-    viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "radiogroup",
-    "aria-label": "Students of the Pareto front, cheapest first",
+    width, height, viewBox: `0 0 ${width} ${height}`, role: "radiogroup",
+    "aria-label": "Students by FLOPs, cheapest first",
   });
-  for (const a of ticks(low, high, 5)) {
-    svg.append(node("line", { class: "grid", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(a), y2: y(a) }));
-    svg.append(node("text", { x: MARGIN.left - 8, y: y(a) + 4, "text-anchor": "end" }, `${+(100 * a).toFixed(1)} %`));
+  svg.append(...axes(scales, width, height));
+  if (other.length) {
+    const line = other.map((p) => `${scales.x(p.flops)},${scales.y(p.accuracy)}`).join(" ");
+    svg.append(node("polyline", { class: "other", points: line }));
+    svg.append(...other.map((p) => node("circle", { class: "other", cx: scales.x(p.flops), cy: scales.y(p.accuracy), r: 3.5 })));
   }
-  for (const f of ticks(left, right, 6)) {
-    svg.append(node("text", { x: x(f), y: HEIGHT - MARGIN.bottom + 18, "text-anchor": "middle" }, short(f)));
-  }
-  svg.append(node("text", { x: WIDTH - MARGIN.right, y: HEIGHT - 6, "text-anchor": "end" }, "FLOPs (multiply-adds)"));
-  svg.append(node("line", {
-    class: "teacher-line", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(teacher.accuracy), y2: y(teacher.accuracy),
-  }));
-  svg.append(node("text", { class: "teacher-word", x: MARGIN.left + 6, y: y(teacher.accuracy) - 5 }, "teacher"));
-  const edge = [
-    ...students.map((p, i) => `${x(p.flops)},${y(highs[i])}`),
-    ...students.map((p, i) => `${x(p.flops)},${y(lows[i])}`).reverse(),
-  ];
-  svg.append(node("polygon", { class: "band", points: edge.join(" ") }));
-  svg.append(node("polyline", { class: "front", points: students.map((p) => `${x(p.flops)},${y(p.accuracy)}`).join(" ") }));
-  const points = students.map((p, i) => point(p, x(p.flops), y(p.accuracy), y(lows[i]), y(highs[i])));
-  const move = (i) => {
-    const next = (i + points.length) % points.length;
-    choose(students[next]);
-    points[next].focus();
-  };
-  points.forEach((made, i) => {
-    made.addEventListener("click", () => move(i));
-    made.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Enter: 0, " ": 0 }[event.key];
-      if (step === undefined) return;
-      event.preventDefault();
-      move(i + step);
+  const students = points.filter((q) => q.kind === "student").map((q) => q.p);
+  svg.append(...band(students, scales));
+  const marks = points.map((q) => mark(q, scales));
+  svg.append(...marks);
+  const top = node("g", { class: "chosen", "aria-hidden": "true" });
+  svg.append(top);
+  listen(svg, { points, marks, scales, width, choose });
+  svg.choose = (i) => {
+    marks.forEach((m, j) => {
+      m.setAttribute("aria-checked", i === j);
+      m.setAttribute("tabindex", i === j ? 0 : -1);
     });
-  });
-  svg.append(...points);
+    // A copy above all others, since moving the mark itself would lose the focus.
+    const copy = shape(points[i], scales);
+    const x = scales.x(points[i].p.flops), y = scales.y(points[i].p.accuracy);
+    top.replaceChildren(node("circle", { class: "halo", cx: x, cy: y, r: 11 }), ...copy);
+  };
   return svg;
 }
 
-function point(p, x, y, low, high) {
-  const words = `${p.architecture}, ${(100 * p.accuracy).toFixed(1)} percent, ${short(p.flops)} FLOPs`;
+function scaled(all, width, height) {
+  const margin = { left: 54, right: 16, top: 18, bottom: 44 };
+  let low = Math.min(...all.map((p) => interval(p)[0])), high = Math.max(...all.map((p) => interval(p)[1]));
+  const room = Math.max(0.01, 0.06 * (high - low));
+  [low, high] = [Math.max(0, low - room), Math.min(1, high + room)];
+  const left = Math.min(...all.map((p) => p.flops)) / 1.06, right = Math.max(...all.map((p) => p.flops)) * 1.06;
+  const across = width - margin.left - margin.right, down = height - margin.top - margin.bottom;
+  return {
+    low, high, left, right, margin,
+    x: (flops) => margin.left + (Math.log(flops / left) / Math.log(right / left)) * across,
+    y: (accuracy) => margin.top + ((high - accuracy) / (high - low)) * down,
+  };
+}
+
+function axes({ low, high, left, right, margin, x, y }, width, height) {
+  const made = [];
+  for (const a of ticks(low, high, 5)) {
+    made.push(node("line", { class: "grid", x1: margin.left, x2: width - margin.right, y1: y(a), y2: y(a) }));
+    made.push(node("text", { x: margin.left - 8, y: y(a) + 4, "text-anchor": "end" }, `${+(100 * a).toFixed(1)} %`));
+  }
+  for (const f of logTicks(left, right, Math.floor(width / 75))) {
+    const at = Math.min(x(f), width - 18);
+    made.push(node("text", { x: at, y: height - margin.bottom + 18, "text-anchor": "middle" }, count(f)));
+  }
+  made.push(node("text", { x: width - margin.right, y: height - 6, "text-anchor": "end" }, "FLOPs (multiply-adds), logarithmic"));
+  return made;
+}
+
+function band(students, { x, y }) {
+  const edge = [
+    ...students.map((p) => `${x(p.flops)},${y(interval(p)[1])}`),
+    ...students.map((p) => `${x(p.flops)},${y(interval(p)[0])}`).reverse(),
+  ];
+  const line = students.map((p) => `${x(p.flops)},${y(p.accuracy)}`);
+  return [node("polygon", { class: "band", points: edge.join(" ") }), node("polyline", { class: "front", points: line.join(" ") })];
+}
+
+function shape({ p, kind }, { x, y }) {
+  const cx = x(p.flops), cy = y(p.accuracy), [low, high] = interval(p);
+  const drawn = {
+    student: () => node("circle", { class: "dot", cx, cy, r: 5 }),
+    largest: () => node("rect", { class: "dot", x: cx - 5, y: cy - 5, width: 10, height: 10 }),
+    random: () => node("path", { class: "dot", d: `M${cx} ${cy - 7}L${cx + 6} ${cy + 5}H${cx - 6}Z` }),
+    teacher: () => node("path", { class: "dot", d: `M${cx} ${cy - 7}L${cx + 7} ${cy}L${cx} ${cy + 7}L${cx - 7} ${cy}Z` }),
+  }[kind]();
+  return [...(p.uncertainty == null ? [] : [node("line", { class: "whisker", x1: cx, x2: cx, y1: y(low), y2: y(high) })]), drawn];
+}
+
+function mark(q, scales) {
+  const { p, kind, also = [] } = q;
+  const names = [...(kind === "student" ? [] : [KINDS[kind]]), ...also.map((k) => KINDS[k])];
+  const words = `${names.map((n) => `${n}: `).join("")}${percent(p.accuracy)}, ${count(p.flops)} FLOPs`;
   const made = node(
     "g",
-    { class: "point", role: "radio", tabindex: -1, "aria-checked": false, "aria-label": words },
-    node("line", { x1: x, x2: x, y1: low, y2: high }),
-    node("circle", { cx: x, cy: y, r: 5 }),
-    node("circle", { class: "reach", cx: x, cy: y, r: 11 }),
-    node("title", {}, words),
+    { class: `point ${kind}`, role: "radio", tabindex: -1, "aria-checked": false, "aria-label": words },
+    ...shape(q, scales),
+    node("title", {}, `${words}\n${p.architecture}`),
   );
   made.dataset.id = p.architecture;
   return made;
 }
 
-/** Draw a student: a row per stage, a bar per block, as wide as its fraction of the teacher's channels. */
-export function blocks(architecture, space) {
-  const stages = architecture.split("_").map((stage) => stage.split("-").map(Number));
-  const row = 44, label = 74, gap = 10;
-  const wide = (WIDTH - label) / space.depth - gap;
-  const svg = node("svg", {
-    viewBox: `0 0 ${WIDTH} ${row * stages.length}`, role: "img",
-    "aria-label": `Blocks by stage: ${stages.map((s, i) => `stage ${i + 1}: ${s.join(", ")} channels`).join("; ")}`,
+function listen(svg, { points, marks, scales, width, choose }) {
+  const order = points.map((_, i) => i).sort((a, b) => points[a].p.flops - points[b].p.flops);
+  const take = (i) => {
+    choose(i);
+    marks[i].focus({ preventScroll: true });
+  };
+  marks.forEach((made, i) => made.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Enter: 0, " ": 0 }[event.key];
+    const at = { Home: 0, End: order.length - 1 }[event.key] ?? order.indexOf(i) + (step ?? NaN);
+    if (Number.isNaN(at)) return;
+    event.preventDefault();
+    take(order[(at + order.length) % order.length]);
+  }));
+  const nearest = (event) => {
+    const box = svg.getBoundingClientRect(), zoom = width / box.width;
+    const x = (event.clientX - box.left) * zoom, y = (event.clientY - box.top) * zoom;
+    const far = points.map(({ p }) => Math.hypot(scales.x(p.flops) - x, scales.y(p.accuracy) - y));
+    const least = Math.min(...far);
+    if (least > NEAR) return null;
+    // Points in one place take turns.
+    const there = order.filter((i) => far[i] < least + 1);
+    const now = there.findIndex((i) => marks[i].getAttribute("aria-checked") === "true");
+    return there[(now + 1) % there.length];
+  };
+  svg.addEventListener("click", (event) => {
+    const i = nearest(event);
+    if (i !== null) take(i);
   });
-  stages.forEach((stage, i) => {
-    const full = space.stages[i].options.at(-1), top = i * row;
-    svg.append(node("text", { x: 0, y: top + 24 }, `stage ${i + 1}`));
-    for (let slot = 0; slot < space.depth; slot++) {
-      const left = label + slot * (wide + gap), width = stage[slot];
-      svg.append(node("rect", { class: width ? "slot" : "slot-none", x: left, y: top + 6, width: wide, height: 16, rx: 4 }));
-      if (!width) continue;
-      svg.append(node("rect", { class: "block", x: left, y: top + 6, width: (wide * width) / full, height: 16, rx: 4 }));
-      svg.append(node("text", { x: left, y: top + 37 }, `${width} of ${full} channels`));
-    }
+  svg.addEventListener("pointermove", (event) => {
+    const i = nearest(event);
+    marks.forEach((m, j) => m.classList.toggle("near", i === j));
   });
-  return svg;
 }

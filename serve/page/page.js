@@ -1,197 +1,276 @@
-// The page: asks for a search, reads its progress line by line, draws what came of it.
-import { blocks, front, interval } from "./draw.js";
+// The page: asks for a search, follows it, and joins the parts.
+import { copied, csv, png, save } from "./files.js";
+import * as history from "./history.js";
+import { address, restore } from "./link.js";
+import * as results from "./results.js";
+import { ask, get, lines, token } from "./service.js";
+import { measured } from "./support.js";
+import { $ } from "./svg.js";
+import * as teachers from "./teachers.js";
+import { BYTES, count, megabytes, told } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
-const percent = (x) => `${(100 * x).toFixed(1)} %`;
-const between = (p) => interval(p).map(percent).join(" to ");
-export const count = (n) =>
-  n >= 1e6 ? `${(n / 1e6).toFixed(2)} M` : n >= 1e4 ? `${(n / 1e3).toFixed(0)} k` : String(n);
-
-let teachers = [];
 let space = null;
 let running = null;
-let chosen = null;
+let loading = null;
+let file = null;
+const asked = restore(location.search);
 
-function headers() {
-  const token = sessionStorage.getItem("token");
-  return token ? { authorization: `Bearer ${token}` } : {};
-}
-
-async function ask(path, options = {}) {
-  const answer = await fetch(path, {
-    ...options,
-    headers: { ...headers(), ...(options.body ? { "content-type": "application/json" } : {}) },
-  });
-  if (answer.status === 401) $("locked").hidden = false;
-  if (!answer.ok) {
-    const told = await answer.json().catch(() => ({}));
-    throw new Error(told.error?.message ?? answer.statusText);
-  }
-  return answer;
-}
-
-function say(text, failed = false) {
+/** Say something where it is seen and, unless it is progress, heard. */
+function say(text, { failed = false, heard = true } = {}) {
   $("status").textContent = text;
   $("status").classList.toggle("failed", failed);
+  if (heard) $("live").textContent = text;
 }
 
-async function load() {
+function fail(error) {
+  if (error.name === "AbortError") return say("Stopped.");
+  console.info(error.code ?? error.name, error.message);
+  const smallest = teachers.chosen();
+  const least = error.code === "InfeasibleBudget" && smallest
+    ? ` The smallest student has ${count(smallest.smallest_flops)} FLOPs and ${count(smallest.smallest_parameters)} parameters (${megabytes(smallest.smallest_parameters)}).` : "";
+  if (error.status === 401) {
+    $("locked").hidden = false;
+    $("token").value = "";
+    $("token").focus();
+  }
+  say(told(error) + least, { failed: true });
+  $("status").scrollIntoView({ block: "nearest" });
+}
+
+/** Fetch what the form needs, once at a time; resolves to whether it is there. */
+function load(wanted) {
+  loading ??= (async () => {
+    try {
+      space = await get("/v1/space");
+      const { recipe } = await get("/v1/predictor");
+      results.about({ space, recipe, say });
+      await teachers.load(wanted);
+    } catch (error) {
+      fail(error);
+      return false;
+    } finally {
+      loading = null;
+    }
+    $("locked").hidden = true;
+    const none = !teachers.some();
+    say(none ? "There is no teacher yet: add one below." : "", { failed: none });
+    show();
+    return true;
+  })();
+  return loading;
+}
+
+/** The most parameters that the size field allows; null without a limit, NaN where it is no number. */
+function size() {
+  const text = $("size").value.trim();
+  if (!text) return null;
+  const found = /^(\d+(?:\.\d+)?(?:e\d+)?)\s*([kMG]?)$/.exec(text);
+  const number = found ? Number(found[1]) * { "": 1, k: 1e3, M: 1e6, G: 1e9 }[found[2]] : NaN;
+  return Math.floor($("unit").value === "megabytes" ? (number * 1e6) / BYTES : number);
+}
+
+/** Write beside the controls what they mean for this teacher. */
+function show() {
+  const t = teachers.chosen();
+  $("candidates-value").textContent = Number($("candidates").value).toLocaleString("en");
+  const most = size(), read = measured($("measured").value);
+  $("size-hint").textContent = Number.isNaN(most) ? "Write a number, such as 250k or 1.5M."
+    : most === null ? "Without a number, any size. A megabyte holds 250,000 parameters of 4 bytes (float32)."
+      : `${count(most)} parameters, ${megabytes(most)} at 4 bytes each (float32).`;
+  $("measured-hint").textContent = read.wrong.length ? `Not understood: ${read.wrong[0].slice(0, 60)}`
+    : read.students.length ? `${read.students.length} measured students go with the search; epochs are not used yet.`
+      : "Lines of architecture,accuracy,epochs, or JSON. Accuracy as 0.81 or 81 %.";
+  $("measured-hint").classList.toggle("failed", read.wrong.length > 0);
+  $("size-hint").classList.toggle("failed", Number.isNaN(most));
+  if (!t) return;
+  $("budget").min = Math.ceil((100 * t.smallest_flops) / t.flops);
+  $("budget-value").textContent = `${$("budget").value} % · ${count(($("budget").value / 100) * t.flops)}`;
+  $("budget").setAttribute("aria-valuetext", `${$("budget").value} percent of the teacher`);
+  window.history.replaceState(null, "", address());
+}
+
+function request(t) {
+  const most = size(), { students, wrong } = measured($("measured").value);
+  if (Number.isNaN(most) || wrong.length) $("more").open = true;
+  if (Number.isNaN(most)) throw new Error("The size limit must be a number, such as 250k or 1.5M.");
+  if (wrong.length) throw new Error(`A measured student must be architecture,accuracy,epochs, but one is: ${wrong[0].slice(0, 80)}`);
+  return {
+    teacher: t.name,
+    max_flops_share: $("budget").value / 100,
+    ...(most === null ? {} : { max_parameters: most }),
+    candidates: Number($("candidates").value),
+    algorithm: new FormData($("form")).get("algorithm"),
+    seed: Number($("seed").value || 0),
+    ...(students.length ? { support: students } : {}),
+  };
+}
+
+function busy(is) {
+  $("go").disabled = is;
+  $("stop").disabled = !is;
+}
+
+/** End a search without a word. */
+function halt() {
+  running?.abort();
+  running = null;
+  busy(false);
+  $("students").setAttribute("aria-busy", false);
+}
+
+async function search(t) {
+  running?.abort();
+  const mine = (running = new AbortController());
   try {
-    space = await (await ask("/v1/space")).json();
-    teachers = (await (await ask("/v1/teachers")).json()).teachers;
+    const json = request(t), entry = { id: crypto.randomUUID?.() ?? String(Math.random()), at: Date.now(), request: json, teacher: t };
+    busy(true);
+    $("students").setAttribute("aria-busy", true);
+    $("progress").value = 0;
+    say("Searching…");
+    const answer = await ask("/v1/search", { json: { ...json, stream: true }, signal: mine.signal });
+    for await (const reply of lines(answer)) {
+      if (mine.signal.aborted) return;
+      results.draw(Object.assign(entry, { reply }));
+      $("progress").value = reply.done ? 1 : reply.scored / reply.candidates;
+      const so = `${reply.scored.toLocaleString("en")} candidates in ${reply.seconds.toFixed(1)} s`;
+      if (!reply.done) say(`${so}…`, { heard: false });
+      else say(`Done: ${so}, ${reply.pareto.length} students on the front.`);
+    }
+    if (!entry.reply?.done) throw Object.assign(new Error(), { code: "Cut" });
+    busy(false);
+    await compareWithChoices(entry, mine.signal);
+    history.keep(entry);
+    list();
   } catch (error) {
-    say(error.message, true);
+    if (running === mine || error.name !== "AbortError") fail(error);
+    if (error.code === "UnknownName") load();
+  } finally {
+    if (running === mine) {
+      busy(false);
+      $("students").setAttribute("aria-busy", false);
+    }
+  }
+}
+
+/** Add what one would take without a search; its absence spoils nothing. */
+async function compareWithChoices(entry, signal) {
+  try {
+    const choices = await (await ask("/v1/choices", { json: entry.request, signal })).json();
+    Object.assign(entry, { choices });
+    if (results.current().shown === entry) results.draw(entry);
+  } catch (error) {
+    console.info("no points to compare with:", error.code ?? error.name);
+  }
+}
+
+const list = () => history.list({ show: again, compare: results.beside });
+
+/** Show a search of before, as it was answered then. */
+function again(entry) {
+  halt();
+  results.clear();
+  results.draw(entry);
+  say("Shown as it was answered then.");
+}
+
+async function submit(event) {
+  event.preventDefault();
+  if ($("token").value) {
+    await unlock();
     return;
   }
-  $("locked").hidden = true;
-  const kept = $("teacher").value || "digits";
-  $("teacher").replaceChildren(...teachers.map((t) => new Option(t.name, t.name)));
-  if (teachers.some((t) => t.name === kept)) $("teacher").value = kept;
-  say(teachers.length ? "" : "There is no teacher yet: register one (see API).", !teachers.length);
+  if (!teachers.some() && !(await load())) return;
+  const t = teachers.chosen();
+  if (!t) return;
+  if (matchMedia("(max-width: 50rem)").matches) $("students").scrollIntoView();
+  await search(t);
+}
+
+async function unlock() {
+  if (!$("token").value) return;
+  token.set($("token").value);
+  $("token").value = "";
+  await load(asked.teacher);
+}
+
+/** Another teacher: what is shown is of the former one. */
+function changed() {
+  halt();
+  $("progress").value = 0;
+  results.clear();
+  teachers.about();
+  say("");
   show();
 }
 
-const teacher = () => teachers.find((t) => t.name === $("teacher").value);
-
-function show() {
-  const t = teacher();
-  $("candidates-value").textContent = Number($("candidates").value).toLocaleString("en");
-  if (!t) return;
-  $("budget").min = Math.ceil((100 * t.smallest_flops) / t.flops);
-  const fraction = $("budget").value / 100;
-  $("budget-value").textContent = `${$("budget").value} % · ${count(fraction * t.flops)}`;
-  $("budget").setAttribute("aria-valuetext", `${$("budget").value} percent of the teacher`);
-  $("about").textContent =
-    `${t.classes} classes, ${percent(t.accuracy)} on validation, ${count(t.flops)} FLOPs, ` +
-    `${count(t.parameters)} parameters`;
+async function copy(what, text, element) {
+  say(await copied(text, what, element));
 }
 
-async function* lines(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    rest += value ?? "";
-    const parts = rest.split("\n");
-    rest = parts.pop();
-    for (const part of parts) if (part) yield JSON.parse(part);
-    if (done) return;
-  }
+async function picture() {
+  const marks = [...$("legend").children].filter((item) => !item.hidden).map((item) => item.textContent);
+  const texts = [`${history.summary(results.current().shown)} · 90 % intervals`, marks.join(" · ")];
+  save("students.png", "image/png", await png($("plot").querySelector("svg"), texts));
 }
 
-async function search(event) {
+async function add(event) {
   event.preventDefault();
-  if ($("token").value) sessionStorage.setItem("token", $("token").value);
-  if (!teachers.length) await load();
-  const t = teacher();
-  if (!t) return;
-  running?.abort();
-  running = new AbortController();
-  $("go").disabled = true;
-  $("stop").disabled = false;
-  $("progress").value = 0;
-  say("Searching…");
+  if (!file) return say("Choose a safetensors file first.", { failed: true });
+  $("add").disabled = true;
+  say("Uploading…");
   try {
-    const answer = await ask("/v1/search", {
-      method: "POST",
-      signal: running.signal,
-      body: JSON.stringify({
-        teacher: t.name,
-        max_flops_share: $("budget").value / 100,
-        candidates: Number($("candidates").value),
-        algorithm: new FormData($("form")).get("algorithm"),
-        stream: true,
-      }),
-    });
-    for await (const reply of lines(answer.body)) {
-      if (reply.error) throw new Error(reply.error.message);
-      draw(reply, t);
-      $("progress").value = reply.done ? 1 : reply.scored / reply.candidates;
-      const by = reply.out_of_distribution ? ". This teacher is unlike all of meta-training: intervals are wider, the order less sure" : "";
-      const so = `${reply.scored.toLocaleString("en")} candidates in ${reply.seconds.toFixed(1)} s`;
-      say(reply.done ? `Done: ${so}${by}.` : `${so}…`);
-    }
+    await teachers.upload(file, space.name);
+    event.target.reset();
+    file = null;
+    $("file-name").textContent = "";
+    changed();
+    say(`Added ${teachers.chosen().short}.`);
   } catch (error) {
-    say(error.name === "AbortError" ? "Stopped." : error.message, error.name !== "AbortError");
+    fail(error);
   } finally {
-    $("go").disabled = false;
-    $("stop").disabled = true;
+    $("add").disabled = false;
   }
 }
 
-function draw(reply, t) {
-  const best = reply.top[0];
-  const there = reply.pareto.find((p) => p.architecture === chosen) ?? best;
-  $("plot").replaceChildren(front(reply.pareto, t, (p) => choose(p, t)));
-  $("rows").replaceChildren(
-    ...reply.pareto.map((p) => {
-      const row = document.createElement("tr");
-      const cells = [
-        p.architecture, percent(p.accuracy),
-        p.uncertainty == null ? "" : between(p), count(p.flops), count(p.parameters),
-      ];
-      row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
-      return row;
-    }),
-  );
-  $("table").hidden = false;
-  const kept = chosen;
-  choose(there, t);
-  if (!reply.done) chosen = kept;
+function take(files) {
+  if (!files.length) return;
+  file = files[0];
+  teachers.picked(file);
 }
 
-function choose(p, t) {
-  chosen = p.architecture;
-  for (const point of document.querySelectorAll(".point")) {
-    const is = point.dataset.id === p.architecture;
-    point.setAttribute("aria-checked", is);
-    point.setAttribute("tabindex", is ? 0 : -1);
-  }
-  $("student").hidden = false;
-  $("id").textContent = p.architecture;
-  const facts = {
-    "Predicted accuracy": percent(p.accuracy),
-    ...(p.uncertainty == null ? {} : { "90 % interval": between(p) }),
-    FLOPs: `${count(p.flops)} (${((100 * p.flops) / t.flops).toFixed(0)} % of the teacher)`,
-    Parameters: `${count(p.parameters)} (${((100 * p.parameters) / t.parameters).toFixed(0)} %)`,
-  };
-  $("facts").replaceChildren(
-    ...Object.entries(facts).map(([name, value]) => {
-      const pair = document.createElement("div");
-      pair.append(
-        Object.assign(document.createElement("dt"), { textContent: name }),
-        Object.assign(document.createElement("dd"), { textContent: value }),
-      );
-      return pair;
-    }),
-  );
-  $("blocks").replaceChildren(blocks(p.architecture, space));
-  const config = {
-    space: space.name, architecture: p.architecture, num_classes: t.classes, teacher: t.name,
-    predicted_accuracy: p.accuracy, uncertainty: p.uncertainty, flops: p.flops, parameters: p.parameters,
-  };
-  URL.revokeObjectURL($("download").href);
-  const file = new Blob([JSON.stringify(config, null, 2)], { type: "application/json" });
-  $("download").href = URL.createObjectURL(file);
-}
-
-async function copy() {
-  const text = $("id").textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-    say("Copied the student's id.");
-  } catch {
-    getSelection().selectAllChildren($("id"));
-    say("Selected the id: press Ctrl+C.");
-  }
-}
-
-$("form").addEventListener("submit", search);
+const talk = { changed, failed: fail, say };
+$("form").addEventListener("submit", submit);
+$("upload").addEventListener("submit", add);
 $("stop").addEventListener("click", () => running?.abort());
-$("copy").addEventListener("click", copy);
-for (const id of ["teacher", "budget", "candidates"]) $(id).addEventListener("input", show);
-$("token").addEventListener("change", () => {
-  sessionStorage.setItem("token", $("token").value);
-  load();
+$("copy").addEventListener("click", () => copy("student's id", $("id").textContent, $("id")));
+$("link").addEventListener("click", () => {
+  $("address").textContent = address(results.current().chosen);
+  $("address").hidden = false;
+  copy("link", $("address").textContent, $("address"));
 });
-load();
+$("csv").addEventListener("click", () => save("students.csv", "text/csv", csv(results.current().points, results.current().shown.teacher)));
+$("png").addEventListener("click", picture);
+$("alone").addEventListener("click", results.alone);
+$("remove").addEventListener("click", () => teachers.remove(talk));
+$("undo-button").addEventListener("click", () => teachers.undo(talk));
+$("file").addEventListener("change", () => take($("file").files));
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  $("drop").addEventListener(kind, (event) => {
+    event.preventDefault();
+    $("drop").classList.toggle("over", kind === "dragover");
+    if (kind === "drop") take(event.dataTransfer.files);
+  });
+}
+for (const kind of ["input", "change"]) {
+  $("teacher").addEventListener(kind, () => $("teacher").value !== teachers.described() && changed());
+}
+for (const id of ["budget", "candidates", "size", "unit", "seed", "measured"]) $(id).addEventListener("input", show);
+for (const radio of document.getElementsByName("algorithm")) radio.addEventListener("input", show);
+$("token").addEventListener("change", unlock);
+list();
+if ((await load(asked.teacher)) && asked.teacher && teachers.chosen()?.name !== asked.teacher) {
+  say("The teacher of this link is not here. Choose another one.", { failed: true });
+} else if (asked.student && teachers.chosen()) {
+  results.wish(asked.student);
+  await search(teachers.chosen());
+}

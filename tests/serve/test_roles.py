@@ -23,6 +23,7 @@ OPERATOR, READER = {"authorization": "Bearer op"}, {"authorization": "Bearer rd"
 SEARCH = {"teacher": "digits", "candidates": 5}
 READS = {
     *("POST /v1/search", "POST /v1/searches", "POST /v1/score"),
+    "POST /v1/choices",
     *(
         "GET /v1/teachers",
         "GET /v1/teachers/{name}",

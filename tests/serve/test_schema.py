@@ -49,6 +49,7 @@ OPERATIONS = [
     "GET /v1/searches",
     "GET /v1/searches/{id}",
     "DELETE /v1/searches/{id}",
+    "POST /v1/choices",
     "GET /v1/space",
     "GET /v1/predictor",
     "GET /health",

@@ -6,9 +6,11 @@ python -m tests.support.pictures http://127.0.0.1:8000 --teacher fashion --into 
 """
 
 import argparse
+import io
 import shutil
 from pathlib import Path
 
+from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -16,6 +18,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 SIZES = {"page": (1200, 1000, 1.0), "page-phone": (390, 844, 2.0)}
 """Width and height in pixels of style sheets, and real pixels to each."""
+COLOURS = 256
+"""In a picture: all that the page has but for some shades at the edges of letters."""
 
 
 def opened():
@@ -30,7 +34,7 @@ def opened():
 
 
 def take(browser, url, *, teacher, size):
-    """Search, choose the best student, and return a picture of all that then shows, as PNG."""
+    """Search, choose the best student, and return a picture: all of it, of a phone its screen."""
     width, height, scale = size
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -42,10 +46,13 @@ def take(browser, url, *, teacher, size):
     Select(browser.find_element(By.ID, "teacher")).select_by_value(teacher)
     browser.find_element(By.ID, "go").click()
     wait.until(lambda b: "Done" in b.find_element(By.ID, "status").text)
+    over = "return document.getElementById('students').ariaBusy === 'false'"
+    wait.until(lambda b: b.execute_script(over))
     browser.find_element(By.CSS_SELECTOR, "#plot svg [tabindex='0']").send_keys(Keys.ENTER)
     wait.until(lambda b: b.find_element(By.ID, "student").is_displayed())
     browser.execute_script("document.activeElement.blur(); window.scrollTo(0, 0)")
     tall = browser.execute_script("return document.documentElement.scrollHeight")
+    tall = tall if width >= 600 else height
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": tall, "deviceScaleFactor": scale, "mobile": width < 600},
@@ -63,7 +70,9 @@ def main():
     try:
         for name, size in SIZES.items():
             png = take(browser, arguments.url, teacher=arguments.teacher, size=size)
-            (arguments.into / f"{name}.png").write_bytes(png)
+            with Image.open(io.BytesIO(png)) as picture:
+                few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE)
+            few.save(arguments.into / f"{name}.png", optimize=True)
     finally:
         browser.quit()
 

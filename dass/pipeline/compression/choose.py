@@ -109,9 +109,12 @@ def verify_students(material: Material) -> tuple[dict[str, Any], str]:
     for number, one in enumerate(going, 1):
         rounds.append(one)
         _tell(material, number, one, accuracies=order.accuracies)
-    if not rounds:
-        return _unverified(material, None)
-    choice = rounds[-1].checked[0]
+    return _verified(material, rounds) if rounds else _unverified(material, None)
+
+
+def _verified(material: Material, rounds: Sequence[Round]) -> tuple[dict[str, Any], str]:
+    """Return the best of the last round, what was measured, and a line on it."""
+    choice, longest = rounds[-1].checked[0], material.plan.longest
     doubt = material.measure.doubt(
         [one.measured for one in rounds[-1].checked], images=len(material.task.validation)
     )
@@ -125,7 +128,7 @@ def verify_students(material: Material) -> tuple[dict[str, Any], str]:
     } | dropped_facts(material)
     return facts, (
         f"{len({c.architecture for one in rounds for c in one.checked})} trained, the best "
-        f"{plan.longest} epochs: {choice.architecture} with "
+        f"{longest} epochs: {choice.architecture} with "
         f"{material.measure.told(choice.measured, 'validation')}"
     )
 

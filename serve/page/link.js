@@ -1,0 +1,32 @@
+// The state of the form as an address, so that it can be kept, sent and opened again. Never the token.
+import { $ } from "./svg.js";
+import { measured, written } from "./support.js";
+
+const FIELDS = { teacher: "teacher", flops: "budget", size: "size", unit: "unit", candidates: "candidates", seed: "seed" };
+const DEFAULTS = { flops: "50", size: "", unit: "parameters", candidates: "1000", seed: "0", algorithm: "evolution" };
+
+/** Write the form; what stands at its default is left out. */
+export function address(student) {
+  const found = new URLSearchParams();
+  const put = (key, value) => value && value !== DEFAULTS[key] && found.set(key, value);
+  for (const [key, id] of Object.entries(FIELDS)) put(key, $(id).value);
+  put("algorithm", new FormData($("form")).get("algorithm"));
+  put("measured", written(measured($("measured").value).students));
+  put("student", student);
+  const query = found.toString();
+  return `${location.origin}${location.pathname}${query && `?${query}`}`;
+}
+
+/** Fill the form; the teacher is chosen once the list is there. */
+export function restore(search) {
+  const found = new URLSearchParams(search);
+  for (const [key, id] of Object.entries(FIELDS)) {
+    if (found.has(key) && key !== "teacher") $(id).value = found.get(key);
+  }
+  for (const radio of document.getElementsByName("algorithm")) {
+    if (radio.value === found.get("algorithm")) radio.checked = true;
+  }
+  if (found.has("measured")) $("measured").value = found.get("measured").replaceAll(";", "\n");
+  if (["size", "seed", "algorithm", "measured"].some((key) => found.has(key))) $("more").open = true;
+  return { teacher: found.get("teacher"), student: found.get("student") };
+}

@@ -1,0 +1,498 @@
+"""The page as a workbench, in headless Chromium on a service in this process, without Ray."""
+
+import contextlib
+import csv
+import io
+import json
+import shlex
+import subprocess
+import time
+from dataclasses import replace
+
+import httpx
+import pytest
+import tyro
+from PIL import Image
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+from dass.data.task_config import TaskConfig
+from dass.searching.prediction import Prediction
+from dass.space.architecture import Architecture
+from jobs import cli
+from tests.support.browser import MISSING, Page, axe, browsing, served
+from tests.support.serving import TOKEN, any_teacher, prepare, weights_of
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(
+        bool(MISSING),
+        reason=f"THE PAGE IS NOT TESTED, {MISSING} missing: apt-get install chromium-driver",
+    ),
+]
+OPAQUE = "micro.flowers5-fcfe161b.label16-4791e311.0"
+FEW = "/?candidates=100"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    registry = prepare(tmp_path_factory.mktemp("prepared"))
+    task = TaskConfig(source="npz:/srv/private/flowers5.npz", only=("a", "b", "c"))
+    registry.put_teacher(replace(any_teacher(OPAQUE, seed=3), task=task), {"recipe": "label16"})
+    return registry
+
+
+@pytest.fixture(scope="module")
+def url(registry):
+    with served(registry) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with browsing(tmp_path_factory.mktemp("browser")) as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser, url):
+    browser.get_log("browser")
+    for file in browser.downloads.glob("*"):
+        file.unlink()
+    return Page(browser, url).size(1200, 1000)
+
+
+@pytest.fixture
+def searched(page):
+    return page.open(FEW).ready().search()
+
+
+# --- what is said ----------------------------------------------------------------------------
+
+
+def test_the_interval_of_the_page_is_the_one_of_the_library(page):
+    page.open()
+    space = Architecture.parse("4_8_32")
+    for accuracy, std in ((0.7, 0.03), (0.98, 0.05), (0.02, 0.2), (0.5, 0.0)):
+        given = {"accuracy": accuracy, "uncertainty": std}
+        shown = page.module("return [words.interval(arguments[0]), words.LEVEL]", given)
+        expected = Prediction(
+            architecture=space, accuracy=accuracy, std=std, flops=1, parameters=1
+        ).interval(level=shown[1])
+        assert shown[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_table_and_student_show_the_answer_and_what_it_is_compared_with(searched, url):
+    asked = searched.run("return JSON.parse(localStorage.getItem('dass.searches'))[0].request")
+    reply = httpx.post(f"{url}/v1/search", json=asked, timeout=60).json()
+    choices = httpx.post(f"{url}/v1/choices", json=asked, timeout=60).json()
+    searched.run("document.getElementById('table').open = true")
+    rows = [row.text for row in searched.all("#rows tr")]
+    for p in reply["pareto"]:
+        (row,) = (row for row in rows if f" {p['architecture']} " in f" {row} ")
+        assert f"{100 * p['accuracy']:.1f} %" in row and " to " in row
+    shown = " ".join(rows)
+    for name, words in {"largest": "Largest in the budget", "random": "One at random"}.items():
+        assert words in shown and choices[name]["architecture"] in shown
+    facts = searched["facts"].text
+    gap = 100 * (reply["top"][0]["accuracy"] - 0.9)
+    assert "90 % interval" in facts and f"−{abs(gap):.1f} points" in facts
+    assert "× less" in facts and "MB" in facts
+
+
+def test_a_teacher_unlike_those_of_meta_training_is_warned_of(page):
+    page.open(FEW).ready().pick("ood").search()
+    assert "unlike those that the predictor learned from" in page["unlike"].text
+    page.pick("digits").search()
+    assert not page["unlike"].is_displayed()
+
+
+def test_teachers_are_listed_by_what_they_are_of_and_opaque_names_are_tooltips(page):
+    page.open().ready()
+    (option,) = page.all(f"#teacher option[value='{OPAQUE}']")
+    assert option.text == "flowers5 · 3 classes · 90.0 %"
+    assert option.get_attribute("title") == OPAQUE
+    Select(page["teacher"]).select_by_value(OPAQUE)
+    assert "Dataset\nflowers5" in page["about"].text and "private" not in page.one("body").text
+
+
+def test_another_teacher_clears_what_was_found_for_the_former(searched):
+    assert searched.all("#plot svg")
+    searched.pick("ood")
+    assert not searched.all("#plot svg")
+    hidden = ("student", "table", "keep", "unlike", "legend")
+    assert not any(searched[name].is_displayed() for name in hidden)
+
+
+def test_a_search_that_is_under_way_ends_with_its_teacher(page):
+    page.open("/?candidates=3000").ready()
+    page["go"].click()
+    page.until(lambda: page.all("#plot svg"))
+    page.pick("ood")
+    time.sleep(2)  # in which a generation or two would have come
+    assert not page.all("#plot svg") and page.said() == ""
+    assert page["go"].is_enabled()
+
+
+def test_what_is_heard_is_short(page):
+    page.open(FEW).ready()
+    page.run(
+        "window.heard = []; new MutationObserver(() => heard.push(live.textContent))"
+        ".observe(document.getElementById('live'), {childList: true})"
+    )
+    page.search()
+    heard = page.run("return window.heard")
+    assert heard[0] == "Searching…" and heard[-1].startswith("Done")
+    assert len(heard) == 2 and all(len(text) < 80 for text in heard)
+    regions = page.all("[role=status], [role=alert], [aria-live]")
+    assert [region.get_attribute("id") for region in regions] == ["live"]
+
+
+# --- errors ------------------------------------------------------------------------------------
+
+
+def test_a_service_that_is_gone_is_told_in_a_users_words(registry, browser):
+    with served(registry) as address:
+        page = Page(browser, address).size(1200, 1000).open(FEW).ready()
+    page["go"].click()
+    page.until(
+        lambda: (
+            page.said()
+            == "The service did not answer; it may be restarting. Try again in a moment."
+        )
+    )
+    assert page["go"].is_enabled()
+    with served(registry, port=int(address.rpartition(":")[2])):
+        page.search()
+
+
+def test_a_budget_that_no_student_fits_says_what_the_smallest_costs(page):
+    page.open(f"{FEW}&size=10").ready()
+    page["go"].click()
+    page.until(lambda: "No student is that small" in page.said())
+    assert "The smallest student has" in page.said()
+    page["size"].clear()
+    page["size"].send_keys("many")
+    page["go"].click()
+    page.until(lambda: "must be a number" in page.said())
+
+
+def test_a_wrong_token_asks_again_and_the_right_one_is_kept_for_the_tab(registry, browser):
+    with served(registry, token=TOKEN) as address:
+        page = Page(browser, address).size(1200, 1000).open(FEW)
+        page.until(lambda: page["token"].is_displayed())
+        page["token"].send_keys("a wrong one", Keys.ENTER)
+        page.until(lambda: "does not know this token" in page.said())
+        assert page["token"].is_displayed() and page["token"].get_attribute("value") == ""
+        assert page.run("return document.activeElement.id") == "token"
+        page["token"].send_keys(TOKEN, Keys.ENTER)
+        page.ready()
+        page.until(lambda: not page["token"].is_displayed())
+        page.search()
+        assert TOKEN not in page.run("return document.documentElement.outerHTML + location.href")
+        assert "$DASS_TOKEN" in page["next"].text
+        page.run("sessionStorage.setItem('token', 'that of before')")
+        page["go"].click()
+        page.until(lambda: page["token"].is_displayed() and "Enter it again" in page.said())
+
+
+# --- points ------------------------------------------------------------------------------------
+
+
+def test_points_never_hide_each_other(page):
+    """Closer than they are wide: the nearest is taken, equal ones in turn, it lies on top."""
+    page.open()
+    taken = page.module(
+        """
+        const near = [[1e6, 0.5], [1.004e6, 0.501], [1.004e6, 0.501], [2e6, 0.9]];
+        const points = near.map(([flops, accuracy], i) => {
+          const p = {architecture: String(i), accuracy, flops, parameters: 1, uncertainty: 0.01};
+          return {p, kind: 'student', also: []};
+        });
+        const taken = [];
+        let svg = null;
+        const choose = (i) => { svg.choose(i); taken.push(i); };
+        svg = draw.chart({points, width: 700, choose});
+        document.getElementById('plot').replaceChildren(svg);
+        const dots = [...svg.querySelectorAll('.point .dot')];
+        for (const i of [0, 1, 1, 1, 3, 0]) {
+          const box = dots[i].getBoundingClientRect();
+          const x = box.x + box.width / 2, y = box.y + box.height / 2;
+          const click = new MouseEvent('click', {clientX: x, clientY: y, bubbles: true});
+          document.elementFromPoint(x, y).dispatchEvent(click);
+          const top = svg.lastElementChild.querySelector('.dot').getAttribute('cx');
+          if (top !== dots[taken.at(-1)].getAttribute('cx')) taken.push('not on top');
+        }
+        return taken;
+        """
+    )
+    assert taken == [0, 1, 2, 1, 3, 0]
+
+
+def test_all_of_the_page_works_by_keyboard(page):
+    page.open(FEW).ready()
+    keys, focus = ActionChains(page.browser), "return document.activeElement.id"
+    reached = []
+    page.run("document.body.focus()")
+    for _ in range(14):
+        keys.send_keys(Keys.TAB).perform()
+        reached.append(page.run(focus))
+    wanted = ["teacher", "remove", "budget", "size", "unit", "candidates", "go"]
+    assert [name for name in reached if name in wanted] == wanted
+    while page.run(focus) != "go":
+        keys.key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
+    keys.send_keys(Keys.ENTER).perform()
+    page.answered()
+    page.one("#plot [tabindex='0']").send_keys(Keys.HOME)
+    flops = "return document.activeElement.getAttribute('aria-label')"
+    seen = [page.run(flops)]
+    for _ in page.all(".point")[1:]:
+        page.browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+        seen.append(page.run(flops))
+    assert len(set(seen)) == len(page.all(".point")) and "The teacher" in seen[-1]
+    assert page["student-title"].text == "The teacher"
+    assert len(page.all(".point[tabindex='0']")) == 1
+
+
+# --- taken away --------------------------------------------------------------------------------
+
+
+def test_a_link_opens_the_same_search_and_student(searched):
+    searched.one("#plot [tabindex='0']").send_keys(Keys.HOME)
+    student = searched["id"].text
+    searched.run("document.getElementById('seed').value = '7'")
+    searched["size"].send_keys("1")
+    searched.run("document.getElementById('unit').value = 'megabytes'")
+    searched.run("document.getElementById('seed').dispatchEvent(new Event('input'))")
+    searched["link"].click()
+    address = searched["address"].text
+    assert "token" not in address
+    assert "student" not in searched.browser.current_url
+    searched.open(address)
+    searched.ready().answered()
+    assert searched["seed"].get_attribute("value") == "7"
+    sent = searched.run("return JSON.parse(localStorage.getItem('dass.searches'))[0].request")
+    assert (sent["seed"], sent["max_parameters"], sent["candidates"]) == (7, 250_000, 100)
+    found = [point.get_attribute("data-id") for point in searched.all(".point")]
+    assert searched["id"].text == student or student not in found
+
+
+def test_a_link_to_a_teacher_that_is_gone_says_so(page):
+    page.open("/?teacher=gone&student=4_8_32").ready()
+    page.until(lambda: "not here" in page.said())
+    assert not page.all("#plot svg")
+
+
+def test_seeds_and_measured_students_are_sent_and_wrong_lines_named(page):
+    page.open("/?candidates=100&seed=5").ready()
+    page.run("document.getElementById('more').open = true")
+    page["measured"].send_keys("4_8_32,40 %,30\n4-4_8_32,0.5,30")
+    assert "2 measured students" in page["measured-hint"].text
+    page.search()
+    sent = page.run("return JSON.parse(localStorage.getItem('dass.searches'))[0].request")
+    assert sent["seed"] == 5
+    assert [s["validation_accuracy"] for s in sent["support"]] == [0.4, 0.5]
+    page["measured"].send_keys("\nnonsense")
+    page["go"].click()
+    page.until(lambda: "nonsense" in page.said())
+    as_json = '[{"architecture": "4_8_32", "accuracy": 0.4, "epochs": 30}]'
+    for text in (as_json, as_json[1:-1]):
+        read = page.module("return support.measured(arguments[0]).students", text)
+        assert read == [{"architecture": "4_8_32", "validation_accuracy": 0.4}]
+
+
+def test_the_table_is_saved_as_csv(searched):
+    searched["csv"].click()
+    rows = list(csv.DictReader(io.StringIO(searched.file("*.csv").read_text())))
+    kept = searched.run("return JSON.parse(localStorage.getItem('dass.searches'))[0]")
+    front = [row for row in rows if row["what"] == "student"]
+    assert len(front) == len(kept["reply"]["pareto"])
+    for row, p in zip(front, kept["reply"]["pareto"], strict=True):
+        assert row["architecture"] == p["architecture"]
+        assert float(row["accuracy"]) == p["accuracy"]
+        within = min(max(p["accuracy"], 0), 1)
+        assert 0 <= float(row["low_90"]) <= within <= float(row["high_90"]) <= 1
+        assert float(row["megabytes"]) == pytest.approx(p["parameters"] * 4 / 1e6)
+    assert [row["architecture"] for row in rows if row["what"] == "teacher"]
+
+
+def test_the_chart_is_saved_as_a_picture(searched):
+    searched["png"].click()
+    with Image.open(searched.file("*.png")) as picture:
+        wide = searched.run("return document.querySelector('#plot svg').clientWidth")
+        assert picture.format == "PNG" and picture.width == 2 * wide
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(2**20)}
+    assert {(0x22, 0x65, 0x5A), (0xB4, 0x50, 0x1C), (0xFF, 0xFF, 0xFF)} <= colours
+
+
+def test_the_lines_to_copy_are_understood_by_what_they_are_for(searched):
+    distil, compress, curl = (code.text for code in searched.all("#next code"))
+    verb, *arguments = shlex.split(distil)[1:]
+    config = tyro.extras.overridable_config_cli(cli.presets(verb), args=arguments)
+    assert (config.teacher, config.architecture) == ("digits", searched["id"].text)
+    verb, *arguments = shlex.split(compress)[1:]
+    made = tyro.cli(type(cli.config_of(verb)), args=arguments)
+    assert made.max_flops_fraction == 0.5 and made.data == "folder:PICTURES"
+    answer = subprocess.run(shlex.split(curl), capture_output=True, timeout=60, check=True)
+    best = json.loads(answer.stdout)["top"][0]
+    assert best["architecture"] == searched["id"].text
+    searched.one("#next button").click()
+    said = {"Copied the line.", "Selected the line: press Ctrl+C."}
+    searched.until(lambda: searched.said() in said)
+
+
+# --- searches of before ------------------------------------------------------------------------
+
+
+def test_searches_are_kept_shown_again_and_laid_beside_each_other(searched):
+    first = [p.get_attribute("data-id") for p in searched.all(".point")]
+    searched.pick("ood").search()
+    assert len(searched.all("#searches li")) == 2
+    searched.open("/", keep=True).ready()
+    show, *_ = searched.all("#searches li:last-child button")
+    show.click()
+    assert [p.get_attribute("data-id") for p in searched.all(".point")] == first
+    assert not searched["unlike"].is_displayed()
+    searched.one("#searches li:first-child button:nth-child(2)").click()
+    assert searched.all("#plot polyline.other") and "Beside it: ood" in searched["compared"].text
+    assert "points of accuracy" in searched["compared"].text
+    searched["alone"].click()
+    assert not searched.all("#plot .other") and not searched["compared"].is_displayed()
+    searched.one("#searches li:last-child button:nth-child(3)").click()
+    assert len(searched.all("#searches li")) == 1
+
+
+def test_a_browser_that_keeps_nothing_still_searches(page):
+    page.browser.execute_cdp_cmd("Page.enable", {})
+    script = page.browser.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument",
+        {"source": "Object.defineProperty(window, 'localStorage', {get() { throw new Error() }})"},
+    )
+    try:
+        page.open(FEW, keep=True).ready()
+        page["go"].click()
+        page.until(lambda: "Done" in page.said())
+        page.until(lambda: page.all(".point.largest, .point.random"))
+    finally:
+        page.browser.execute_cdp_cmd(
+            "Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]}
+        )
+
+
+# --- teachers ----------------------------------------------------------------------------------
+
+
+def test_a_teacher_is_dropped_onto_the_page_and_deleted_with_time_to_think_again(page, url):
+    page.open().ready()
+    page.one("details.card summary").click()
+    data = list(weights_of(any_teacher("-", seed=11)))
+    page.run(
+        "const data = new DataTransfer();"
+        "data.items.add(new File([new Uint8Array(arguments[0])], 'my zebra.safetensors'));"
+        "document.getElementById('drop').dispatchEvent("
+        "new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true}))",
+        data,
+    )
+    page.until(lambda: page["new-classes"].get_attribute("value") == "3")
+    assert page["new-name"].get_attribute("value") == "my-zebra"
+    page["new-accuracy"].send_keys("81.5", Keys.ENTER)
+    page.until(lambda: "Added my-zebra" in page.said())
+    assert page["teacher"].get_attribute("value") == "my-zebra"
+    assert httpx.get(f"{url}/v1/teachers/my-zebra").json()["accuracy"] == pytest.approx(0.815)
+    page["remove"].click()
+    assert not page.all("#teacher option[value='my-zebra']")
+    page["undo-button"].click()
+    assert page["teacher"].get_attribute("value") == "my-zebra"
+    assert httpx.get(f"{url}/v1/teachers/my-zebra").status_code == 200
+    page["remove"].click()
+    page.until(lambda: "Deleted my-zebra" in page.said(), seconds=20)
+    assert httpx.get(f"{url}/v1/teachers/my-zebra").status_code == 404
+
+
+def test_a_file_that_is_no_teacher_is_refused_in_words(page, tmp_path):
+    page.open().ready()
+    page.one("details.card summary").click()
+    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
+    page["file"].send_keys(str(tmp_path / "broken.safetensors"))
+    page["new-classes"].send_keys("3")
+    page["new-accuracy"].send_keys("81", Keys.ENTER)
+    page.until(lambda: "failed" in page["status"].get_attribute("class"))
+    assert "safetensors" in page.said()
+
+
+# --- for everyone ------------------------------------------------------------------------------
+
+OPEN_ALL = "for (const d of document.querySelectorAll('details')) d.open = true"
+SMALL_TEXT = """
+const visible = (e) => e.checkVisibility() && !e.closest('.heard, .skip');
+const texts = [...document.querySelectorAll('body *')].filter((e) => visible(e)
+  && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()));
+const found = texts.map((e) => {
+  const svg = e.ownerSVGElement;
+  const zoom = svg ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 1;
+  return [zoom * parseFloat(getComputedStyle(e).fontSize), e.textContent.trim().slice(0, 40)];
+});
+return found.filter(([size]) => size < 11);
+"""
+SMALL_TARGETS = """
+const all = document.querySelectorAll('button, a[href], select, input, textarea, summary');
+return [...all].filter((e) => e.checkVisibility() && !e.closest('.skip')).map((e) => {
+  const box = (e.type === 'radio' ? e.closest('label') : e).getBoundingClientRect();
+  return [Math.min(box.width, box.height), e.id || e.textContent.trim()];
+}).filter(([size]) => size < 40);
+"""
+
+
+def test_on_a_phone_the_chart_is_first_text_legible_and_targets_large(page):
+    page.size(390, 844).open(FEW).ready()
+    page.run(OPEN_ALL)
+    page.search()
+    page.run(OPEN_ALL)
+    top = "return document.getElementById(arguments[0]).getBoundingClientRect().top"
+    assert page.run(top, "plot") < page.run(top, "form")
+    assert page.run(SMALL_TEXT) == [] and page.run(SMALL_TARGETS) == []
+    wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.run(wide) <= 0
+
+
+@pytest.fixture(scope="module")
+def axe_source():
+    source = axe()
+    if source is None:
+        pytest.skip("ACCESSIBILITY IS NOT TESTED: axe-core could not be fetched by npm")
+    return source
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_axe_finds_nothing_in_any_state(page, axe_source, *, width, dark):
+    page.size(width, 900, dark=dark)
+    states = {
+        "new": lambda: page.open(FEW).ready(),
+        "open": lambda: page.run(OPEN_ALL),
+        "answered": lambda: page.pick("ood").search(),
+        "beside": lambda: page.one("#searches li button:nth-child(2)").click(),
+        "failed": lambda: page["size"].send_keys("many", Keys.ENTER),
+        "undo": lambda: page["remove"].click(),
+        "taken back": lambda: page["undo-button"].click(),
+    }
+    for name, reach in states.items():
+        reach()
+        if name == "new":
+            page.run(axe_source)
+        found = page.browser.execute_async_script(
+            "const done = arguments[arguments.length - 1];"
+            "axe.run().then((r) => done(r.violations.map("
+            "(v) => [v.id, v.help, v.nodes.map((n) => n.html.slice(0, 120))])))"
+        )
+        assert found == [], name
+
+
+def test_nothing_was_refused_by_the_policy_and_nothing_failed(searched):
+    with contextlib.suppress(StaleElementReferenceException):
+        searched["png"].click()
+    searched.file("*.png")
+    severe = [line for line in searched.browser.get_log("browser") if line["level"] == "SEVERE"]
+    assert severe == []
