@@ -25,9 +25,9 @@ from dass.predictor.interval import LEVEL, half_width
 from dass.predictor.level import Facts
 from dass.predictor.network import Predictor, Weights
 from dass.predictor.network_config import PredictorConfig
-from dass.predictor.ood import Reference, statistics
+from dass.predictor.ood import STATISTICS, Reference, statistics
 from dass.predictor.records import Measured
-from dass.predictor.relative import student_inputs
+from dass.predictor.relative import feature_names, student_inputs
 from dass.predictor.scorer import Scores
 from dass.predictor.surrogate import Conditioned, Observed, Surrogate
 from dass.space.architecture import Architecture
@@ -76,6 +76,13 @@ class Ensemble:
         """Configuration of the first member; space and recipe are everyone's."""
         return self.members[0].config
 
+    @property
+    def hears(self) -> bool:
+        """Whether what members say of a student has a part in its prediction."""
+        if self.surrogate is None:
+            return True
+        return len(self.surrogate.centre) > len(feature_names()) + STATISTICS
+
     def predict_episode(self, task: Episode, weights: Sequence[Weights] | None = None) -> Scores:
         """Predict an episode's students, as if its teacher were in distribution.
 
@@ -109,7 +116,7 @@ class Ensemble:
         own = () if self.surrogate else support  # then it is the surrogate that is conditioned
         task = episode(teacher, [], [], support=own)
         inside = self._in_distribution(teacher, task.teacher_feature_map)
-        weights = tuple(member.adapted(task) for member in self.members)
+        weights = tuple(member.adapted(task) for member in self.members) if self.hears else ()
         adapted = Adapted(self, teacher, task, weights, inside)
         if self.surrogate is None:
             return adapted
@@ -147,7 +154,7 @@ class Adapted:
     task: Episode
     """Teacher and support, without students."""
     weights: tuple[Weights, ...]
-    """Of each member."""
+    """Of each member; none where nobody hears them."""
     in_distribution: bool
     """Whether the teacher is like one of meta-training; else intervals are wider."""
     conditioned: Conditioned | None = None
@@ -173,7 +180,7 @@ class Adapted:
             self.task.teacher_feature_map, self.teacher.accuracy, network.num_classes
         )
         features = student_inputs(space, architectures, told)
-        if not self._hears(features):
+        if not self.ensemble.hears:
             return features
         if not architectures:
             return torch.cat([features, features[:, :1]], 1)
@@ -183,12 +190,6 @@ class Adapted:
         each = torch.stack([m.predict_episode(students, w) for m, w in pairs]).double().cpu()
         opinion = standing(each, each[:, : len(sample)]).mean(0)[len(sample) :]
         return torch.cat([features, opinion[:, None]], 1)
-
-    def _hears(self, features: Float[Tensor, "n f"]) -> bool:
-        """Return whether the surrogate has an input more than these: what members say."""
-        surrogate = self.ensemble.surrogate
-        assert surrogate is not None, "its inputs are asked for"
-        return len(surrogate.centre) > features.shape[1]
 
     def _students(self, architectures: Sequence[Architecture]) -> Episode:
         feature_maps = embed(self.teacher.network, architectures)

@@ -32,6 +32,9 @@ there to choose it by; it is to catch what is far off, not what is new."""
 
 Statistics = tuple[float, ...]
 
+STATISTICS = 5
+"""How many `statistics` returns."""
+
 _ON_DISK = {"statistics": "looks", "std": "deviation"}
 """Names in manifests of what is called otherwise here."""
 
