@@ -50,7 +50,7 @@ class Way:
 
 
 WAYS = {
-    "torchvision": Way("torchvision", "flowers5", ("--max-latency-ms", "0.5")),
+    "torchvision": Way("torchvision", "flowers5", ("--max-latency-ms", "1.0")),
     "onnx": Way("torchvision", "flowers5", ("--max-latency-ms", "0.1")),
     "timm": Way("timm", "trashnet", ("--max-flops-fraction", "0.3")),
     "huggingface": Way("transformers", "dtd10", ("--max-flops-fraction", "0.3")),

@@ -56,6 +56,10 @@ RIVALS = (
 """Scorers of `fitted` that are shown."""
 
 
+WITH_EPOCH = (SURROGATE, "Gaussian process", "extremely random trees", "FLOPs")
+"""Scorers that are shown with one epoch of every student added to them too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A labelled teacher whose students are predicted."""
@@ -211,10 +215,33 @@ def _rows(
 
 
 def with_early(scores: pd.DataFrame, judged: Sequence[Judged]) -> pd.DataFrame:
-    """Return rows of one epoch alone, as a scorer, where it was measured."""
+    """Return rows of one epoch too, alone and with others: the sum of both, standardised."""
     parts = [scores]
     for one in judged:
         if one.first_epochs is not None:
             early = torch.from_numpy(one.first_epochs)
-            parts.append(_rows(one, PROBE, (early, None)))
+            alone = _rows(one, PROBE, (early, None))
+            parts.append(alone)
+            said = scores[(scores["teacher"] == one.teacher.name) & (scores["draw"] == 0)]
+            parts += [
+                joined(said[said["scorer"] == name], alone)
+                for name in WITH_EPOCH
+                if (said["scorer"] == name).any()
+            ]
     return pd.concat(parts, ignore_index=True)
+
+
+def joined(scores: pd.DataFrame, early: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of one scorer and teacher with those of one epoch added to them.
+
+    Both in standard deviations from their mean; a sum has no interval.
+    """
+    both = scores.merge(
+        early[["architecture", "score"]], on="architecture", suffixes=("", "_early")
+    )
+    total = sum(
+        (both[name] - both[name].mean()) / max(float(both[name].std(ddof=0)), 1e-9)
+        for name in ("score", "score_early")
+    )
+    named = f"{scores['scorer'].iloc[0]} + one epoch"
+    return both.assign(score=total, std=np.nan, scorer=named).drop(columns="score_early")

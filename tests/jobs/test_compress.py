@@ -247,6 +247,15 @@ def test_any_other_network_goes_by_a_proxy_and_may_be_tested_on_unseen_pictures(
     assert "not trained" not in page
 
 
+def test_where_nobody_is_verified_the_first_of_the_search_is_taken(linear, pictures, tmp_path):
+    before = replace(BEFORE, size=8, resize=8)
+    oracle = classifier_of(linear, name="nearest mean", preprocessing=before)
+    found = made(oracle, pictures, tmp_path / "run", student_size=32, verify=0, epochs=1)
+    assert found["searchable"]["space"] == "small" and not found["verify"]["rounds"]
+    assert found["verify"]["architecture"] == found["search"]["best"]["architecture"]
+    assert (tmp_path / "run" / "model.onnx").is_file()
+
+
 def _unseen(root):
     rng = np.random.default_rng(0)
     for label in range(3):

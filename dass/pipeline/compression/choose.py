@@ -89,7 +89,6 @@ def verify_students(material: Material) -> tuple[dict[str, Any], str]:
     rivals = [Architecture.parse(each["architecture"]) for each in found["rivals"].values()]
     begin(material, rivals)
     largest = rivals[0]
-    recipe = material.recipe(epochs=plan.longest)
     ordered = partial(_ordered, material, largest=largest)
     may = partial(keep, material)
     if plan.verify == 0:
@@ -98,6 +97,8 @@ def verify_students(material: Material) -> tuple[dict[str, Any], str]:
             return _unverified(material, best)
         others = promising(ordered, space, count=1, seen=[best], keep=may)
         return _unverified(material, others[0].architecture if others else None)
+
+    recipe = material.recipe(epochs=plan.longest)
 
     def measure(architecture: Architecture, epochs: int) -> float:
         network = material.student(architecture)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import torch
 
 from dass.evaluation.ablations import ablations, another, told_another, without
+from dass.evaluation.left_out import joined
 from dass.predictor.level import Facts
 from dass.predictor.relative import feature_names, student_inputs
 from dass.predictor.surrogate_fit import Students
@@ -58,3 +61,18 @@ def test_a_wrong_teacher_is_of_another_origin_and_leaves_students_as_they_are():
         assert torch.equal(inputs[0, split:], other.inputs[0, split:])
         assert facts == other.facts
     assert another(LABELLED[0], LABELLED[:2]) is None, "both are signs"
+
+
+def test_one_epoch_is_added_whatever_the_units_of_the_other_score():
+    def frame(scorer, values):
+        rows = [{"scorer": scorer, "teacher": "t", "architecture": str(i), "score": v, "std": 0.1,
+                 "draw": 0} for i, v in enumerate(values)]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    size, early = frame("FLOPs", [1e6, 2e6, 3e6]), frame("one epoch of KD", [0.5, 0.3, 0.4])
+    found = joined(size, early)
+    assert list(found.columns) == list(size.columns)
+    assert set(found["scorer"]) == {"FLOPs + one epoch"} and found["std"].isna().all()
+    larger = joined(size.assign(score=size["score"] * 1e3), early.sample(frac=1, random_state=0))
+    assert np.allclose(found["score"], larger["score"])
+    assert found["score"].argmin() == 1 and found["score"].argmax() == 2
