@@ -3,7 +3,9 @@ import { copied, csv, png, save } from "./files.js";
 import * as history from "./history.js";
 import { address, restore } from "./link.js";
 import * as results from "./results.js";
+import { waits } from "./role.js";
 import { ask, get, lines, token } from "./service.js";
+import * as students from "./students.js";
 import { measured } from "./support.js";
 import { $ } from "./svg.js";
 import * as teachers from "./teachers.js";
@@ -55,6 +57,7 @@ function load(wanted) {
     const none = !teachers.some();
     say(none ? "There is no teacher yet: add one below." : "", { failed: none });
     show();
+    students.list(teachers.chosen()?.name, talk);
     return true;
   })();
   return loading;
@@ -78,8 +81,9 @@ function show() {
     : most === null ? "Without a number, any size. A megabyte holds 250,000 parameters of 4 bytes (float32)."
       : `${count(most)} parameters, ${megabytes(most)} at 4 bytes each (float32).`;
   $("measured-hint").textContent = read.wrong.length ? `Not understood: ${read.wrong[0].slice(0, 60)}`
-    : read.students.length ? `${read.students.length} measured students go with the search; epochs are not used yet.`
-      : "Lines of architecture,accuracy,epochs, or JSON. Accuracy as 0.81 or 81 %.";
+    : read.students.length ? `${read.students.length} measured students go with the search.`
+      : "Lines of architecture,accuracy,epochs, or JSON. Accuracy as 0.81 or 81 %; no epochs: the whole recipe.";
+  waits("keep-students", !t || !read.students.length || read.wrong.length > 0);
   $("measured-hint").classList.toggle("failed", read.wrong.length > 0);
   $("size-hint").classList.toggle("failed", Number.isNaN(most));
   if (!t) return;
@@ -193,6 +197,20 @@ async function unlock() {
   await load(asked.teacher);
 }
 
+/** Let the service keep what was pasted, for all later searches of the teacher. */
+async function keepStudents() {
+  const t = teachers.chosen();
+  waits("keep-students", true);
+  try {
+    await students.keep(t.name, measured($("measured").value).students, talk);
+    $("measured").value = "";
+    say(`Kept for ${t.short}: every later search of it uses them.`);
+  } catch (error) {
+    fail(error);
+  }
+  show();
+}
+
 /** Another teacher: what is shown is of the former one. */
 function changed() {
   halt();
@@ -201,6 +219,7 @@ function changed() {
   teachers.about();
   say("");
   show();
+  students.list(teachers.chosen()?.name, talk);
 }
 
 async function copy(what, text, element) {
@@ -216,7 +235,7 @@ async function picture() {
 async function add(event) {
   event.preventDefault();
   if (!file) return say("Choose a safetensors file first.", { failed: true });
-  $("add").disabled = true;
+  waits("add", true);
   say("Uploading…");
   try {
     await teachers.upload(file, space.name);
@@ -228,7 +247,7 @@ async function add(event) {
   } catch (error) {
     fail(error);
   } finally {
-    $("add").disabled = false;
+    waits("add", false);
   }
 }
 
@@ -253,6 +272,7 @@ $("png").addEventListener("click", picture);
 $("alone").addEventListener("click", results.alone);
 $("remove").addEventListener("click", () => teachers.remove(talk));
 $("undo-button").addEventListener("click", () => teachers.undo(talk));
+$("keep-students").addEventListener("click", keepStudents);
 $("file").addEventListener("change", () => take($("file").files));
 for (const kind of ["dragover", "dragleave", "drop"]) {
   $("drop").addEventListener(kind, (event) => {

@@ -12,6 +12,10 @@ export const token = {
   drop: () => sessionStorage.removeItem("token"),
 };
 
+let role = "operator";
+/** Whether the token is one that may search and read, and change nothing. */
+export const reader = () => role === "reader";
+
 /** Ask; resolves to an answer that is fine, else throws a `Refusal` or, if it was stopped, an `AbortError`. */
 export async function ask(path, { json, ...options } = {}) {
   const sent = token.get();
@@ -27,6 +31,7 @@ export async function ask(path, { json, ...options } = {}) {
   } catch (error) {
     throw error.name === "AbortError" ? error : new Refusal(0, "NoAnswer");
   }
+  role = answer.headers.get("dass-role") ?? role;
   if (answer.ok) return answer;
   const { error = {} } = await answer.json().catch(() => ({}));
   const wrong = answer.status === 401 && sent;

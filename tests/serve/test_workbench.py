@@ -288,19 +288,56 @@ def test_a_link_to_a_teacher_that_is_gone_says_so(page):
 def test_seeds_and_measured_students_are_sent_and_wrong_lines_named(page):
     page.open("/?candidates=100&seed=5").ready()
     page.run("document.getElementById('more').open = true")
-    page["measured"].send_keys("4_8_32,40 %,30\n4-4_8_32,0.5,30")
+    page["measured"].send_keys("4_8_32,40 %,30\n4-4_8_32,0.5")
     assert "2 measured students" in page["measured-hint"].text
     page.search()
     sent = page.run("return JSON.parse(localStorage.getItem('dass.searches'))[0].request")
     assert sent["seed"] == 5
-    assert [s["validation_accuracy"] for s in sent["support"]] == [0.4, 0.5]
+    assert sent["support"] == [
+        {"architecture": "4_8_32", "validation_accuracy": 0.4, "epochs": 30},
+        {"architecture": "4-4_8_32", "validation_accuracy": 0.5},
+    ]
     page["measured"].send_keys("\nnonsense")
     page["go"].click()
     page.until(lambda: "nonsense" in page.said())
     as_json = '[{"architecture": "4_8_32", "accuracy": 0.4, "epochs": 30}]'
     for text in (as_json, as_json[1:-1]):
         read = page.module("return support.measured(arguments[0]).students", text)
-        assert read == [{"architecture": "4_8_32", "validation_accuracy": 0.4}]
+        assert read == [{"architecture": "4_8_32", "validation_accuracy": 0.4, "epochs": 30}]
+    for text in ("4_8_32,0.4,soon", "4_8_32,0.4,-1", "4_8_32,0.4,1.5", as_json.replace("30", "-1")):
+        assert page.module("return support.measured(arguments[0]).students", text) == []
+
+
+def test_measured_students_are_kept_for_a_teacher_listed_and_forgotten(page, url):
+    students = f"{url}/v1/teachers/digits/students"
+    page.open(FEW).ready().search()
+    before = page["facts"].text
+    page.run("document.getElementById('more').open = true")
+    assert not page["keep-students"].is_enabled()
+    page["measured"].send_keys("4_8_32,10 %,30\n4_8_32,0.2\n4-4_8_32,0.3,2")
+    page["keep-students"].click()
+    page.until(lambda: "Kept for digits" in page.said())
+    sent = {(s["architecture"], s["accuracy"], s["epochs"]) for s in asked(students)}
+    assert sent == {("4_8_32", 0.1, 30), ("4_8_32", 0.2, 0), ("4-4_8_32", 0.3, 2)}
+    assert page["measured"].get_attribute("value") == ""
+    page.search()
+    assert page["facts"].text != before
+    page.pick("ood")
+    page.until(lambda: not page["kept"].is_displayed())
+    page.open(FEW).ready()
+    page.run("document.getElementById('more').open = true")
+    page.until(lambda: len(page.all("#kept-students li")) == 2)
+    (row,) = (e for e in page.all("#kept-students li") if e.text.startswith("4_8_32"))
+    assert "20.0 % after the whole recipe" in row.text and "10.0 % after 30 epochs" in row.text
+    row.find_element("tag name", "button").click()
+    page.until(lambda: "Forgot 4_8_32" in page.said())
+    assert [s["architecture"] for s in asked(students)] == ["4-4_8_32"]
+    page.one("#kept-students button").click()
+    page.until(lambda: not page["kept"].is_displayed() and not asked(students))
+
+
+def asked(students):
+    return httpx.get(students).json()["students"]
 
 
 def test_the_table_is_saved_as_csv(searched):

@@ -111,7 +111,7 @@ class Page:
 
     def module(self, body, *arguments):
         """Run a body with the page's modules at hand as `words`, `support` and so on."""
-        names = ("words", "support", "draw", "files", "link", "history", "results")
+        names = ("words", "support", "draw", "files", "link", "history", "results", "service")
         imports = ",".join(f"import('/page/{name}.js')" for name in names)
         script = (
             f"const done = arguments[arguments.length - 1]; Promise.all([{imports}])"
