@@ -1,8 +1,9 @@
 // What a token may: the buttons that are an operator's alone, and why a reader cannot use them.
 import { $ } from "./svg.js";
 import { reader } from "./service.js";
+import { told } from "./words.js";
 
-export const REASON = "Your token may search and read; this needs the operator's.";
+const REASON = told({ code: "NotAllowed" });
 
 /** Let each operator's button be used, or say why not; one that waits for something else goes on waiting. */
 export function permit() {

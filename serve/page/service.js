@@ -34,6 +34,7 @@ export async function ask(path, { json, ...options } = {}) {
   role = answer.headers.get("dass-role") ?? role;
   if (answer.ok) return answer;
   const { error = {} } = await answer.json().catch(() => ({}));
+  if (error.code === "NotAllowed") role = "reader";
   const wrong = answer.status === 401 && sent;
   if (wrong) token.drop();
   throw new Refusal(answer.status, wrong ? "WrongToken" : error.code ?? "", error.message);

@@ -30,6 +30,24 @@ function fill(wanted) {
   about();
 }
 
+/** The name of one in a list, also of one that is not here. */
+export const short = (name) => teachers.find((t) => t.name === name)?.short ?? name;
+
+/** What is known of one by its name: listed, or deleted. */
+export async function facts(name) {
+  const found = teachers.find((t) => t.name === name) ?? (await get("/v1/teachers?deleted=true")).teachers.find((t) => t.name === name);
+  if (!found) throw new Error(`The teacher of this search, ${name}, is no longer there, so that there is nothing to compare its students with.`);
+  return { short: labels([found])[0].split(" · ")[0], ...found };
+}
+
+/** Choose one, if it is here; returns it. */
+export function choose(name) {
+  const found = teachers.find((t) => t.name === name);
+  if (found) $("teacher").value = name;
+  about();
+  return found;
+}
+
 /** Describe the chosen one. */
 export function about() {
   const t = chosen();

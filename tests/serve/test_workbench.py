@@ -22,6 +22,9 @@ from dass.data.task_config import TaskConfig
 from dass.searching.prediction import Prediction
 from dass.space.architecture import Architecture
 from jobs import cli
+from serve import searches
+from serve.limits import Limits
+from serve.requests import SearchRequest
 from tests.support.browser import MISSING, Page, axe, browsing, served
 from tests.support.serving import TOKEN, any_teacher, prepare, weights_of
 
@@ -59,9 +62,20 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def page(browser, url):
     browser.get_log("browser")
+    forget(url)
     for file in browser.downloads.glob("*"):
         file.unlink()
     return Page(browser, url).size(1200, 1000)
+
+
+def forget(url):
+    """Let the service keep no search."""
+    for one in listed(url):
+        httpx.delete(f"{url}/v1/searches/{one['id']}")
+
+
+def listed(url):
+    return httpx.get(f"{url}/v1/searches").json()["searches"]
 
 
 @pytest.fixture
@@ -129,7 +143,7 @@ def test_another_teacher_clears_what_was_found_for_the_former(searched):
 def test_a_search_that_is_under_way_ends_with_its_teacher(page):
     page.open("/?candidates=3000").ready()
     page["go"].click()
-    page.until(lambda: page.all("#plot svg"))
+    page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
     page.pick("ood")
     time.sleep(2)  # in which a generation or two would have come
     assert not page.all("#plot svg") and page.said() == ""
@@ -304,7 +318,12 @@ def test_seeds_and_measured_students_are_sent_and_wrong_lines_named(page):
     for text in (as_json, as_json[1:-1]):
         read = page.module("return support.measured(arguments[0]).students", text)
         assert read == [{"architecture": "4_8_32", "validation_accuracy": 0.4, "epochs": 30}]
-    for text in ("4_8_32,0.4,soon", "4_8_32,0.4,-1", "4_8_32,0.4,1.5", as_json.replace("30", "-1")):
+    for text in (
+        "4_8_32,0.4,soon",
+        "4_8_32,0.4,-1",
+        "4_8_32,0.4,1.5",
+        as_json.replace("30", "-1"),
+    ):
         assert page.module("return support.measured(arguments[0]).students", text) == []
 
 
@@ -398,7 +417,98 @@ def test_searches_are_kept_shown_again_and_laid_beside_each_other(searched):
     searched["alone"].click()
     assert not searched.all("#plot .other") and not searched["compared"].is_displayed()
     searched.one("#searches li:last-child button:nth-child(3)").click()
-    assert len(searched.all("#searches li")) == 1
+    searched.until(lambda: len(searched.all("#searches li")) == 1)
+
+
+def drawn(page):
+    return [p.get_attribute("data-id") for p in page.all(".point")]
+
+
+def test_a_search_is_kept_by_the_service_and_its_link_shows_it_elsewhere(registry, browser):
+    with served(registry) as url:
+        forget(url)
+        page = Page(browser, url).size(1200, 1000).open(f"{FEW}&seed=4&budget=40").ready().search()
+        page.one("#plot [tabindex='0']").send_keys(Keys.HOME)
+        found, student = drawn(page), page["id"].text
+        page["link"].click()
+        address, (kept,) = page["address"].text, listed(url)
+        assert address.endswith(f"#search={kept['id']}") and kept["state"] == "done"
+        assert page.browser.current_url.endswith(f"#search={kept['id']}")
+    with served(registry, port=int(url.rpartition(":")[2])):  # after a restart, in another browser
+        page.open(address).ready().answered()
+        assert drawn(page) == found and page["id"].text == student
+        page.open(f"/#search={kept['id']}").ready().answered()
+        assert drawn(page) == found and len(listed(url)) == 1
+        assert page["seed"].get_attribute("value") == "4" and "100 cand" in page.said()
+        page["seed"].send_keys("0")
+        assert "search=" not in page.browser.current_url
+        forget(url)
+        page.open(f"/#search={kept['id']}").ready()
+        page.until(lambda: "was forgotten" in page.said())
+
+
+def test_searches_of_the_service_are_shown_compared_and_forgotten_in_any_browser(page, url):
+    ask = {"candidates": 60, "max_flops_share": 0.5}
+    for teacher in ("digits", "ood"):
+        httpx.post(f"{url}/v1/searches", json={"teacher": teacher, **ask})
+    page.until(lambda: all(one["state"] == "done" for one in listed(url)))
+    page.open().ready()
+    page.until(lambda: len(page.all("#searches li")) == 2)
+    assert [row.text.split(",")[0] for row in page.all("#searches li")] == ["ood", "digits"]
+    page.one("#searches li:last-child button").click()
+    page.answered()
+    assert page["teacher"].get_attribute("value") == "digits"
+    assert "%" in page.one("#searches li:last-child span").text.split(":")[1]
+    page.one("#searches li:first-child button:nth-child(2)").click()
+    page.until(lambda: "Beside it: ood" in page["compared"].text)
+    page.one("#searches li:last-child button:nth-child(3)").click()
+    page.until(lambda: len(page.all("#searches li")) == 1)
+    assert [one["teacher"] for one in listed(url)] == ["ood"]
+
+
+def test_a_search_that_is_stopped_ends_for_everybody(page, url):
+    page.open("/?candidates=5000").ready()
+    page["go"].click()
+    page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
+    assert "under way" in page.one("#searches li").text
+    page["stop"].click()
+    page.until(lambda: not page.all("#searches li") and listed(url) == [])
+    assert page.said() == "Stopped." and page["go"].is_enabled()
+
+
+def test_a_restart_during_a_search_is_waited_for_and_told(registry, browser, monkeypatch):
+    with served(registry) as url:
+        page = Page(browser, url).size(1200, 1000).open("/?candidates=5000").ready()
+        page["go"].click()
+        page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
+    page.until(lambda: "keeps the search" in page.said())
+    monkeypatch.setattr(searches, "STALE_S", 0.5)
+    with served(registry, port=int(url.rpartition(":")[2])):
+        page.until(lambda: "was stopped during this search" in page.said())
+        assert page["go"].is_enabled() and "failed" in page.one("#searches li").text
+        forget(url)
+
+
+def test_older_searches_of_the_service_come_a_page_at_a_time(registry, page):
+    kept = searches.Searches(registry.store, Limits())
+    for seed in range(23):
+        kept.create(SearchRequest(teacher="digits", seed=seed))
+    page.open().ready()
+    page.until(lambda: len(page.all("#searches li")) == 20)
+    page["older"].click()
+    page.until(lambda: len(page.all("#searches li")) == 23)
+    seeds = [row.text.partition("seed ")[2].partition(":")[0] for row in page.all("#searches li")]
+    assert seeds == [*map(str, range(22, 0, -1)), ""] and not page["older"].is_displayed()
+
+
+def test_where_the_service_keeps_no_more_the_browser_does(registry, browser):
+    with served(registry, limits={"searches": 0}) as url:
+        page = Page(browser, url).size(1200, 1000).open(FEW).ready().search()
+        assert "The service does not keep it" in page.said() and listed(url) == []
+        assert "search=" not in page.browser.current_url
+        page.open("/", keep=True).ready()
+        page.one("#searches button").click()
+        assert drawn(page)
 
 
 def test_a_browser_that_keeps_nothing_still_searches(page):

@@ -27,12 +27,16 @@ CACHE = Path.home() / ".cache" / "dass-tests"
 
 
 @contextlib.contextmanager
-def served(registry, *, token=None, port=0):
+def served(registry, *, token=None, reading=None, port=0, limits=None):
     """Serve a registry on loopback; gives the address of the page."""
-    ranker = Ranker.open(registry, limits=Limits(**LIMITS))
+    ranker = Ranker.open(registry, limits=Limits(**LIMITS | (limits or {})))
+    digests = {
+        "token_digest": token and digest(token),
+        "reading_digest": reading and digest(reading),
+    }
     found = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(
-        lambda: web.application(Admission(ranker, token_digest=token and digest(token))),
+        lambda: web.application(Admission(ranker, **digests)),
         factory=True,
         log_level="critical",
     )
