@@ -47,7 +47,8 @@ function load(wanted) {
   loading ??= (async () => {
     try {
       space = await get("/v1/space");
-      const { recipe } = await get("/v1/predictor");
+      const { recipe, limits } = await get("/v1/predictor");
+      teachers.kept(limits);
       results.about({ space, recipe, say });
       await teachers.load(wanted);
     } catch (error) {
@@ -197,6 +198,7 @@ async function keepStudents() {
 function changed() {
   running.halt();
   of = null;
+  $("undo").hidden = true;
   $("progress").value = 0;
   results.clear();
   teachers.about();
@@ -255,6 +257,7 @@ $("png").addEventListener("click", picture);
 $("alone").addEventListener("click", results.alone);
 $("remove").addEventListener("click", () => teachers.remove(talk));
 $("undo-button").addEventListener("click", () => teachers.undo(talk));
+$("deleted").addEventListener("toggle", () => teachers.deleted(talk));
 $("keep-students").addEventListener("click", keepStudents);
 $("file").addEventListener("change", () => take($("file").files));
 for (const kind of ["dragover", "dragleave", "drop"]) {

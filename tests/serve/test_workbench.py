@@ -531,7 +531,7 @@ def test_a_browser_that_keeps_nothing_still_searches(page):
 # --- teachers ----------------------------------------------------------------------------------
 
 
-def test_a_teacher_is_dropped_onto_the_page_and_deleted_with_time_to_think_again(page, url):
+def test_a_teacher_is_dropped_onto_the_page_deleted_and_restored(page, url):
     page.open().ready()
     page.one("details.card summary").click()
     data = list(weights_of(any_teacher("-", seed=11)))
@@ -544,18 +544,87 @@ def test_a_teacher_is_dropped_onto_the_page_and_deleted_with_time_to_think_again
     )
     page.until(lambda: page["new-classes"].get_attribute("value") == "3")
     assert page["new-name"].get_attribute("value") == "my-zebra"
+    page.run("document.querySelector('#upload details').open = true")
+    page["new-dataset"].send_keys("savanna")
+    page["new-class-names"].send_keys("horse, zebra & okapi, <gnu>")
+    page["new-note"].send_keys("of the second run")
     page["new-accuracy"].send_keys("81.5", Keys.ENTER)
     page.until(lambda: "Added my-zebra" in page.said())
     assert page["teacher"].get_attribute("value") == "my-zebra"
-    assert httpx.get(f"{url}/v1/teachers/my-zebra").json()["accuracy"] == pytest.approx(0.815)
+    sent = httpx.get(f"{url}/v1/teachers/my-zebra").json()
+    assert sent["accuracy"] == pytest.approx(0.815) and sent["dataset"] == "savanna"
+    about = page["about"].text
+    assert "3, by name" in about and "Note\nof the second run" in about and "Added\n" in about
+    assert "okapi" not in about
+    page.one("#about summary").click()
+    assert "horse, zebra & okapi, <gnu>" in page["about"].text
     page["remove"].click()
-    assert not page.all("#teacher option[value='my-zebra']")
-    page["undo-button"].click()
-    assert page["teacher"].get_attribute("value") == "my-zebra"
-    assert httpx.get(f"{url}/v1/teachers/my-zebra").status_code == 200
-    page["remove"].click()
-    page.until(lambda: "Deleted my-zebra" in page.said(), seconds=20)
+    page.until(lambda: "Deleted my-zebra" in page.said())
     assert httpx.get(f"{url}/v1/teachers/my-zebra").status_code == 404
+    assert not page.all("#teacher option[value='my-zebra']")
+    assert "can be restored for 30 days" in page["undo-text"].text
+    page["undo-button"].click()
+    page.until(lambda: "Restored my-zebra" in page.said())
+    assert page["teacher"].get_attribute("value") == "my-zebra" and not page["undo"].is_displayed()
+    assert httpx.get(f"{url}/v1/teachers/my-zebra").json() == sent
+    page["remove"].click()
+    page.until(lambda: "Deleted my-zebra" in page.said())
+    page.open().ready()  # later, and by somebody else
+    page.one("#deleted summary").click()
+    page.until(lambda: "my-zebra" in page["deleted-list"].text)
+    page.one("#deleted-list button").click()
+    page.until(lambda: "Restored my-zebra" in page.said())
+    page.until(lambda: not page.all("#deleted-list li"))
+    assert httpx.get(f"{url}/v1/teachers/my-zebra").json() == sent
+    httpx.delete(f"{url}/v1/teachers/my-zebra", params={"purge": True})
+
+
+def test_a_deleted_teacher_that_cannot_be_restored_is_told_in_words(page, registry, url):
+    for seed in (21, 22):
+        registry.put_teacher(any_teacher("twice", seed=seed), {"recipe": "own"})
+        if seed == 21:
+            httpx.delete(f"{url}/v1/teachers/twice")
+    page.open().ready()
+    page.one("#deleted summary").click()
+    page.until(lambda: page.all("#deleted-list button"))
+    page.one("#deleted-list button").click()
+    page.until(lambda: "Another teacher is called twice" in page.said())
+    httpx.delete(f"{url}/v1/teachers/twice", params={"purge": True})
+    page.one("#deleted-list button").click()
+    page.until(lambda: "is no longer kept" in page.said())
+
+
+def test_a_readers_page_searches_and_says_why_it_changes_nothing(registry, browser):
+    with served(registry, token=TOKEN, reading="to read") as url:
+        operator = {"authorization": f"Bearer {TOKEN}"}
+        student = {"architecture": "4_8_32", "accuracy": 0.4}
+        students = f"{url}/v1/teachers/digits/students"
+        httpx.post(students, headers=operator, json={"students": [student]})
+        page = Page(browser, url).size(1200, 1000).open(FEW)
+        page.until(lambda: page["token"].is_displayed())
+        page["token"].send_keys("to read", Keys.ENTER)
+        page.ready().search()
+        page.run(OPEN_ALL)
+        page["measured"].send_keys("4_8_32,0.4")
+        page.until(lambda: page.all("#kept-students button"))
+        assert "search and read" in page["role"].text and page["role"].is_displayed()
+        for button in page.all("button.operator"):
+            assert not button.is_enabled() and "operator" in button.get_attribute("title")
+            assert button.get_attribute("aria-describedby") == "role"
+        assert len(page.all("button.operator")) == 5
+        buttons = [button.text for button in page.all("#searches li:first-child button")]
+        assert buttons == ["Show", "Compare"]
+        page.open("/?candidates=5000", keep=True).ready()
+        page["go"].click()
+        page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
+        page["stop"].click()
+        page.until(lambda: "The search goes on" in page.said())
+        page.run("sessionStorage.setItem('token', arguments[0])", TOKEN)
+        page.open(FEW, keep=True).ready()
+        page.until(lambda: not page["role"].is_displayed() and page["remove"].is_enabled())
+        httpx.delete(f"{students}/4_8_32", headers=operator)
+        for one in httpx.get(f"{url}/v1/searches", headers=operator).json()["searches"]:
+            httpx.delete(f"{url}/v1/searches/{one['id']}", headers=operator)
 
 
 def test_a_file_that_is_no_teacher_is_refused_in_words(page, tmp_path):
@@ -622,8 +691,11 @@ def test_axe_finds_nothing_in_any_state(page, axe_source, *, width, dark):
         "answered": lambda: page.pick("ood").search(),
         "beside": lambda: page.one("#searches li button:nth-child(2)").click(),
         "failed": lambda: page["size"].send_keys("many", Keys.ENTER),
-        "undo": lambda: page["remove"].click(),
-        "taken back": lambda: page["undo-button"].click(),
+        "undo": lambda: (page["remove"].click(), page.until(page["undo"].is_displayed)),
+        "taken back": lambda: (
+            page["undo-button"].click(),
+            page.until(lambda: "Restored" in page.said()),
+        ),
     }
     for name, reach in states.items():
         reach()
