@@ -57,6 +57,7 @@ async function during(work) {
     return true;
   } catch (error) {
     if (running === mine || error.name !== "AbortError") failed(error);
+    if (error.name !== "AbortError" && followed) history.refresh();
     return false;
   } finally {
     if (running === mine) {
@@ -99,15 +100,16 @@ export async function answer(id) {
 /** Follow one of the service's to its end; returns what was found. */
 async function follow(id, about, signal, asked = () => known(id)) {
   followed = id;
-  let entry = null;
+  let entry = null, state = "";
   for await (const found of searches.follow(id, signal)) {
     signal.throwIfAborted();
     if (found && !entry) {
       entry = { ...searches.entry(found), ...about };
       entry.teacher ??= await teachers.facts(entry.request.teacher);
       asked(entry.request);
-      history.refresh();
     }
+    if (found && found.state !== state && found.state !== "done") history.refresh(); // which tells it
+    state = found?.state ?? state;
     if (!found) say("The service does not answer; it may be restarting. It keeps the search, and is asked again…", { heard: false });
     else if (found.state === "queued") say("Waiting for its turn…", { heard: false });
     else if (found.state === "running") progress(found.progress);
