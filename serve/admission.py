@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from dass.searching.evolution import Generation
 from serve import http_replies, replies, requests
@@ -33,6 +33,7 @@ from serve.wire import Model
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Model)
+Role = Literal["operator", "reader"]
 
 REMEMBERED = 128
 """Answers that are kept by their idempotency keys."""
@@ -73,24 +74,27 @@ class Admission:
         # A stopped search still ends its generation: its thread must not take another's place.
         self._threads = ThreadPoolExecutor(2 * ranker.limits.running + 4)
 
-    def check_token(self, authorization: str | bytes | None, *, reads: bool = False) -> None:
-        """Raise unless the header is `Bearer TOKEN` of a role that may, compared in constant time.
+    def check_token(self, authorization: str | bytes | None, *, reads: bool = False) -> Role:
+        """Return the role of a call whose header is `Bearer TOKEN`, compared in constant time.
 
         Args:
             authorization: the header.
             reads: whether the call changes nothing that others have, so that readers may make it.
+
+        Returns:
+            `operator` too where no token is asked for.
 
         Raises:
             Unauthenticated: it is no token of the service.
             NotAllowed: it is a reader's, and the call is an operator's.
         """
         if self.token_digest is None:
-            return
+            return "operator"
         sent = authorization or b""
         scheme, _, token = (sent.encode() if isinstance(sent, str) else sent).partition(b" ")
         found = digest(token) if scheme.lower() == b"bearer" else ""
         if hmac.compare_digest(found, self.token_digest):
-            return
+            return "operator"
         if not hmac.compare_digest(found, self.reading_digest or "-"):
             raise Unauthenticated(
                 "a call must carry `authorization: Bearer TOKEN` with the service's DASS_TOKEN, "
@@ -101,6 +105,7 @@ class Admission:
                 "the call must carry the token of the role `operator` (DASS_TOKEN), but carries "
                 "that of the role `reader`, which may search, list and read"
             )
+        return "reader"
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run a call of the ranker in a thread, without waiting for a turn."""

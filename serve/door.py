@@ -28,6 +28,9 @@ SECURITY = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
+ROLE = "dass-role"
+"""Header of an answer below `/v1`: whose token the call carried, so that a page need not guess."""
+
 SLOW_S = 1.0
 """Seconds after which a body that is not whole makes its client a slow one."""
 
@@ -128,10 +131,11 @@ class Door:
             await self.app(scope, receive, send)
             return
         headers = {name.decode("latin1").lower(): value for name, value in scope["headers"]}
+        told = dict(SECURITY)
 
         async def sealed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                more = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
+                more = [(name.encode(), value.encode()) for name, value in told.items()]
                 message = {**message, "headers": [*message.get("headers", []), *more]}
             await send(message)
 
@@ -139,7 +143,8 @@ class Door:
             self._check_names(scope, {n: v.decode("latin1") for n, v in headers.items()})
             if scope["path"].startswith("/v1"):
                 reads = scope["method"] in READING or scope["path"] in SEARCHING
-                self.admission.check_token(headers.get("authorization"), reads=reads)
+                role = self.admission.check_token(headers.get("authorization"), reads=reads)
+                told[ROLE] = role
             address, most = (scope.get("client") or ("",))[0], self._most(scope)
             with contextlib.closing(Body(receive, self._slow, address=address, most=most)) as body:
                 whole = body if uploads(scope) else await _whole(body)

@@ -1,19 +1,23 @@
 // The page: asks for a search, follows it, and joins the parts.
 import { copied, csv, png, save } from "./files.js";
 import * as history from "./history.js";
-import { address, restore } from "./link.js";
+import { address, fill, restore } from "./link.js";
 import * as results from "./results.js";
-import { ask, get, lines, token } from "./service.js";
+import { waits } from "./role.js";
+import * as running from "./running.js";
+import * as searches from "./searches.js";
+import { get, token } from "./service.js";
+import * as students from "./students.js";
 import { measured } from "./support.js";
 import { $ } from "./svg.js";
 import * as teachers from "./teachers.js";
 import { BYTES, count, megabytes, told } from "./words.js";
 
 let space = null;
-let running = null;
+let of = null; // the search of the service that the form is of
 let loading = null;
 let file = null;
-const asked = restore(location.search);
+const asked = restore(location);
 
 /** Say something where it is seen and, unless it is progress, heard. */
 function say(text, { failed = false, heard = true } = {}) {
@@ -28,6 +32,7 @@ function fail(error) {
   const smallest = teachers.chosen();
   const least = error.code === "InfeasibleBudget" && smallest
     ? ` The smallest student has ${count(smallest.smallest_flops)} FLOPs and ${count(smallest.smallest_parameters)} parameters (${megabytes(smallest.smallest_parameters)}).` : "";
+  if (error.code === "UnknownName") load();
   if (error.status === 401) {
     $("locked").hidden = false;
     $("token").value = "";
@@ -42,7 +47,8 @@ function load(wanted) {
   loading ??= (async () => {
     try {
       space = await get("/v1/space");
-      const { recipe } = await get("/v1/predictor");
+      const { recipe, limits } = await get("/v1/predictor");
+      teachers.kept(limits);
       results.about({ space, recipe, say });
       await teachers.load(wanted);
     } catch (error) {
@@ -55,6 +61,8 @@ function load(wanted) {
     const none = !teachers.some();
     say(none ? "There is no teacher yet: add one below." : "", { failed: none });
     show();
+    students.list(teachers.chosen()?.name, talk);
+    history.refresh();
     return true;
   })();
   return loading;
@@ -78,15 +86,16 @@ function show() {
     : most === null ? "Without a number, any size. A megabyte holds 250,000 parameters of 4 bytes (float32)."
       : `${count(most)} parameters, ${megabytes(most)} at 4 bytes each (float32).`;
   $("measured-hint").textContent = read.wrong.length ? `Not understood: ${read.wrong[0].slice(0, 60)}`
-    : read.students.length ? `${read.students.length} measured students go with the search; epochs are not used yet.`
-      : "Lines of architecture,accuracy,epochs, or JSON. Accuracy as 0.81 or 81 %.";
+    : read.students.length ? `${read.students.length} measured students go with the search.`
+      : "Lines of architecture,accuracy,epochs, or JSON. Accuracy as 0.81 or 81 %; no epochs: the whole recipe.";
+  waits("keep-students", !t || !read.students.length || read.wrong.length > 0);
   $("measured-hint").classList.toggle("failed", read.wrong.length > 0);
   $("size-hint").classList.toggle("failed", Number.isNaN(most));
   if (!t) return;
   $("budget").min = Math.ceil((100 * t.smallest_flops) / t.flops);
   $("budget-value").textContent = `${$("budget").value} % · ${count(($("budget").value / 100) * t.flops)}`;
   $("budget").setAttribute("aria-valuetext", `${$("budget").value} percent of the teacher`);
-  window.history.replaceState(null, "", address());
+  window.history.replaceState(null, "", address({ search: of }));
 }
 
 function request(t) {
@@ -105,72 +114,50 @@ function request(t) {
   };
 }
 
-function busy(is) {
-  $("go").disabled = is;
-  $("stop").disabled = !is;
-}
-
-/** End a search without a word. */
-function halt() {
-  running?.abort();
-  running = null;
-  busy(false);
-  $("students").setAttribute("aria-busy", false);
-}
-
-async function search(t) {
-  running?.abort();
-  const mine = (running = new AbortController());
-  try {
-    const json = request(t), entry = { id: crypto.randomUUID?.() ?? String(Math.random()), at: Date.now(), request: json, teacher: t };
-    busy(true);
-    $("students").setAttribute("aria-busy", true);
-    $("progress").value = 0;
-    say("Searching…");
-    const answer = await ask("/v1/search", { json: { ...json, stream: true }, signal: mine.signal });
-    for await (const reply of lines(answer)) {
-      if (mine.signal.aborted) return;
-      results.draw(Object.assign(entry, { reply }));
-      $("progress").value = reply.done ? 1 : reply.scored / reply.candidates;
-      const so = `${reply.scored.toLocaleString("en")} candidates in ${reply.seconds.toFixed(1)} s`;
-      if (!reply.done) say(`${so}…`, { heard: false });
-      else say(`Done: ${so}, ${reply.pareto.length} students on the front.`);
-    }
-    if (!entry.reply?.done) throw Object.assign(new Error(), { code: "Cut" });
-    busy(false);
-    await compareWithChoices(entry, mine.signal);
-    history.keep(entry);
-    list();
-  } catch (error) {
-    if (running === mine || error.name !== "AbortError") fail(error);
-    if (error.code === "UnknownName") load();
-  } finally {
-    if (running === mine) {
-      busy(false);
-      $("students").setAttribute("aria-busy", false);
-    }
+/** Remember which search of the service the form is of, and say so in the address. */
+function known(id, request) {
+  of = id;
+  const t = request && teachers.some() && teachers.choose(request.teacher);
+  if (t) {
+    fill(request, t);
+    students.list(t.name, talk);
   }
+  show();
 }
-
-/** Add what one would take without a search; its absence spoils nothing. */
-async function compareWithChoices(entry, signal) {
-  try {
-    const choices = await (await ask("/v1/choices", { json: entry.request, signal })).json();
-    Object.assign(entry, { choices });
-    if (results.current().shown === entry) results.draw(entry);
-  } catch (error) {
-    console.info("no points to compare with:", error.code ?? error.name);
-  }
-}
-
-const list = () => history.list({ show: again, compare: results.beside });
 
 /** Show a search of before, as it was answered then. */
 function again(entry) {
-  halt();
+  running.halt();
   results.clear();
+  if (!entry.reply) return running.open(entry.id);
+  known(entry.stored ? entry.id : null, entry.request);
   results.draw(entry);
   say("Shown as it was answered then.");
+}
+
+/** Lay one beside that which is shown. */
+async function compare(entry) {
+  try {
+    results.beside(entry.reply ? entry : await running.answer(entry.id));
+  } catch (error) {
+    fail(error);
+  }
+}
+
+async function forget(entry) {
+  try {
+    await searches.forget(entry.id);
+  } catch (error) {
+    if (error.status !== 404) return fail(error);
+  }
+  history.drop(entry);
+  if (of === entry.id) known(null);
+  say("Forgot the search.");
+}
+
+async function search(t) {
+  of = null;
+  await running.search(t, () => request(t));
 }
 
 async function submit(event) {
@@ -193,14 +180,31 @@ async function unlock() {
   await load(asked.teacher);
 }
 
+/** Let the service keep what was pasted, for all later searches of the teacher. */
+async function keepStudents() {
+  const t = teachers.chosen();
+  waits("keep-students", true);
+  try {
+    await students.keep(t.name, measured($("measured").value).students, talk);
+    $("measured").value = "";
+    say(`Kept for ${t.short}: every later search of it uses them.`);
+  } catch (error) {
+    fail(error);
+  }
+  show();
+}
+
 /** Another teacher: what is shown is of the former one. */
 function changed() {
-  halt();
+  running.halt();
+  of = null;
+  $("undo").hidden = true;
   $("progress").value = 0;
   results.clear();
   teachers.about();
   say("");
   show();
+  students.list(teachers.chosen()?.name, talk);
 }
 
 async function copy(what, text, element) {
@@ -216,7 +220,7 @@ async function picture() {
 async function add(event) {
   event.preventDefault();
   if (!file) return say("Choose a safetensors file first.", { failed: true });
-  $("add").disabled = true;
+  waits("add", true);
   say("Uploading…");
   try {
     await teachers.upload(file, space.name);
@@ -228,7 +232,7 @@ async function add(event) {
   } catch (error) {
     fail(error);
   } finally {
-    $("add").disabled = false;
+    waits("add", false);
   }
 }
 
@@ -241,10 +245,10 @@ function take(files) {
 const talk = { changed, failed: fail, say };
 $("form").addEventListener("submit", submit);
 $("upload").addEventListener("submit", add);
-$("stop").addEventListener("click", () => running?.abort());
+$("stop").addEventListener("click", running.stop);
 $("copy").addEventListener("click", () => copy("student's id", $("id").textContent, $("id")));
 $("link").addEventListener("click", () => {
-  $("address").textContent = address(results.current().chosen);
+  $("address").textContent = address({ student: results.current().chosen, search: of });
   $("address").hidden = false;
   copy("link", $("address").textContent, $("address"));
 });
@@ -253,6 +257,8 @@ $("png").addEventListener("click", picture);
 $("alone").addEventListener("click", results.alone);
 $("remove").addEventListener("click", () => teachers.remove(talk));
 $("undo-button").addEventListener("click", () => teachers.undo(talk));
+$("deleted").addEventListener("toggle", () => teachers.deleted(talk));
+$("keep-students").addEventListener("click", keepStudents);
 $("file").addEventListener("change", () => take($("file").files));
 for (const kind of ["dragover", "dragleave", "drop"]) {
   $("drop").addEventListener(kind, (event) => {
@@ -264,11 +270,21 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
 for (const kind of ["input", "change"]) {
   $("teacher").addEventListener(kind, () => $("teacher").value !== teachers.described() && changed());
 }
-for (const id of ["budget", "candidates", "size", "unit", "seed", "measured"]) $(id).addEventListener("input", show);
-for (const radio of document.getElementsByName("algorithm")) radio.addEventListener("input", show);
+/** The form is of no search once it is changed. */
+function edited() {
+  of = null;
+  show();
+}
+for (const id of ["budget", "candidates", "size", "unit", "seed", "measured"]) $(id).addEventListener("input", edited);
+for (const radio of document.getElementsByName("algorithm")) radio.addEventListener("input", edited);
 $("token").addEventListener("change", unlock);
-list();
-if ((await load(asked.teacher)) && asked.teacher && teachers.chosen()?.name !== asked.teacher) {
+running.begin({ say, failed: fail, known });
+history.begin({ show: again, compare, forget });
+const there = await load(asked.teacher);
+if (asked.search && there) {
+  if (asked.student) results.wish(asked.student);
+  await running.open(asked.search);
+} else if (there && asked.teacher && teachers.chosen()?.name !== asked.teacher) {
   say("The teacher of this link is not here. Choose another one.", { failed: true });
 } else if (asked.student && teachers.chosen()) {
   results.wish(asked.student);

@@ -12,6 +12,10 @@ export const token = {
   drop: () => sessionStorage.removeItem("token"),
 };
 
+let role = "operator";
+/** Whether the token is one that may search and read, and change nothing. */
+export const reader = () => role === "reader";
+
 /** Ask; resolves to an answer that is fine, else throws a `Refusal` or, if it was stopped, an `AbortError`. */
 export async function ask(path, { json, ...options } = {}) {
   const sent = token.get();
@@ -27,8 +31,10 @@ export async function ask(path, { json, ...options } = {}) {
   } catch (error) {
     throw error.name === "AbortError" ? error : new Refusal(0, "NoAnswer");
   }
+  role = answer.headers.get("dass-role") ?? role;
   if (answer.ok) return answer;
   const { error = {} } = await answer.json().catch(() => ({}));
+  if (error.code === "NotAllowed") role = "reader";
   const wrong = answer.status === 401 && sent;
   if (wrong) token.drop();
   throw new Refusal(answer.status, wrong ? "WrongToken" : error.code ?? "", error.message);

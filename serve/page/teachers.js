@@ -1,12 +1,16 @@
-// Teachers: the list, one more by its file, one less with time to think again.
+// Teachers: the list, one more by its file, one less and back again.
+import { permit } from "./role.js";
 import { ask, get } from "./service.js";
 import { $, made } from "./svg.js";
 import { count, labels, percent } from "./words.js";
 
-const UNDO_MS = 8000;
 let teachers = [];
-let doomed = null;
+let days = 30, gone = null;
 let last = null;
+
+const path = (name) => `/v1/teachers/${encodeURIComponent(name)}`;
+/** Told once: for how many days a deleted one is kept. */
+export const kept = (limits) => (days = limits.find(({ name }) => name === "deleted_days")?.most ?? days);
 
 export const chosen = () => teachers.find((t) => t.name === $("teacher").value);
 /** Name of the one that the page describes at the moment. */
@@ -23,11 +27,29 @@ export async function load(wanted) {
 
 function fill(wanted) {
   const before = wanted || $("teacher").value || "digits";
-  const there = teachers.filter((t) => t.name !== doomed?.name);
+  const there = [...teachers];
   there.sort((a, b) => a.label.localeCompare(b.label));
   $("teacher").replaceChildren(...there.map((t) => Object.assign(new Option(t.label, t.name), { title: t.name })));
   if (there.some((t) => t.name === before)) $("teacher").value = before;
   about();
+}
+
+/** The name of one in a list, also of one that is not here. */
+export const short = (name) => teachers.find((t) => t.name === name)?.short ?? name;
+
+/** What is known of one by its name: listed, or deleted. */
+export async function facts(name) {
+  const found = teachers.find((t) => t.name === name) ?? (await get("/v1/teachers?deleted=true")).teachers.find((t) => t.name === name);
+  if (!found) throw new Error(`The teacher of this search, ${name}, is no longer there, so that there is nothing to compare its students with.`);
+  return { short: labels([found])[0].split(" · ")[0], ...found };
+}
+
+/** Choose one, if it is here; returns it. */
+export function choose(name) {
+  const found = teachers.find((t) => t.name === name);
+  if (found) $("teacher").value = name;
+  about();
+  return found;
 }
 
 /** Describe the chosen one. */
@@ -37,52 +59,81 @@ export function about() {
   $("remove").hidden = !t;
   $("teacher").title = t?.name ?? "";
   const facts = t ? {
-    Dataset: t.dataset ?? "not known", Classes: t.classes, "Accuracy (validation)": percent(t.accuracy),
+    Dataset: t.dataset ?? "not known", Classes: classNames(t), "Accuracy (validation)": percent(t.accuracy),
     FLOPs: count(t.flops), Parameters: count(t.parameters),
+    ...(t.created ? { Added: new Date(t.created).toLocaleDateString() } : {}), ...(t.note ? { Note: t.note } : {}),
   } : {};
   $("about").replaceChildren(...Object.entries(facts).map(([name, value]) =>
-    made("div", {}, made("dt", { textContent: name }), made("dd", { textContent: value }))));
+    made("div", {}, made("dt", { textContent: name }), made("dd", {}, value))));
 }
 
-/** Take the chosen one off the list at once, and off the service once nobody took it back. */
-export function remove({ changed, say, failed }) {
-  finish();
+/** How many classes and, for who asks, which. */
+function classNames({ classes, class_names: names }) {
+  if (!names?.length) return String(classes);
+  const list = made("p", { textContent: names.join(", "), tabIndex: 0, role: "region", ariaLabel: "Names of the classes" });
+  return made("details", {}, made("summary", { textContent: `${classes}, by name` }), list);
+}
+
+/** Delete the chosen one; it can be restored. */
+export async function remove({ changed, say, failed }) {
   const t = chosen();
-  const end = async () => {
-    clearTimeout(doomed.timer);
-    doomed = null;
-    $("undo").hidden = true;
-    try {
-      await ask(`/v1/teachers/${encodeURIComponent(t.name)}`, { method: "DELETE" });
-      teachers = teachers.filter((other) => other !== t);
-      say(`Deleted ${t.short}.`);
-    } catch (error) {
-      fill();
-      failed(error);
-    }
-  };
-  doomed = { name: t.name, end, timer: setTimeout(end, UNDO_MS) };
-  $("undo-text").textContent = `${t.short} will be deleted.`;
-  $("undo").hidden = false;
+  try {
+    await ask(path(t.name), { method: "DELETE" });
+  } catch (error) {
+    return failed(error);
+  }
+  teachers = teachers.filter((other) => other !== t);
   fill();
   changed();
+  gone = t.name;
+  $("undo-text").textContent = `${t.short} is deleted. It can be restored for ${days} days.`;
+  $("undo").hidden = false;
+  say(`Deleted ${t.short}.`);
   $("undo-button").focus();
+  await deleted({ changed, say, failed });
 }
 
-/** Take a deletion back. */
-export function undo({ changed, say }) {
-  if (!doomed) return;
-  const { name, timer } = doomed;
-  clearTimeout(timer);
-  doomed = null;
-  $("undo").hidden = true;
-  fill(name);
-  changed();
-  say("Nothing was deleted.");
+/** Take the last deletion back. */
+export const undo = (talk) => restore(gone, talk);
+
+async function restore(name, talk) {
+  try {
+    await ask(`${path(name)}/restore`, { method: "POST" });
+    await load(name);
+  } catch (error) {
+    const words = {
+      AlreadyExists: `Another teacher is called ${name} by now: delete that one first.`,
+      UnknownName: `${name} is no longer kept, and cannot be restored.`,
+    }[error.code];
+    return talk.failed(words ? new Error(words) : error);
+  }
+  talk.changed();
+  talk.say(`Restored ${short(name)}.`);
   $("teacher").focus();
+  await deleted(talk);
 }
 
-const finish = () => doomed?.end();
+/** List those that can be restored, if somebody looks at the list. */
+export async function deleted(talk) {
+  if (!$("deleted").open) return;
+  let found;
+  try {
+    found = (await get("/v1/teachers?deleted=true")).teachers.filter((t) => t.deleted);
+  } catch (error) {
+    return talk.failed(error);
+  }
+  const named = labels(found), latest = new Set();
+  $("deleted-hint").textContent = found.length ? `Each can be restored for ${days} days.` : "None: each is kept here for a while once it is deleted.";
+  $("deleted-list").replaceChildren(...found.map((t, i) => {
+    const words = `${named[i]}, deleted ${new Date(t.deleted).toLocaleString()}`;
+    const newest = !latest.has(t.name) && latest.add(t.name);
+    const button = made("button", { type: "button", className: "quiet operator", textContent: "Restore" });
+    button.setAttribute("aria-label", `Restore: ${named[i]}`);
+    button.addEventListener("click", () => restore(t.name, talk));
+    return made("li", {}, made("span", { textContent: words, title: t.name }), newest ? made("div", { className: "buttons" }, button) : " (once the later one of this name is restored)");
+  }));
+  permit();
+}
 
 /** Read from a safetensors file how many classes its classifier has; null where it does not tell. */
 async function classes(file) {
@@ -107,6 +158,8 @@ export async function picked(file) {
 export async function upload(file, space) {
   const name = $("new-name").value.trim();
   const facts = new URLSearchParams({ space, classes: $("new-classes").value, accuracy: Number($("new-accuracy").value) / 100 });
-  await ask(`/v1/teachers/${encodeURIComponent(name)}?${facts}`, { method: "PUT", body: file });
+  for (const [key, id] of [["dataset", "new-dataset"], ["note", "new-note"]]) if ($(id).value.trim()) facts.set(key, $(id).value.trim());
+  for (const each of $("new-class-names").value.split(/[,\n]/).map((text) => text.trim())) if (each) facts.append("class_names", each);
+  await ask(`${path(name)}?${facts}`, { method: "PUT", body: file });
   await load(name);
 }

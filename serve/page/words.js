@@ -44,6 +44,9 @@ export const UNLIKE =
 const SILENT = "The service did not answer; it may be restarting. Try again in a moment.";
 const WORDS = {
   NoAnswer: SILENT,
+  Forgotten: "This search is not kept by the service, or was forgotten. Search again.",
+  Interrupted: "The service was stopped during this search. Search again.",
+  NotAllowed: "Your token may search and read; this needs the operator's.",
   Cut: "The service stopped answering in the middle of the search; it may be restarting. Search again in a moment.",
   Unauthenticated: "This service asks for a token: enter it above.",
   WrongToken: "The service does not know this token; it may have changed. Enter it again.",

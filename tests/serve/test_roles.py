@@ -87,7 +87,10 @@ def test_a_reader_searches_and_reads_but_neither_uploads_nor_deletes(ranker):
             base_url="http://localhost",
             headers=READER,
         ) as client:
-            assert (await client.post("/v1/search", json=SEARCH)).json()["done"]
+            found = await client.post("/v1/search", json=SEARCH)
+            assert found.json()["done"] and found.headers["dass-role"] == "reader"
+            whose = await client.get("/v1/space", headers=OPERATOR)
+            assert whose.headers["dass-role"] == "operator"
             made = await client.post("/v1/searches", json=SEARCH)
             assert made.status_code == 201
             path = f"/v1/searches/{made.json()['id']}"

@@ -22,6 +22,9 @@ from dass.data.task_config import TaskConfig
 from dass.searching.prediction import Prediction
 from dass.space.architecture import Architecture
 from jobs import cli
+from serve import searches
+from serve.limits import Limits
+from serve.requests import SearchRequest
 from tests.support.browser import MISSING, Page, axe, browsing, served
 from tests.support.serving import TOKEN, any_teacher, prepare, weights_of
 
@@ -59,9 +62,21 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def page(browser, url):
     browser.get_log("browser")
+    forget(url)
     for file in browser.downloads.glob("*"):
         file.unlink()
     return Page(browser, url).size(1200, 1000)
+
+
+def forget(url):
+    """Let the service keep no search."""
+    while found := listed(url):
+        for one in found:
+            httpx.delete(f"{url}/v1/searches/{one['id']}")
+
+
+def listed(url):
+    return httpx.get(f"{url}/v1/searches").json()["searches"]
 
 
 @pytest.fixture
@@ -129,7 +144,7 @@ def test_another_teacher_clears_what_was_found_for_the_former(searched):
 def test_a_search_that_is_under_way_ends_with_its_teacher(page):
     page.open("/?candidates=3000").ready()
     page["go"].click()
-    page.until(lambda: page.all("#plot svg"))
+    page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
     page.pick("ood")
     time.sleep(2)  # in which a generation or two would have come
     assert not page.all("#plot svg") and page.said() == ""
@@ -288,19 +303,61 @@ def test_a_link_to_a_teacher_that_is_gone_says_so(page):
 def test_seeds_and_measured_students_are_sent_and_wrong_lines_named(page):
     page.open("/?candidates=100&seed=5").ready()
     page.run("document.getElementById('more').open = true")
-    page["measured"].send_keys("4_8_32,40 %,30\n4-4_8_32,0.5,30")
+    page["measured"].send_keys("4_8_32,40 %,30\n4-4_8_32,0.5")
     assert "2 measured students" in page["measured-hint"].text
     page.search()
     sent = page.run("return JSON.parse(localStorage.getItem('dass.searches'))[0].request")
     assert sent["seed"] == 5
-    assert [s["validation_accuracy"] for s in sent["support"]] == [0.4, 0.5]
+    assert sent["support"] == [
+        {"architecture": "4_8_32", "validation_accuracy": 0.4, "epochs": 30},
+        {"architecture": "4-4_8_32", "validation_accuracy": 0.5},
+    ]
     page["measured"].send_keys("\nnonsense")
     page["go"].click()
     page.until(lambda: "nonsense" in page.said())
     as_json = '[{"architecture": "4_8_32", "accuracy": 0.4, "epochs": 30}]'
     for text in (as_json, as_json[1:-1]):
         read = page.module("return support.measured(arguments[0]).students", text)
-        assert read == [{"architecture": "4_8_32", "validation_accuracy": 0.4}]
+        assert read == [{"architecture": "4_8_32", "validation_accuracy": 0.4, "epochs": 30}]
+    for text in (
+        "4_8_32,0.4,soon",
+        "4_8_32,0.4,-1",
+        "4_8_32,0.4,1.5",
+        as_json.replace("30", "-1"),
+    ):
+        assert page.module("return support.measured(arguments[0]).students", text) == []
+
+
+def test_measured_students_are_kept_for_a_teacher_listed_and_forgotten(page, url):
+    students = f"{url}/v1/teachers/digits/students"
+    page.open(FEW).ready().search()
+    before = page["facts"].text
+    page.run("document.getElementById('more').open = true")
+    assert not page["keep-students"].is_enabled()
+    page["measured"].send_keys("4_8_32,10 %,30\n4_8_32,0.2\n4-4_8_32,0.3,2")
+    page["keep-students"].click()
+    page.until(lambda: "Kept for digits" in page.said())
+    sent = {(s["architecture"], s["accuracy"], s["epochs"]) for s in asked(students)}
+    assert sent == {("4_8_32", 0.1, 30), ("4_8_32", 0.2, 0), ("4-4_8_32", 0.3, 2)}
+    assert page["measured"].get_attribute("value") == ""
+    page.search()
+    assert page["facts"].text != before
+    page.pick("ood")
+    page.until(lambda: not page["kept"].is_displayed())
+    page.open(FEW).ready()
+    page.run("document.getElementById('more').open = true")
+    page.until(lambda: len(page.all("#kept-students li")) == 2)
+    (row,) = (e for e in page.all("#kept-students li") if e.text.startswith("4_8_32"))
+    assert "20.0 % after the whole recipe" in row.text and "10.0 % after 30 epochs" in row.text
+    row.find_element("tag name", "button").click()
+    page.until(lambda: "Forgot 4_8_32" in page.said())
+    assert [s["architecture"] for s in asked(students)] == ["4-4_8_32"]
+    page.one("#kept-students button").click()
+    page.until(lambda: not page["kept"].is_displayed() and not asked(students))
+
+
+def asked(students):
+    return httpx.get(students).json()["students"]
 
 
 def test_the_table_is_saved_as_csv(searched):
@@ -361,7 +418,100 @@ def test_searches_are_kept_shown_again_and_laid_beside_each_other(searched):
     searched["alone"].click()
     assert not searched.all("#plot .other") and not searched["compared"].is_displayed()
     searched.one("#searches li:last-child button:nth-child(3)").click()
-    assert len(searched.all("#searches li")) == 1
+    searched.until(lambda: len(searched.all("#searches li")) == 1)
+
+
+def drawn(page):
+    return [p.get_attribute("data-id") for p in page.all(".point")]
+
+
+def test_a_search_is_kept_by_the_service_and_its_link_shows_it_elsewhere(registry, browser):
+    with served(registry) as url:
+        forget(url)
+        page = Page(browser, url).size(1200, 1000).open(f"{FEW}&seed=4&budget=40").ready().search()
+        page.one("#plot [tabindex='0']").send_keys(Keys.HOME)
+        found, student = drawn(page), page["id"].text
+        page["link"].click()
+        address, (kept,) = page["address"].text, listed(url)
+        assert address.endswith(f"#search={kept['id']}") and kept["state"] == "done"
+        assert page.browser.current_url.endswith(f"#search={kept['id']}")
+    with served(registry, port=int(url.rpartition(":")[2])):  # after a restart, in another browser
+        page.open(address).ready().answered()
+        assert drawn(page) == found and page["id"].text == student
+        page.open(f"/#search={kept['id']}").ready().answered()
+        assert drawn(page) == found and len(listed(url)) == 1
+        assert page["seed"].get_attribute("value") == "4" and "100 cand" in page.said()
+        page["seed"].send_keys("0")
+        assert "search=" not in page.browser.current_url
+        forget(url)
+        page.open(f"/#search={kept['id']}").ready()
+        page.until(lambda: "was forgotten" in page.said())
+
+
+def test_searches_of_the_service_are_shown_compared_and_forgotten_in_any_browser(page, url):
+    ask = {"candidates": 60, "max_flops_share": 0.5}
+    for teacher in ("digits", "ood"):
+        httpx.post(f"{url}/v1/searches", json={"teacher": teacher, **ask})
+    page.until(lambda: all(one["state"] == "done" for one in listed(url)))
+    page.open().ready()
+    page.until(lambda: len(page.all("#searches li")) == 2)
+    assert [row.text.split(",")[0] for row in page.all("#searches li")] == ["ood", "digits"]
+    page.one("#searches li:last-child button").click()
+    page.answered()
+    assert page["teacher"].get_attribute("value") == "digits"
+    assert "%" in page.one("#searches li:last-child span").text.split(":")[1]
+    page.one("#searches li:first-child button:nth-child(2)").click()
+    page.until(lambda: "Beside it: ood" in page["compared"].text)
+    page.one("#searches li:last-child button:nth-child(3)").click()
+    page.until(lambda: len(page.all("#searches li")) == 1)
+    assert [one["teacher"] for one in listed(url)] == ["ood"]
+
+
+def test_a_search_that_is_stopped_ends_for_everybody(page, url):
+    page.open("/?candidates=5000").ready()
+    page["go"].click()
+    page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
+    page.until(lambda: "under way" in page.one("#searches li").text)
+    page["stop"].click()
+    page.until(lambda: not page.all("#searches li") and listed(url) == [])
+    assert page.said() == "Stopped." and page["go"].is_enabled()
+
+
+def test_a_restart_during_a_search_is_waited_for_and_told(registry, browser, monkeypatch):
+    with served(registry) as url:
+        page = Page(browser, url).size(1200, 1000).open("/?candidates=5000").ready()
+        page["go"].click()
+        page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
+    page.until(lambda: "keeps the search" in page.said())
+    monkeypatch.setattr(searches, "STALE_S", 0.5)
+    with served(registry, port=int(url.rpartition(":")[2])):
+        page.until(lambda: "was stopped during this search" in page.said())
+        page.until(lambda: "failed" in page.one("#searches li").text)
+        assert page["go"].is_enabled()
+        forget(url)
+
+
+def test_older_searches_of_the_service_come_a_page_at_a_time(registry, page):
+    kept = searches.Searches(registry.store, Limits())
+    for seed in range(23):
+        kept.create(SearchRequest(teacher="digits", seed=seed))
+    page.open().ready()
+    page.until(lambda: len(page.all("#searches li")) == 20)
+    page["older"].click()
+    page.until(lambda: len(page.all("#searches li")) == 23)
+    seeds = [row.text.partition("seed ")[2].partition(":")[0] for row in page.all("#searches li")]
+    assert seeds == [*map(str, range(22, 0, -1)), ""] and not page["older"].is_displayed()
+
+
+def test_where_the_service_keeps_no_more_the_browser_does(registry, browser):
+    with served(registry, limits={"searches": 0}) as url:
+        forget(url)
+        page = Page(browser, url).size(1200, 1000).open(FEW).ready().search()
+        assert "The service does not keep it" in page.said() and listed(url) == []
+        assert "search=" not in page.browser.current_url
+        page.open("/", keep=True).ready()
+        page.one("#searches button").click()
+        assert drawn(page)
 
 
 def test_a_browser_that_keeps_nothing_still_searches(page):
@@ -384,7 +534,7 @@ def test_a_browser_that_keeps_nothing_still_searches(page):
 # --- teachers ----------------------------------------------------------------------------------
 
 
-def test_a_teacher_is_dropped_onto_the_page_and_deleted_with_time_to_think_again(page, url):
+def test_a_teacher_is_dropped_onto_the_page_deleted_and_restored(page, url):
     page.open().ready()
     page.one("details.card summary").click()
     data = list(weights_of(any_teacher("-", seed=11)))
@@ -397,18 +547,87 @@ def test_a_teacher_is_dropped_onto_the_page_and_deleted_with_time_to_think_again
     )
     page.until(lambda: page["new-classes"].get_attribute("value") == "3")
     assert page["new-name"].get_attribute("value") == "my-zebra"
+    page.run("document.querySelector('#upload details').open = true")
+    page["new-dataset"].send_keys("savanna")
+    page["new-class-names"].send_keys("horse, zebra & okapi, <gnu>")
+    page["new-note"].send_keys("of the second run")
     page["new-accuracy"].send_keys("81.5", Keys.ENTER)
     page.until(lambda: "Added my-zebra" in page.said())
     assert page["teacher"].get_attribute("value") == "my-zebra"
-    assert httpx.get(f"{url}/v1/teachers/my-zebra").json()["accuracy"] == pytest.approx(0.815)
+    sent = httpx.get(f"{url}/v1/teachers/my-zebra").json()
+    assert sent["accuracy"] == pytest.approx(0.815) and sent["dataset"] == "savanna"
+    about = page["about"].text
+    assert "3, by name" in about and "Note\nof the second run" in about and "Added\n" in about
+    assert "okapi" not in about
+    page.one("#about summary").click()
+    assert "horse, zebra & okapi, <gnu>" in page["about"].text
     page["remove"].click()
-    assert not page.all("#teacher option[value='my-zebra']")
-    page["undo-button"].click()
-    assert page["teacher"].get_attribute("value") == "my-zebra"
-    assert httpx.get(f"{url}/v1/teachers/my-zebra").status_code == 200
-    page["remove"].click()
-    page.until(lambda: "Deleted my-zebra" in page.said(), seconds=20)
+    page.until(lambda: "Deleted my-zebra" in page.said())
     assert httpx.get(f"{url}/v1/teachers/my-zebra").status_code == 404
+    assert not page.all("#teacher option[value='my-zebra']")
+    assert "can be restored for 30 days" in page["undo-text"].text
+    page["undo-button"].click()
+    page.until(lambda: "Restored my-zebra" in page.said())
+    assert page["teacher"].get_attribute("value") == "my-zebra" and not page["undo"].is_displayed()
+    assert httpx.get(f"{url}/v1/teachers/my-zebra").json() == sent
+    page["remove"].click()
+    page.until(lambda: "Deleted my-zebra" in page.said())
+    page.open().ready()  # later, and by somebody else
+    page.one("#deleted summary").click()
+    page.until(lambda: "my-zebra" in page["deleted-list"].text)
+    page.one("#deleted-list button").click()
+    page.until(lambda: "Restored my-zebra" in page.said())
+    page.until(lambda: not page.all("#deleted-list li"))
+    assert httpx.get(f"{url}/v1/teachers/my-zebra").json() == sent
+    httpx.delete(f"{url}/v1/teachers/my-zebra", params={"purge": True})
+
+
+def test_a_deleted_teacher_that_cannot_be_restored_is_told_in_words(page, registry, url):
+    for seed in (21, 22):
+        registry.put_teacher(any_teacher("twice", seed=seed), {"recipe": "own"})
+        if seed == 21:
+            httpx.delete(f"{url}/v1/teachers/twice")
+    page.open().ready()
+    page.one("#deleted summary").click()
+    page.until(lambda: page.all("#deleted-list button"))
+    page.one("#deleted-list button").click()
+    page.until(lambda: "Another teacher is called twice" in page.said())
+    httpx.delete(f"{url}/v1/teachers/twice", params={"purge": True})
+    page.one("#deleted-list button").click()
+    page.until(lambda: "is no longer kept" in page.said())
+
+
+def test_a_readers_page_searches_and_says_why_it_changes_nothing(registry, browser):
+    with served(registry, token=TOKEN, reading="to read") as url:
+        operator = {"authorization": f"Bearer {TOKEN}"}
+        student = {"architecture": "4_8_32", "accuracy": 0.4}
+        students = f"{url}/v1/teachers/digits/students"
+        httpx.post(students, headers=operator, json={"students": [student]})
+        page = Page(browser, url).size(1200, 1000).open(FEW)
+        page.until(lambda: page["token"].is_displayed())
+        page["token"].send_keys("to read", Keys.ENTER)
+        page.ready().search()
+        page.run(OPEN_ALL)
+        page["measured"].send_keys("4_8_32,0.4")
+        page.until(lambda: page.all("#kept-students button"))
+        assert "search and read" in page["role"].text and page["role"].is_displayed()
+        for button in page.all("button.operator"):
+            assert not button.is_enabled() and "operator" in button.get_attribute("title")
+            assert button.get_attribute("aria-describedby") == "role"
+        assert len(page.all("button.operator")) == 5
+        buttons = [button.text for button in page.all("#searches li:first-child button")]
+        assert buttons == ["Show", "Compare"]
+        page.open("/?candidates=5000", keep=True).ready()
+        page["go"].click()
+        page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
+        page["stop"].click()
+        page.until(lambda: "The search goes on" in page.said())
+        page.run("sessionStorage.setItem('token', arguments[0])", TOKEN)
+        page.open(FEW, keep=True).ready()
+        page.until(lambda: not page["role"].is_displayed() and page["remove"].is_enabled())
+        httpx.delete(f"{students}/4_8_32", headers=operator)
+    with served(registry) as url:
+        forget(url)
 
 
 def test_a_file_that_is_no_teacher_is_refused_in_words(page, tmp_path):
@@ -465,8 +684,8 @@ def axe_source():
     return source
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1200, 390])
+# Colours do not depend on the width: of both, each is seen once.
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (390, True)], ids=["wide", "dark"])
 def test_axe_finds_nothing_in_any_state(page, axe_source, *, width, dark):
     page.size(width, 900, dark=dark)
     states = {
@@ -475,8 +694,11 @@ def test_axe_finds_nothing_in_any_state(page, axe_source, *, width, dark):
         "answered": lambda: page.pick("ood").search(),
         "beside": lambda: page.one("#searches li button:nth-child(2)").click(),
         "failed": lambda: page["size"].send_keys("many", Keys.ENTER),
-        "undo": lambda: page["remove"].click(),
-        "taken back": lambda: page["undo-button"].click(),
+        "undo": lambda: (page["remove"].click(), page.until(page["undo"].is_displayed)),
+        "taken back": lambda: (
+            page["undo-button"].click(),
+            page.until(lambda: "Restored" in page.said()),
+        ),
     }
     for name, reach in states.items():
         reach()

@@ -27,12 +27,16 @@ CACHE = Path.home() / ".cache" / "dass-tests"
 
 
 @contextlib.contextmanager
-def served(registry, *, token=None, port=0):
+def served(registry, *, token=None, reading=None, port=0, limits=None):
     """Serve a registry on loopback; gives the address of the page."""
-    ranker = Ranker.open(registry, limits=Limits(**LIMITS))
+    ranker = Ranker.open(registry, limits=Limits(**LIMITS | (limits or {})))
+    digests = {
+        "token_digest": token and digest(token),
+        "reading_digest": reading and digest(reading),
+    }
     found = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(
-        lambda: web.application(Admission(ranker, token_digest=token and digest(token))),
+        lambda: web.application(Admission(ranker, **digests)),
         factory=True,
         log_level="critical",
     )
@@ -111,7 +115,7 @@ class Page:
 
     def module(self, body, *arguments):
         """Run a body with the page's modules at hand as `words`, `support` and so on."""
-        names = ("words", "support", "draw", "files", "link", "history", "results")
+        names = ("words", "support", "draw", "files", "link", "history", "results", "service")
         imports = ",".join(f"import('/page/{name}.js')" for name in names)
         script = (
             f"const done = arguments[arguments.length - 1]; Promise.all([{imports}])"
