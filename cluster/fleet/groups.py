@@ -23,9 +23,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.fleet.child import Work, describe, sealed
 from cluster.fleet.dispatcher import Dispatcher, State
-from cluster.fleet.drain import BEAT_S, drain
+from cluster.fleet.drain import drain
 from cluster.fleet.job import (
-    Entry,
     FleetError,
     Job,
     Outcome,
@@ -35,7 +34,7 @@ from cluster.fleet.job import (
 )
 from cluster.fleet.local import Show
 from cluster.fleet.meters import RayMeters
-from cluster.fleet.settle import log_verdict
+from cluster.fleet.watch import Node, Watch, staffed
 
 logger = logging.getLogger(__name__)
 
@@ -89,14 +88,6 @@ class _Group:
     done_before: int
 
 
-def room(resources: Mapping[str, float], placement: Placement) -> int:
-    """Return how many workers a node of these resources has room for."""
-    counts = [resources.get("CPU", 0.0) / placement.cpus]
-    if placement.gpus:
-        counts.append(resources.get("GPU", 0.0) / placement.gpus)
-    return int(min(counts) + 1e-9)
-
-
 def _nodes() -> list[dict[str, Any]]:
     """Return the nodes that are alive."""
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
@@ -117,12 +108,11 @@ class _Driver:
         # Sealed, so that neither queue nor Train imports what only children need: 0.6 GB each.
         self._jobs = [replace(job, payload=Sealed(pickle.dumps(job.payload))) for job in jobs]
         self._placement = placement
-        self._by_key = {job.key: job for job in self._jobs}
+        self._watch = Watch(self._jobs, self._call)
         self._name = f"queue-{uuid.uuid4().hex[:12]}"
         self._settings = {"dispatcher": self._name, "work": sealed(work)}
         self._groups: dict[Any, _Group] = {}
-        self._journal: list[Entry] = []
-        self._life, self._strikes = "", 0
+        self._strikes = 0
         self._started = self._room_at = time.monotonic()
         here = ray.get_runtime_context().get_node_id()
         # Kept: the queue is started anew from it, and Ray forgets what no one refers to.
@@ -163,25 +153,15 @@ class _Driver:
     def _ask(self) -> State:
         """Ask the queue where it stands; open it if it is new or came to life again."""
         try:
-            state: State = ray.get(self._dispatcher.state.remote(len(self._journal), self._life))
-            if state.life != self._life:
-                if self._life:
-                    logger.warning("the queue was lost and is rebuilt from its journal")
-                seconds = time.monotonic() - self._started
-                grace_s = 2 * BEAT_S if self._life else 0.0
-                opened = self._dispatcher.open.remote(self._journal, seconds, grace_s)
-                self._journal = ray.get(opened)
-                self._life = state.life
-            else:
-                self._journal += state.entries
-                for entry in state.entries:
-                    log_verdict(self._by_key[entry.key], entry.verdict, entry.error)
+            return self._watch.ask(time.monotonic() - self._started)
         except RayActorError as error:
             raise FleetError(
                 f"the queue must be reachable, but is lost ({describe(error)}); what is "
                 "published is safe: run the same line again"
             ) from error
-        return state
+
+    def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        return ray.get(getattr(self._dispatcher, method).remote(*arguments, **named))
 
     def _remove_ended(self, state: State) -> None:
         """Forget groups that ended, and take their jobs back."""
@@ -206,20 +186,22 @@ class _Driver:
     def _ensure_groups(self, state: State) -> None:
         """Start a group on every node that has room and none, within the most workers asked."""
         open_jobs = state.progress.total - state.progress.done - state.progress.failed
-        left = min(self._placement.max_workers or open_jobs, open_jobs)
-        left -= sum(group.workers for group in self._groups.values())
-        served = {group.node for group in self._groups.values()}
-        for node in _nodes():
-            workers = min(room(node["Resources"], self._placement), left)
-            if node["NodeID"] not in served and workers > 0:
-                self._start(node["NodeID"], workers, state)
-                left -= workers
+        wanted = staffed(
+            (Node(node["NodeID"], node["Resources"]) for node in _nodes()),
+            {group.node: group.workers for group in self._groups.values()},
+            placement=self._placement,
+            open_jobs=open_jobs,
+            retired=self._watch.retired,
+        )
+        for node, workers in wanted:
+            self._start(node, workers, state)
         if self._groups:
             self._room_at = time.monotonic()
         elif time.monotonic() - self._room_at > NO_ROOM_S:
             raise FleetError(
                 f"a node must have room for one worker ({self._placement}), but for "
-                f"{NO_ROOM_S:.0f} s none had; add nodes, or ask for less per worker"
+                f"{NO_ROOM_S:.0f} s none had{self._lost_devices()}; add nodes, or ask for less per "
+                "worker"
             )
 
     def _start(self, node: str, workers: int, state: State) -> None:
@@ -232,6 +214,10 @@ class _Driver:
         ).remote(self._settings | {"node": node}, workers, resources)
         done = state.progress.done + state.progress.failed
         self._groups[reference] = _Group(node=node, workers=workers, done_before=done)
+
+    def _lost_devices(self) -> str:
+        lost = self._watch.retired
+        return f" ({len(lost)} devices are lost: {next(iter(lost.values()))})" if lost else ""
 
     def _alive(self, node: str) -> bool:
         return any(n["NodeID"] == node for n in _nodes())

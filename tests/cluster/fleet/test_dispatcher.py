@@ -122,12 +122,11 @@ def test_an_unopened_queue_makes_workers_wait_but_hears_what_they_have_done():
     assert later.exchange("w", None).job.key == "child0"
 
 
-def test_what_workers_hold_when_the_queue_is_lost_is_not_handed_out_again(monkeypatch):
-    clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now, time_ns=time.time_ns)
-    monkeypatch.setattr("cluster.fleet.dispatcher.time", clock)
+def test_what_workers_hold_when_the_queue_is_lost_is_not_handed_out_again():
+    clock = SimpleNamespace(now=100.0)
     jobs = [Job(key=f"k{i}", group="g", cost=1.0) for i in range(2)]
     held = opened(jobs).exchange("w", None)
-    later = Dispatcher(jobs, retries=1, lease_s=60.0)
+    later = Dispatcher(jobs, retries=1, lease_s=60.0, clock=lambda: clock.now)
     later.open([], 0.0, 0.05)
     assert later.exchange("v", None) is Idle.WAIT, "in the days of grace"
     later.renew(held)
