@@ -147,9 +147,14 @@ def attempt(work: Work, job: Job) -> Reply:
         return Reply(counts=work(job) or {})
     except Exception as error:
         logger.debug("%s raised", job.name, exc_info=True)
-        health = health_after(error)
-        blameless = health is Health.LOST or bool(getattr(error, "blameless", False))
-        return Reply(error=describe(error), blameless=blameless, health=health)
+        return reply_to(error)
+
+
+def reply_to(error: Exception) -> Reply:
+    """Return what an attempt that raised came to: whose fault it was, and what broke."""
+    health = health_after(error)
+    blameless = health is Health.LOST or bool(getattr(error, "blameless", False))
+    return Reply(error=describe(error), blameless=blameless, health=health)
 
 
 def describe(error: BaseException) -> str:

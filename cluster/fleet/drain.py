@@ -65,7 +65,8 @@ class _Worker:
         try:
             self._ensure_child()
             while True:
-                answer = ray.get(self._dispatcher.exchange.remote(self._name, report, self._device))
+                asked = self._dispatcher.exchange.remote(self._name, report, self._device)
+                answer = ray.get(asked)
                 report = None
                 if answer is Idle.FINISHED:
                     return

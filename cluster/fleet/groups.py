@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import pickle
 import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -29,19 +28,16 @@ from cluster.fleet.job import (
     Job,
     Outcome,
     Placement,
-    Sealed,
     failed_at_start,
 )
 from cluster.fleet.local import Show
 from cluster.fleet.meters import RayMeters
-from cluster.fleet.watch import Node, Watch, staffed
+from cluster.fleet.watch import TICK_S, Node, Watch, sealed_jobs, staffed
 
 logger = logging.getLogger(__name__)
 
 NODE_LABEL = "ray.io/node-id"
 """Label that Ray gives every node."""
-TICK_S = 0.5
-"""Seconds between two questions of the driver to the queue and the nodes."""
 GROUP_FAILURES = 20
 """Restarts of one group by Train, until the driver starts it anew."""
 STRIKES = 3
@@ -105,8 +101,7 @@ class _Driver:
         retries: int,
         lease_s: float,
     ) -> None:
-        # Sealed, so that neither queue nor Train imports what only children need: 0.6 GB each.
-        self._jobs = [replace(job, payload=Sealed(pickle.dumps(job.payload))) for job in jobs]
+        self._jobs = sealed_jobs(jobs)
         self._placement = placement
         self._watch = Watch(self._jobs, self._call)
         self._name = f"queue-{uuid.uuid4().hex[:12]}"
@@ -200,8 +195,8 @@ class _Driver:
         elif time.monotonic() - self._room_at > NO_ROOM_S:
             raise FleetError(
                 f"a node must have room for one worker ({self._placement}), but for "
-                f"{NO_ROOM_S:.0f} s none had{self._lost_devices()}; add nodes, or ask for less per "
-                "worker"
+                f"{NO_ROOM_S:.0f} s none had{self._lost_devices()}; add nodes, or ask for less "
+                "per worker"
             )
 
     def _start(self, node: str, workers: int, state: State) -> None:

@@ -1,4 +1,4 @@
-"""What a driver knows of its queue: the journal it would be rebuilt from, and which nodes to staff.
+"""What a driver knows of its queue: the journal to rebuild it from, and which nodes to staff.
 
 The driver's half that decides; `groups.py` has the half that asks Ray. Knows nothing of Ray, so
 that a rehearsal drives it in simulated time.
@@ -7,16 +7,20 @@ that a rehearsal drives it in simulated time.
 from __future__ import annotations
 
 import logging
+import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster.fleet.dispatcher import BEAT_S, State
-from cluster.fleet.job import Entry, Job, Placement
+from cluster.fleet.job import Entry, Job, Placement, Sealed
 from cluster.fleet.settle import log_verdict
 
 logger = logging.getLogger(__name__)
+
+TICK_S = 0.5
+"""Seconds between two questions of the driver to the queue and the nodes."""
 
 Call = Callable[..., Any]
 """Calls a method of the dispatcher by name, wherever that is, and returns its answer."""
@@ -59,6 +63,12 @@ class Watch:
                 logger.error("retire the workers of device %s: %s", device, error)
                 self.retired[device] = error
         return state
+
+
+def sealed_jobs(jobs: Iterable[Job]) -> list[Job]:
+    """Return jobs whose payloads only a worker's child opens."""
+    # So that neither queue nor Train imports what only children need: 0.6 GB each.
+    return [replace(job, payload=Sealed(pickle.dumps(job.payload))) for job in jobs]
 
 
 def room(resources: Mapping[str, float], placement: Placement) -> int:

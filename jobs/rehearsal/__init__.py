@@ -1,0 +1,1 @@
+"""A build rehearsed: real plan, queue, driver and store code; simulated nodes, trainings and S3."""
