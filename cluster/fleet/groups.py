@@ -42,8 +42,6 @@ GROUP_FAILURES = 20
 """Restarts of one group by Train, until the driver starts it anew."""
 STRIKES = 3
 """Groups in a row that may end before any job did, until the run is given up."""
-NO_ROOM_S = 600.0
-"""Seconds without a node that has room for a worker, until the run is given up."""
 
 
 def run_on_ray(
@@ -108,7 +106,7 @@ class _Driver:
         self._settings = {"dispatcher": self._name, "work": sealed(work)}
         self._groups: dict[Any, _Group] = {}
         self._strikes = 0
-        self._started = self._room_at = time.monotonic()
+        self._started = time.monotonic()
         here = ray.get_runtime_context().get_node_id()
         # Kept: the queue is started anew from it, and Ray forgets what no one refers to.
         self._kept = ray.put(self._jobs)
@@ -190,14 +188,9 @@ class _Driver:
         )
         for node, workers in wanted:
             self._start(node, workers, state)
-        if self._groups:
-            self._room_at = time.monotonic()
-        elif time.monotonic() - self._room_at > NO_ROOM_S:
-            raise FleetError(
-                f"a node must have room for one worker ({self._placement}), but for "
-                f"{NO_ROOM_S:.0f} s none had{self._lost_devices()}; add nodes, or ask for less "
-                "per worker"
-            )
+        self._watch.check_room(
+            bool(self._groups), self._placement, seconds=time.monotonic() - self._started
+        )
 
     def _start(self, node: str, workers: int, state: State) -> None:
         resources = {"CPU": self._placement.cpus}
@@ -209,10 +202,6 @@ class _Driver:
         ).remote(self._settings | {"node": node}, workers, resources)
         done = state.progress.done + state.progress.failed
         self._groups[reference] = _Group(node=node, workers=workers, done_before=done)
-
-    def _lost_devices(self) -> str:
-        lost = self._watch.retired
-        return f" ({len(lost)} devices are lost: {next(iter(lost.values()))})" if lost else ""
 
     def _alive(self, node: str) -> bool:
         return any(n["NodeID"] == node for n in _nodes())

@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster.fleet.dispatcher import BEAT_S, State
-from cluster.fleet.job import Entry, Job, Placement, Sealed
+from cluster.fleet.job import Entry, FleetError, Job, Placement, Sealed
 from cluster.fleet.settle import log_verdict
 
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
 """Seconds between two questions of the driver to the queue and the nodes."""
+NO_ROOM_S = 600.0
+"""Seconds without a node that has room for a worker, until the run is given up."""
 
 Call = Callable[..., Any]
 """Calls a method of the dispatcher by name, wherever that is, and returns its answer."""
@@ -41,7 +43,7 @@ class Watch:
         """Follow the queue of these jobs through `call`."""
         self._names = {job.key: job for job in jobs}
         self._call = call
-        self._life = ""
+        self._life, self._room_at = "", 0.0
         self.journal: list[Entry] = []
         self.retired: dict[str, str] = {}
 
@@ -63,6 +65,25 @@ class Watch:
                 logger.error("retire the workers of device %s: %s", device, error)
                 self.retired[device] = error
         return state
+
+    def check_room(self, served: bool, placement: Placement, *, seconds: float) -> None:
+        """Hear whether any node has a group, `seconds` into the run.
+
+        Raises:
+            FleetError: for too long none has had room.
+        """
+        if served:
+            self._room_at = seconds
+        elif seconds - self._room_at > NO_ROOM_S:
+            said = ""
+            if self.retired:
+                said = (
+                    f" ({len(self.retired)} devices are lost: {next(iter(self.retired.values()))})"
+                )
+            raise FleetError(
+                f"a node must have room for one worker ({placement}), but for {NO_ROOM_S:.0f} s "
+                f"none had{said}; add nodes, or ask for less per worker"
+            )
 
 
 def sealed_jobs(jobs: Iterable[Job]) -> list[Job]:

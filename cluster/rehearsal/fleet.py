@@ -143,7 +143,11 @@ class Rehearsal:
         return self._luck.faults
 
     def run(self) -> Ledger:
-        """Let time pass until every job is done or given up."""
+        """Let time pass until every job is done or given up.
+
+        Raises:
+            FleetError: for too long no node had room for a worker.
+        """
         for _ in range(self._shape.nodes):
             self._bear()
         for hour in self._faults.queue_lost_h:
@@ -197,6 +201,8 @@ class Rehearsal:
                 self._served[name] = workers
                 start = partial(self._start_group, self._nodes[name], workers, driver)
                 self._clock.after(self._luck.about(self._faults.group_s), start)
+            seconds = self._clock.now - self._started
+            self._watch.check_room(bool(self._served), self._placement, seconds=seconds)
         self._clock.after(TICK_S, partial(self._tick, driver))
 
     def _end_driver(self) -> None:

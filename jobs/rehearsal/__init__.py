@@ -1,1 +1,1 @@
-"""A build rehearsed: real plan, queue, driver and store code; simulated nodes, trainings and S3."""
+"""A build rehearsed: real plan, queue, driver and store code; the rest is simulated."""

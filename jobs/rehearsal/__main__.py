@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
 from dataclasses import dataclass, field
-from typing import Annotated
 
 import tyro
 
@@ -83,11 +81,14 @@ def cost_rows(result: Result, costs: Costs) -> list[tuple[str, str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Rehearse and print; 1 if a record is lost or there twice."""
-    # Tens of thousands of lost attempts are what is rehearsed, not news.
-    logging.disable(logging.ERROR)
     config = (tyro.conf.OmitArgPrefixes,)
     options = tyro.cli(Options, args=arguments, prog="python -m jobs.rehearsal", config=config)
-    result, costs = rehearse(options.rehearsal)
+    # Tens of thousands of lost attempts are what is rehearsed, not news.
+    logging.disable(logging.ERROR)
+    try:
+        result, costs = rehearse(options.rehearsal)
+    finally:
+        logging.disable(logging.NOTSET)
     shown = [*rows(options.rehearsal, result, options.prices), *cost_rows(result, costs)]
     width = max(len(name) for name, _ in shown)
     for name, value in shown:
@@ -96,4 +97,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

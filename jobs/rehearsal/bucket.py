@@ -33,7 +33,7 @@ class Weather:
     """How the bucket answers."""
 
     latency_s: float = 0.05
-    """Median seconds of a request; log-normal with a standard deviation of 0.5 of the logarithm."""
+    """Median seconds of a request; log-normal, with a deviation of 0.5 of the logarithm."""
     error_rate: float = 0.001
     """Probability of a 503 at any time."""
     outages: int = 3
