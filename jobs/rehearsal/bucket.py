@@ -25,7 +25,6 @@ PAUSE_S = 0.25
 """Mean pause of `Store` after its first failed try: the simulated one."""
 
 _buckets: dict[str, Bucket] = {}
-_numbers = itertools.count()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +48,8 @@ class Bucket:
 
     def __init__(self, weather: Weather, *, seed: int, now: Callable[[], float]) -> None:
         """Begin empty."""
-        self.name = f"bucket{next(_numbers)}"
+        # Errors name it: the first free number, so that equal runs say equal things.
+        self.name = next(name for i in itertools.count() if (name := f"bucket{i}") not in _buckets)
         self.requests: Counter[str] = Counter()
         self.refused = 0
         self.overwritten: Counter[str] = Counter()

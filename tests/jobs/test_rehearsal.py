@@ -23,7 +23,7 @@ HARSH = RehearsalConfig(
         birth_s=60.0,
         device_h=3.0,
         queue_lost_h=(0.15,),
-        head_lost_h=(0.3,),
+        head_lost_h=(0.75,),
         head_away_s=60.0,
     ),
     weather=Weather(error_rate=0.02, listing_lag_s=1800.0),
