@@ -57,8 +57,15 @@ ORDER = [
     *("cluster.fleet", "cluster.rehearsal", "cluster.deploy", "cluster"),
     *("jobs.console", "jobs.planning.quantity", "jobs.configs", "jobs.planning"),
     *(f"jobs.{verb}" for verb in VERBS),
-    "jobs.rehearsal",
-    *("jobs.options", "jobs.verbs", "jobs.presets", "jobs.cli", "jobs.completion", "jobs"),
+    *(
+        "jobs.options",
+        "jobs.verbs",
+        "jobs.presets",
+        "jobs.rehearsal",
+        "jobs.cli",
+        "jobs.completion",
+        "jobs",
+    ),
     "serve",
 ]
 """Each line imports only lines above it, or its own room; a name stands for all below it."""

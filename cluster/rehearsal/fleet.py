@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 from cluster.fleet.child import reply_to
 from cluster.fleet.dispatcher import BEAT_S, WAIT_S, Dispatcher, Report
-from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Placement, Reply
+from cluster.fleet.job import Idle, Job, Lease, Placement, Reply
 from cluster.fleet.watch import TICK_S, Node, Watch, sealed_jobs, staffed
 from cluster.rehearsal.clock import Clock
 from cluster.rehearsal.faults import Faults, Luck
+from cluster.rehearsal.ledger import Ledger, Shape
 
 Attempt = Generator[float, None, None]
 """One attempt at a job: yields the seconds that pass, and raises what a worker would."""
@@ -37,50 +38,6 @@ class Trainings(Protocol):
 
 class DeviceLost(RuntimeError):
     """What CUDA says of a broken accelerator."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shape:
-    """The nodes of a rehearsal."""
-
-    nodes: int = 64
-    """How many at once; >= 1."""
-    workers: int = 4
-    """Workers of a node; >= 1."""
-    devices: int = 1
-    """Accelerators of a node, which its workers share; 0 for none."""
-
-    def __post_init__(self) -> None:
-        if min(self.nodes, self.workers) < 1 or not 0 <= self.devices <= self.workers:
-            raise ValueError(
-                "`nodes >= 1`, `workers >= 1` and `0 <= devices <= workers` must hold, but got "
-                f"{self}"
-            )
-
-
-@dataclass(slots=True)
-class Ledger:
-    """What happened, in seconds and counts."""
-
-    lived_s: float = 0.0
-    """Of all nodes, from birth to end."""
-    working_s: float = 0.0
-    """Of all workers, from taking a job to its end, however it ended."""
-    deaths: int = 0
-    retired: set[str] = field(default_factory=set)
-    """Accelerators that were lost and noticed."""
-    exchanges: int = 0
-    renewals: int = 0
-    questions: int = 0
-    """Of the driver to the queue."""
-    entries: list[Entry] = field(default_factory=list)
-    """The journals of all drivers, one after the other."""
-    failures: list[Failure] = field(default_factory=list)
-
-    @property
-    def operations(self) -> int:
-        """Calls of the queue."""
-        return self.exchanges + self.renewals + self.questions
 
 
 @dataclass(eq=False, slots=True)

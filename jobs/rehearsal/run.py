@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from cluster.fleet.job import Job, Verdict
 from cluster.rehearsal.clock import Clock
 from cluster.rehearsal.faults import Faults, Luck
-from cluster.rehearsal.fleet import Ledger, Rehearsal, Shape
+from cluster.rehearsal.fleet import Rehearsal
+from cluster.rehearsal.ledger import Ledger, Shape
 from dass.data.task_config import TaskConfig
 from dass.registry import zoo
 from dass.registry.registry import Registry

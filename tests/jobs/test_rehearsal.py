@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.rehearsal.faults import Faults
-from cluster.rehearsal.fleet import Shape
+from cluster.rehearsal.ledger import Shape
 from dass.errors import StoreUnavailable
 from dass.registry.registry import Registry
 from dass.store.store import Store

@@ -8,7 +8,8 @@ import pytest
 from cluster.fleet.job import FleetError, Job, Verdict
 from cluster.rehearsal.clock import Clock
 from cluster.rehearsal.faults import Faults, Luck
-from cluster.rehearsal.fleet import Rehearsal, Shape
+from cluster.rehearsal.fleet import Rehearsal
+from cluster.rehearsal.ledger import Shape
 
 HARSH = Faults(
     life_min_h=0.02,
