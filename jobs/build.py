@@ -81,10 +81,19 @@ def teach_together(config: BuildConfig, teachers: Sequence[Job]) -> list[Job]:
 
 def jobs_of(config: BuildConfig) -> tuple[list[Job], list[Job]]:
     """Return a job for each teacher and each student that the store lacks."""
-    plans = list({plan.name: plan for plan, _ in plan_teachers(config)}.values())
-    teachers = list(_teacher_jobs(config, plans))
-    missing = {job.key for job in teachers}
-    return teachers, list(student_jobs(config, plan_students(config, plans), missing))
+    plans = _teacher_plans(config)
+    return _jobs(config, plans, plan_students(config, plans))
+
+
+def _teacher_plans(config: BuildConfig) -> list[TeacherPlan]:
+    return list({plan.name: plan for plan, _ in plan_teachers(config)}.values())
+
+
+def _jobs(
+    config: BuildConfig, teachers: Sequence[TeacherPlan], students: Sequence[StudentPlan]
+) -> tuple[list[Job], list[Job]]:
+    first = list(_teacher_jobs(config, teachers))
+    return first, list(student_jobs(config, students, {job.key for job in first}))
 
 
 def _teacher_jobs(config: BuildConfig, plans: Sequence[TeacherPlan]) -> Iterator[Job]:
@@ -135,11 +144,12 @@ def build(config: BuildConfig) -> None:
         registry.put_task(plan.task, role)
     for recipe in {config.student, *(plan.recipe for plan, _ in planned)}:
         registry.put_recipe(recipe)
-    teachers, students = jobs_of(config)
-    plans = {plan.name: plan for plan, _ in planned}
-    total = len(plan_students(config, list(plans.values())))
+    plans = _teacher_plans(config)
+    wanted = plan_students(config, plans)
+    teachers, students = _jobs(config, plans, wanted)
     print(f"teachers: {len(plans)} planned, {len(plans) - len(teachers)} in the store")
-    print(f"students: {total} planned, {total - len(students)} in the store", flush=True)
+    found = len(wanted) - len(students)
+    print(f"students: {len(wanted)} planned, {found} in the store", flush=True)
     if teachers or students:
         do(config, teachers, students)
 

@@ -21,6 +21,7 @@ from dass.store.store import Store
 from dass.training.inference import predict_logits
 from jobs import cli
 from jobs.presets import fashion
+from jobs.rehearsal import __main__ as rehearsal
 
 ROOT = Path(__file__).parents[1]
 DIARY = ROOT / "docs" / "log.md"  # tells what was run then
@@ -55,6 +56,9 @@ def commands(text):
 @EACH
 def test_every_job_that_is_shown_can_be_run(path):
     for verb, arguments in commands(path.read_text()):
+        if verb == "rehearsal":  # a program of its own: no preset, no store
+            tyro.cli(rehearsal.Options, args=arguments, config=(tyro.conf.OmitArgPrefixes,))
+            continue
         assert verb in cli.VERBS, f"no verb {verb!r}"
         if verb == "convert":
             assert len(arguments) in (2, 3)

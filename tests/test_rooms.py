@@ -54,10 +54,18 @@ ORDER = [
     *("dass.predictor", "dass.searching", "dass.baselines", "dass.registry", "dass.evaluation"),
     *("dass.pipeline", "dass.testing", "dass"),
     *("cluster.session", "cluster.progress", "cluster.metrics"),
-    *("cluster.fleet", "cluster.deploy", "cluster"),
+    *("cluster.fleet", "cluster.rehearsal", "cluster.deploy", "cluster"),
     *("jobs.console", "jobs.planning.quantity", "jobs.configs", "jobs.planning"),
     *(f"jobs.{verb}" for verb in VERBS),
-    *("jobs.options", "jobs.verbs", "jobs.presets", "jobs.cli", "jobs.completion", "jobs"),
+    *(
+        "jobs.options",
+        "jobs.verbs",
+        "jobs.presets",
+        "jobs.rehearsal",
+        "jobs.cli",
+        "jobs.completion",
+        "jobs",
+    ),
     "serve",
 ]
 """Each line imports only lines above it, or its own room; a name stands for all below it."""

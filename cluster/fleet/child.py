@@ -21,6 +21,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from types import TracebackType
 
+from cluster.fleet.devices import Health, health_after
 from cluster.fleet.job import ChildDied, FleetError, Job, Reply, Sealed
 
 logger = logging.getLogger(__name__)
@@ -146,7 +147,14 @@ def attempt(work: Work, job: Job) -> Reply:
         return Reply(counts=work(job) or {})
     except Exception as error:
         logger.debug("%s raised", job.name, exc_info=True)
-        return Reply(error=describe(error), blameless=bool(getattr(error, "blameless", False)))
+        return reply_to(error)
+
+
+def reply_to(error: Exception) -> Reply:
+    """Return what an attempt that raised came to: whose fault it was, and what broke."""
+    health = health_after(error)
+    blameless = health is Health.LOST or bool(getattr(error, "blameless", False))
+    return Reply(error=describe(error), blameless=blameless, health=health)
 
 
 def describe(error: BaseException) -> str:

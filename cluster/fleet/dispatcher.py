@@ -10,9 +10,10 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cluster.fleet.devices import Health
 from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Reply
 from cluster.fleet.meters import Meters
 from cluster.fleet.queue import Queue
@@ -21,6 +22,11 @@ from cluster.progress import Progress
 
 logger = logging.getLogger(__name__)
 
+BEAT_S = 5.0
+"""Seconds between two signs of life of a worker."""
+WAIT_S = (0.1, 2.0)
+"""Seconds a worker without a job waits until it asks again: at first, and at most."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
@@ -28,6 +34,8 @@ class Report:
 
     lease: Lease
     reply: Reply
+    device: str = ""
+    """The accelerator it was met on, as `NODE/DEVICE`; empty where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,58 +51,91 @@ class State:
     finished: bool
     broken: str
     """Why workers cannot run at all; empty if they can."""
+    retired: tuple[tuple[str, str], ...] = ()
+    """Accelerators that are lost, as `NODE/DEVICE`, and what each said."""
 
 
 class Dispatcher:
     """Hands out leases and takes reports; every call returns at once."""
 
     def __init__(
-        self, jobs: Sequence[Job], *, retries: int, lease_s: float, meters: Meters | None = None
+        self,
+        jobs: Sequence[Job],
+        *,
+        retries: int,
+        lease_s: float,
+        meters: Meters | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Take in jobs, and hand out none until it is opened.
+
+        Args:
+            jobs: see `Queue`.
+            retries: see `Queue`.
+            lease_s: see `Queue`.
+            meters: what hears of every attempt; none where `None`.
+            clock: seconds of any beginning.
+        """
         # Tokens of two lives must not meet: microseconds since 1970 keep them apart.
         self._queue = Queue(
             jobs, retries=retries, lease_s=lease_s, first_token=time.time_ns() // 1000
         )
         self._life = uuid.uuid4().hex
         self._meters = meters or Meters()
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = clock()
         self._opens_at, self._broken = math.inf, ""
+        self._retired: dict[str, str] = {}
 
-    def open(self, journal: Sequence[Entry], seconds: float, grace_s: float) -> list[Entry]:
+    def open(
+        self,
+        journal: Sequence[Entry],
+        seconds: float,
+        grace_s: float,
+        *,
+        retired: Mapping[str, str] | None = None,
+    ) -> list[Entry]:
         """Begin to hand out jobs, from where a former life's journal left them.
 
         Args:
             seconds: since the run began.
             grace_s: how long workers have to say what they hold before anything is handed out.
+            retired: accelerators known to be lost, and what each said.
 
         Returns:
             The journal as it is now: workers may have reported before.
         """
         if self._opens_at == math.inf:
             self._queue.replay(journal)
-            self._started = time.monotonic() - seconds
-            self._opens_at = time.monotonic() + grace_s
+            self._retired |= retired or {}
+            self._started = self._clock() - seconds
+            self._opens_at = self._clock() + grace_s
         return self._queue.journal
 
-    def exchange(self, worker: str, report: Report | None) -> Lease | Idle:
-        """Take a worker's report, if any, and give it its next job: one round trip a job."""
+    def exchange(self, worker: str, report: Report | None, device: str = "") -> Lease | Idle:
+        """Take a worker's report, if any, and give it its next job: one round trip a job.
+
+        A worker whose accelerator is lost is finished: its jobs go to the others.
+        """
         if report is not None:
             self._settle(report)
-        if time.monotonic() < self._opens_at:
+        if device in self._retired:
+            return Idle.FINISHED
+        if self._clock() < self._opens_at:
             return Idle.WAIT
-        return self._queue.take(worker, now=time.monotonic())
+        return self._queue.take(worker, now=self._clock())
 
     def renew(self, lease: Lease) -> None:
         """Hear that a worker is alive, and what it holds: a former life may have given it that."""
-        self._queue.adopt(lease, now=time.monotonic())
-        self._queue.renew(lease.worker, now=time.monotonic())
+        self._queue.adopt(lease, now=self._clock())
+        self._queue.renew(lease.worker, now=self._clock())
 
     def lose(self, prefix: str) -> None:
         """Take back the jobs of all workers whose names start so: their node is gone."""
         for lease in self._queue.running():
             if lease.worker.startswith(prefix):
                 self._lost(lease, "its node or its group was lost")
-                self._queue.lose(lease.worker, now=time.monotonic())
+                self._queue.lose(lease.worker, now=self._clock())
 
     def give_up(self, error: str) -> None:
         """Hear from a worker that none can run."""
@@ -107,7 +148,7 @@ class Dispatcher:
             known: entries of this life's journal that the driver has already.
             life: the life that it knows them from.
         """
-        now = time.monotonic()
+        now = self._clock()
         for lease in self._queue.expire(now=now):
             self._lost(lease, "its worker was silent for too long")
         journal = self._queue.journal[known if life == self._life else 0 :]
@@ -120,14 +161,18 @@ class Dispatcher:
             failures=tuple(self._queue.failures),
             finished=self._queue.finished,
             broken=self._broken,
+            retired=tuple(self._retired.items()),
         )
 
     def _settle(self, report: Report) -> None:
-        verdict = settle(self._queue, report.lease, report.reply)
+        now = self._clock()
+        verdict = settle(self._queue, report.lease, report.reply, now=now)
+        if report.device and report.reply.health is Health.LOST:
+            self._retired.setdefault(report.device, report.reply.error or "")
         self._meters.ended(
             report.lease.job.kind,
             verdict,
-            seconds=time.monotonic() - report.lease.started,
+            seconds=now - report.lease.started,
             counts=report.reply.counts,
         )
 

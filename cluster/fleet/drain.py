@@ -15,15 +15,12 @@ from typing import Any
 import ray
 
 from cluster.fleet.child import Child
-from cluster.fleet.dispatcher import Report
+from cluster.fleet.devices import Health
+from cluster.fleet.dispatcher import BEAT_S, WAIT_S, Report
 from cluster.fleet.job import ChildDied, FleetError, Idle, Lease, Reply, failed_at_start
 
 logger = logging.getLogger(__name__)
 
-BEAT_S = 5.0
-"""Seconds between two signs of life of a worker."""
-WAIT_S = (0.1, 2.0)
-"""Seconds a worker without a job waits until it asks again: at first, and at most."""
 STARTS = 3
 """Processes in a row that may die before they are ready, until the worker gives up."""
 
@@ -36,7 +33,12 @@ def drain(settings: Mapping[str, Any]) -> None:
     name = f"{settings['node']}/{train.get_context().get_local_rank()}"
     dispatcher = ray.get_actor(settings["dispatcher"])
     try:
-        _Worker(name, dispatcher, settings["work"]).run()
+        worker = _Worker(name, dispatcher, settings["work"])
+        # Train shows every worker of a node all of the group's; a job takes the first it sees.
+        mine = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
+        if mine:
+            worker.holds(f"{settings['node']}/{','.join(mine)}", ",".join(mine))
+        worker.run()
     except FleetError as error:
         ray.get(dispatcher.give_up.remote(str(error)))
 
@@ -47,9 +49,14 @@ class _Worker:
     def __init__(self, name: str, dispatcher: Any, work: bytes) -> None:
         self._name, self._dispatcher, self._work = name, dispatcher, work
         self._child: Child | None = None
+        self._device, self._variables = "", dict[str, str]()
+
+    def holds(self, device: str, visible: str) -> None:
+        """Hear which accelerator is this worker's; its child sees that and no other."""
+        self._device, self._variables = device, {"CUDA_VISIBLE_DEVICES": visible}
 
     def run(self) -> None:
-        """Ask and do until the queue is finished.
+        """Ask and do until the queue is finished, or this worker's accelerator is lost.
 
         Raises:
             FleetError: no child comes up.
@@ -58,12 +65,14 @@ class _Worker:
         try:
             self._ensure_child()
             while True:
-                answer = ray.get(self._dispatcher.exchange.remote(self._name, report))
+                asked = self._dispatcher.exchange.remote(self._name, report, self._device)
+                answer = ray.get(asked)
                 report = None
                 if answer is Idle.FINISHED:
                     return
                 if isinstance(answer, Lease):
-                    report, pause = Report(lease=answer, reply=self._attempt(answer)), WAIT_S[0]
+                    reply, pause = self._attempt(answer), WAIT_S[0]
+                    report = Report(lease=answer, reply=reply, device=self._device)
                 else:
                     time.sleep(pause)
                     pause = min(2 * pause, WAIT_S[1])
@@ -79,7 +88,7 @@ class _Worker:
         reason = ""
         for _ in range(STARTS):
             if self._child is None:
-                self._child = Child(self._work, _accelerators())
+                self._child = Child(self._work, self._variables)
             try:
                 if not self._child.ready:
                     self._child.listen()
@@ -95,19 +104,15 @@ class _Worker:
 
         logger.info("%s takes %s", self._name, lease.job.name)
         try:
-            return self._ensure_child().attempt(lease.job, beat=beat, every_s=BEAT_S)
+            reply = self._ensure_child().attempt(lease.job, beat=beat, every_s=BEAT_S)
         except ChildDied as death:
             self._remove_child()
             return Reply(error=str(death))
+        if reply.health is not Health.WELL:
+            self._remove_child()
+        return reply
 
     def _remove_child(self) -> None:
         if self._child is not None:
             self._child.stop()
             self._child = None
-
-
-def _accelerators() -> dict[str, str]:
-    """Return the variables that show a child the accelerators of its worker, and no others."""
-    # Train shows every worker of a node all of the group's; a job takes the first one it sees.
-    mine = ray.get_runtime_context().get_accelerator_ids().get("GPU", [])
-    return {"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {}

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import pickle
 import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -23,32 +22,26 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from cluster.fleet.child import Work, describe, sealed
 from cluster.fleet.dispatcher import Dispatcher, State
-from cluster.fleet.drain import BEAT_S, drain
+from cluster.fleet.drain import drain
 from cluster.fleet.job import (
-    Entry,
     FleetError,
     Job,
     Outcome,
     Placement,
-    Sealed,
     failed_at_start,
 )
 from cluster.fleet.local import Show
 from cluster.fleet.meters import RayMeters
-from cluster.fleet.settle import log_verdict
+from cluster.fleet.watch import TICK_S, Node, Watch, sealed_jobs, staffed
 
 logger = logging.getLogger(__name__)
 
 NODE_LABEL = "ray.io/node-id"
 """Label that Ray gives every node."""
-TICK_S = 0.5
-"""Seconds between two questions of the driver to the queue and the nodes."""
 GROUP_FAILURES = 20
 """Restarts of one group by Train, until the driver starts it anew."""
 STRIKES = 3
 """Groups in a row that may end before any job did, until the run is given up."""
-NO_ROOM_S = 600.0
-"""Seconds without a node that has room for a worker, until the run is given up."""
 
 
 def run_on_ray(
@@ -89,14 +82,6 @@ class _Group:
     done_before: int
 
 
-def room(resources: Mapping[str, float], placement: Placement) -> int:
-    """Return how many workers a node of these resources has room for."""
-    counts = [resources.get("CPU", 0.0) / placement.cpus]
-    if placement.gpus:
-        counts.append(resources.get("GPU", 0.0) / placement.gpus)
-    return int(min(counts) + 1e-9)
-
-
 def _nodes() -> list[dict[str, Any]]:
     """Return the nodes that are alive."""
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
@@ -114,16 +99,14 @@ class _Driver:
         retries: int,
         lease_s: float,
     ) -> None:
-        # Sealed, so that neither queue nor Train imports what only children need: 0.6 GB each.
-        self._jobs = [replace(job, payload=Sealed(pickle.dumps(job.payload))) for job in jobs]
+        self._jobs = sealed_jobs(jobs)
         self._placement = placement
-        self._by_key = {job.key: job for job in self._jobs}
+        self._watch = Watch(self._jobs, self._call)
         self._name = f"queue-{uuid.uuid4().hex[:12]}"
         self._settings = {"dispatcher": self._name, "work": sealed(work)}
         self._groups: dict[Any, _Group] = {}
-        self._journal: list[Entry] = []
-        self._life, self._strikes = "", 0
-        self._started = self._room_at = time.monotonic()
+        self._strikes = 0
+        self._started = time.monotonic()
         here = ray.get_runtime_context().get_node_id()
         # Kept: the queue is started anew from it, and Ray forgets what no one refers to.
         self._kept = ray.put(self._jobs)
@@ -163,25 +146,15 @@ class _Driver:
     def _ask(self) -> State:
         """Ask the queue where it stands; open it if it is new or came to life again."""
         try:
-            state: State = ray.get(self._dispatcher.state.remote(len(self._journal), self._life))
-            if state.life != self._life:
-                if self._life:
-                    logger.warning("the queue was lost and is rebuilt from its journal")
-                seconds = time.monotonic() - self._started
-                grace_s = 2 * BEAT_S if self._life else 0.0
-                opened = self._dispatcher.open.remote(self._journal, seconds, grace_s)
-                self._journal = ray.get(opened)
-                self._life = state.life
-            else:
-                self._journal += state.entries
-                for entry in state.entries:
-                    log_verdict(self._by_key[entry.key], entry.verdict, entry.error)
+            return self._watch.ask(time.monotonic() - self._started)
         except RayActorError as error:
             raise FleetError(
                 f"the queue must be reachable, but is lost ({describe(error)}); what is "
                 "published is safe: run the same line again"
             ) from error
-        return state
+
+    def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        return ray.get(getattr(self._dispatcher, method).remote(*arguments, **named))
 
     def _remove_ended(self, state: State) -> None:
         """Forget groups that ended, and take their jobs back."""
@@ -206,21 +179,18 @@ class _Driver:
     def _ensure_groups(self, state: State) -> None:
         """Start a group on every node that has room and none, within the most workers asked."""
         open_jobs = state.progress.total - state.progress.done - state.progress.failed
-        left = min(self._placement.max_workers or open_jobs, open_jobs)
-        left -= sum(group.workers for group in self._groups.values())
-        served = {group.node for group in self._groups.values()}
-        for node in _nodes():
-            workers = min(room(node["Resources"], self._placement), left)
-            if node["NodeID"] not in served and workers > 0:
-                self._start(node["NodeID"], workers, state)
-                left -= workers
-        if self._groups:
-            self._room_at = time.monotonic()
-        elif time.monotonic() - self._room_at > NO_ROOM_S:
-            raise FleetError(
-                f"a node must have room for one worker ({self._placement}), but for "
-                f"{NO_ROOM_S:.0f} s none had; add nodes, or ask for less per worker"
-            )
+        wanted = staffed(
+            (Node(node["NodeID"], node["Resources"]) for node in _nodes()),
+            {group.node: group.workers for group in self._groups.values()},
+            placement=self._placement,
+            open_jobs=open_jobs,
+            retired=self._watch.retired,
+        )
+        for node, workers in wanted:
+            self._start(node, workers, state)
+        self._watch.check_room(
+            bool(self._groups), self._placement, seconds=time.monotonic() - self._started
+        )
 
     def _start(self, node: str, workers: int, state: State) -> None:
         resources = {"CPU": self._placement.cpus}

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from cluster.fleet.devices import Health
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
@@ -59,6 +61,8 @@ class Reply:
     """Type and text of what was raised; `None` if the job is done."""
     blameless: bool = False
     """Whether the error was another's fault, as when the store does not answer."""
+    health: Health = Health.WELL
+    """What the error says of the worker that met it."""
     counts: Mapping[str, float] = field(default_factory=dict)
     """Amounts to be counted, by name: images trained on, say."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from cluster.fleet.child import Child, Work, attempt, describe, sealed
+from cluster.fleet.devices import Health
 from cluster.fleet.job import (
     ChildDied,
     FleetError,
@@ -56,7 +57,7 @@ def run_inline(
         progress: called after every job and about twice a second.
 
     Raises:
-        FleetError: the workers died before they could take a job.
+        FleetError: the workers died before they could take a job, or the device is lost.
     """
     if workers < 1:
         raise ValueError(f"workers >= 1 must hold, but got {workers=}; use 1 for this process")
@@ -81,8 +82,19 @@ def run_inline(
 
 def _run_here(queue: Queue, work: Work, show: Callable[[], None]) -> None:
     while isinstance(lease := queue.take("here", now=time.monotonic()), Lease):
-        settle(queue, lease, attempt(work, lease.job))
+        reply = attempt(work, lease.job)
+        settle(queue, lease, reply, now=time.monotonic())
         show()
+        if reply.health is Health.LOST:
+            raise FleetError(_no_device(reply.error))
+
+
+def _no_device(error: str | None) -> str:
+    """Return the message of a `FleetError`: no worker has a device any more."""
+    return (
+        f"the device must answer, but is lost ({error}); what is published is safe: run the same "
+        "line again once the device is back, or on another machine"
+    )
 
 
 @dataclass(slots=True)
@@ -146,8 +158,21 @@ class _Pool:
 
     def _settle(self, worker: _Worker, reply: Reply) -> None:
         assert worker.lease is not None
-        settle(self._queue, worker.lease, reply)
+        settle(self._queue, worker.lease, reply, now=time.monotonic())
         worker.lease = None
+        if reply.health is not Health.WELL:
+            self._replace(worker, reply)
+
+    def _replace(self, worker: _Worker, reply: Reply) -> None:
+        """End a process that can use its device no more; start another if one could."""
+        del self._workers[worker.child.connection]
+        worker.child.stop()
+        if reply.health is Health.LOST:
+            logger.error("retire %s: %s", worker.name, reply.error)
+            if not self._workers and not self._queue.finished:
+                raise FleetError(_no_device(reply.error))
+        elif not self._queue.finished:
+            self._spawn()
 
     def _remove(self, worker: _Worker, reason: str) -> None:
         """Charge a dead worker's job with an attempt, and replace the worker."""

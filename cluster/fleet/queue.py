@@ -175,6 +175,7 @@ class Queue:
 
     def replay(self, journal: Sequence[Entry]) -> None:
         """Bring the jobs of this queue to where a former queue's journal left them."""
+        held = {lease.job.key for lease in self._leases.values()}  # workers may have said so
         for entry in journal:
             state = self._states.get(entry.key)
             if state is None or state.closed:
@@ -187,13 +188,13 @@ class Queue:
                     self._complete(state)
                 case Verdict.RETRY:
                     state.attempts += 1
-                    self._push(state)
                 case Verdict.LOST:
                     state.losses += 1
-                    self._push(state)
                 case Verdict.FAILED:
                     state.attempts += 1
                     self._give_up(state, entry.error)
+            if not state.closed and state.job.key not in held:
+                self._push(state)
             self._note(entry)
 
     def running(self) -> list[Lease]:

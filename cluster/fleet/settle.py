@@ -6,7 +6,6 @@ Knows nothing of who works, nor where.
 from __future__ import annotations
 
 import logging
-import time
 
 from cluster.fleet.job import Job, Lease, Reply, Verdict
 from cluster.fleet.queue import Queue
@@ -14,9 +13,8 @@ from cluster.fleet.queue import Queue
 logger = logging.getLogger(__name__)
 
 
-def settle(queue: Queue, lease: Lease, reply: Reply) -> Verdict:
+def settle(queue: Queue, lease: Lease, reply: Reply, *, now: float) -> Verdict:
     """Tell the queue what an attempt came to, and log what it decides."""
-    now = time.monotonic()
     if reply.error is None:
         return queue.finish(lease.job.key, token=lease.token, now=now)
     verdict = queue.fail(lease.token, reply.error, now=now, blameless=reply.blameless)

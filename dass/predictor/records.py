@@ -46,9 +46,11 @@ class Identity:
     def key(self) -> str:
         """Name of the record in a store."""
         # Of these fields only: a record is found under the identity it was planned with.
-        names = [field.name for field in fields(Identity)]
-        text = "\n".join(f"{name}={getattr(self, name)}" for name in names)
+        text = "\n".join(f"{name}={getattr(self, name)}" for name in _IDENTITY)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+_IDENTITY = tuple(field.name for field in fields(Identity))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,22 @@ from dass.space.spaces import by_name
 from dass.training.recipe import Recipe
 from jobs.configs.build import BuildConfig, LabelPlan, SplitPlan
 
+_named: dict[int, tuple[TaskConfig | Recipe, str]] = {}
+_MOST_NAMED = 4096
+
+
+def _name(value: TaskConfig | Recipe) -> str:
+    """Return the name of a task or a recipe, hashed once: thousands of students share each."""
+    # By identity, not by value: 1 and 1.0 are equal, and names of fields of them are not. The
+    # value is kept beside its name, so that no other object gets its id.
+    found = _named.get(id(value))
+    if found is None:
+        if len(_named) >= _MOST_NAMED:
+            _named.clear()
+        found = _named[id(value)] = value, value.name
+    return found[1]
+
+
 # --- the plan ------------------------------------------------------------------------------
 
 
@@ -34,7 +50,7 @@ class TeacherPlan:
     @property
     def name(self) -> str:
         """Identity of the teacher."""
-        return f"{self.space}.{self.task.name}.{self.recipe.name}.{self.seed}"
+        return f"{self.space}.{_name(self.task)}.{_name(self.recipe)}.{self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,10 +69,10 @@ class StudentPlan:
         """Identity of the record it will become."""
         return Identity(
             space=self.space,
-            task=self.task.name,
+            task=_name(self.task),
             teacher=self.teacher,
             architecture=str(self.architecture),
-            recipe=self.recipe.name,
+            recipe=_name(self.recipe),
             seed=self.seed,
         )
 

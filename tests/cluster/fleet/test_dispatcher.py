@@ -122,12 +122,11 @@ def test_an_unopened_queue_makes_workers_wait_but_hears_what_they_have_done():
     assert later.exchange("w", None).job.key == "child0"
 
 
-def test_what_workers_hold_when_the_queue_is_lost_is_not_handed_out_again(monkeypatch):
-    clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now, time_ns=time.time_ns)
-    monkeypatch.setattr("cluster.fleet.dispatcher.time", clock)
+def test_what_workers_hold_when_the_queue_is_lost_is_not_handed_out_again():
+    clock = SimpleNamespace(now=100.0)
     jobs = [Job(key=f"k{i}", group="g", cost=1.0) for i in range(2)]
     held = opened(jobs).exchange("w", None)
-    later = Dispatcher(jobs, retries=1, lease_s=60.0)
+    later = Dispatcher(jobs, retries=1, lease_s=60.0, clock=lambda: clock.now)
     later.open([], 0.0, 0.05)
     assert later.exchange("v", None) is Idle.WAIT, "in the days of grace"
     later.renew(held)
@@ -137,6 +136,24 @@ def test_what_workers_hold_when_the_queue_is_lost_is_not_handed_out_again(monkey
     later.renew(held)
     later.exchange("w", report(held))
     assert later.state(0, "").progress.done == 1
+
+
+@pytest.mark.parametrize("former", [{"error": "boom"}, {"error": "503", "blameless": True}])
+def test_what_was_tried_before_and_is_held_when_the_queue_is_lost_does_not_wait_as_well(former):
+    jobs = [Job(key=f"k{i}", group="g", cost=1.0) for i in range(2)]
+    first = opened(jobs)
+    taken = first.exchange("v", report(first.exchange("w", None), **former))
+    journal = list(first.state(0, "").entries)
+    leases = [replace(taken, worker="w"), first.exchange("w", None)]
+    (held,) = (lease for lease in leases if lease.job.key == journal[0].key)
+    later = Dispatcher(jobs, retries=1, lease_s=60.0)
+    later.renew(held)  # before the driver opens it
+    later.open(journal, 0.0, 0.0)
+    other = later.exchange("v", None)
+    assert other.job.key != held.job.key and later.exchange("u", None) is Idle.WAIT
+    later.lose("w")
+    assert later.exchange("u", None).job.key == held.job.key
+    assert later.exchange("x", None) is Idle.WAIT
 
 
 def test_a_worker_that_says_too_late_what_it_holds_does_not_take_it_back():

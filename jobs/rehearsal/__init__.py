@@ -1,0 +1,1 @@
+"""A build rehearsed: real plan, queue, driver and store code; the rest is simulated."""
