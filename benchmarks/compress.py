@@ -121,7 +121,13 @@ def teacher(way: str, into: Path) -> list[str]:
             input_names=["images"], dynamic_axes={"images": {0: "n"}},
         )  # fmt: skip
     elif way == "huggingface":
+        import transformers
+
         train(network, task).save_pretrained(hub)
+        sides = {"height": SIZE, "width": SIZE}
+        half = [float(value) for value in HALF]
+        processor = transformers.ViTImageProcessor(size=sides, image_mean=half, image_std=half)
+        processor.save_pretrained(hub)
     else:
         save_file(train(network, task).state_dict(), str(weights))
     (folder / "trained").touch()

@@ -27,6 +27,8 @@ export function fill(request, { flops }) {
   $("seed").value = request.seed;
   $("measured").value = written(request.support ?? []).replaceAll(";", "\n");
   for (const radio of document.getElementsByName("algorithm")) radio.checked = radio.value === request.algorithm;
+  const unusual = request.seed || request.max_parameters || request.support?.length || request.algorithm !== DEFAULTS.algorithm;
+  if (unusual) $("more").open = true;
 }
 
 /** Fill the form with an address; the teacher is chosen once the list is there. */

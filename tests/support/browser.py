@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvicorn
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -106,9 +107,14 @@ class Page:
         return self.browser.find_element(By.CSS_SELECTOR, selector)
 
     def until(self, condition, seconds=60):
-        return WebDriverWait(self.browser, seconds, poll_frequency=0.1).until(
-            lambda _: condition()
+        """Wait for a condition; an element that the page replaces meanwhile is asked for again."""
+        wait = WebDriverWait(
+            self.browser,
+            seconds,
+            poll_frequency=0.1,
+            ignored_exceptions=(NoSuchElementException, StaleElementReferenceException),
         )
+        return wait.until(lambda _: condition())
 
     def run(self, script, *arguments):
         return self.browser.execute_script(script, *arguments)
