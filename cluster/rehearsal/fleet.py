@@ -19,6 +19,7 @@ from cluster.fleet.watch import TICK_S, Node, Watch, sealed_jobs, staffed
 from cluster.rehearsal.clock import Clock
 from cluster.rehearsal.faults import Faults, Luck
 from cluster.rehearsal.ledger import Ledger, Shape
+from cluster.rehearsal.memory import resident_mb
 
 Attempt = Generator[float, None, None]
 """One attempt at a job: yields the seconds that pass, and raises what a worker would."""
@@ -94,6 +95,8 @@ class Rehearsal:
         self._born = self._drivers = 0
         self._away_until = 0.0
         self.finished = False
+        self.memory_mb: tuple[float, ...] = ()
+        """Added by the first driver (its plan, and the copy it keeps for queues) and its queue."""
 
     @property
     def _faults(self) -> Faults:
@@ -123,8 +126,12 @@ class Rehearsal:
     def _start_driver(self) -> None:
         """Run the line: plan, start a queue on its own copy of the jobs, and watch it."""
         self._drivers += 1
+        before = resident_mb()
         self._jobs = pickle.dumps(sealed := sealed_jobs(self._plan()))
+        planned = resident_mb()
         self._dispatcher = self._new_queue()
+        if not self.memory_mb:
+            self.memory_mb = planned - before, resident_mb() - planned
         self._watch = Watch(sealed, lambda name, *a, **k: getattr(self._dispatcher, name)(*a, **k))
         self._started = self._clock.now
         self._tick(self._drivers)

@@ -72,7 +72,7 @@ def cost_rows(result: Result, costs: Costs) -> list[tuple[str, str]]:
     plans = ", ".join(f"{seconds:.1f}" for seconds in costs.plan_cpu_s)
     return [
         ("CPU s of each driver's plan", plans),
-        ("memory of the plan, MB", f"{costs.plan_mb:,.0f}"),
+        ("memory of driver, queue, MB", f"{costs.driver_mb:,.0f}, {costs.queue_mb:,.0f}"),
         ("memory at most, MB", f"{costs.peak_mb:,.0f}"),
         ("CPU s, wall s", f"{costs.cpu_s:,.1f}, {costs.wall_s:,.1f}"),
         ("calls of the queue a CPU s", f"{result.ledger.operations / costs.cpu_s:,.0f}"),

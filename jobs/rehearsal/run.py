@@ -16,6 +16,7 @@ from cluster.rehearsal.clock import Clock
 from cluster.rehearsal.faults import Faults, Luck
 from cluster.rehearsal.fleet import Rehearsal
 from cluster.rehearsal.ledger import Ledger, Shape
+from cluster.rehearsal.memory import resident_mb
 from dass.data.task_config import TaskConfig
 from dass.registry import zoo
 from dass.registry.registry import Registry
@@ -93,9 +94,11 @@ class Costs:
     wall_s: float
     cpu_s: float
     plan_cpu_s: tuple[float, ...]
-    """Of each driver until its first job is handed out: planning, sealing, the queue."""
-    plan_mb: float
-    """Resident memory that the first driver's plan added."""
+    """Of each driver: what the store holds, and a job for each student that it lacks."""
+    driver_mb: float
+    """Resident memory that the first driver added: its jobs, and the copy it keeps for queues."""
+    queue_mb: float
+    """Resident memory that its queue added."""
     peak_mb: float
     """Resident memory added at most: drivers, queue and bucket in one process."""
 
@@ -121,24 +124,17 @@ class _Planner:
         self._config, self._bucket = config, bucket
         self.students: set[str] = set()
         self.cpu_s: list[float] = []
-        self.listing_s = self.plan_mb = 0.0
+        self.listing_s = 0.0
 
     def __call__(self) -> list[Job]:
         """Return what the store lacks, as the same line run again finds it."""
-        before, started = resident_mb(), time.process_time()
+        started = time.process_time()
         teachers, students = jobs_of(self._config)
         self.cpu_s.append(time.process_time() - started)
         self.listing_s += self._bucket.spent()
         if not self.students:
             self.students = {job.key for job in students}
-            self.plan_mb = resident_mb() - before
         return [*teachers, *students]
-
-
-def resident_mb() -> float:
-    """Return the resident memory of this process, MB."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * resource.getpagesize() / 1e6
 
 
 def rehearse(config: RehearsalConfig) -> tuple[Result, Costs]:
@@ -177,7 +173,8 @@ def rehearse(config: RehearsalConfig) -> tuple[Result, Costs]:
         wall_s=time.perf_counter() - wall,
         cpu_s=time.process_time() - cpu,
         plan_cpu_s=tuple(planner.cpu_s),
-        plan_mb=planner.plan_mb,
+        driver_mb=run.memory_mb[0],
+        queue_mb=run.memory_mb[1],
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6 - before,
     )
     bucket.close()
