@@ -147,6 +147,7 @@ def test_rays_autoscaler_reads_the_types_of_the_source(home):
 
 
 @pytest.mark.ray
+@pytest.mark.filterwarnings("ignore")  # Ray's own: as an error it leaves `ray.serve` half loaded
 def test_ray_starts_with_the_options_that_pods_are_given(home):
     from ray.scripts.scripts import start
 
