@@ -6,7 +6,7 @@ Knows nothing of protocols.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,16 +42,21 @@ class Deletions:
             deleted_teachers.put_aside(self.store, name, at=self.clock())
         except MissingKey as error:
             raise UnknownName(f"a teacher must be registered, but {name!r} is not") from error
-        kept = self.kept()
-        for one in deleted_teachers.deleted(self.store):
+        every = deleted_teachers.deleted(self.store)
+        kept = self._kept(every)
+        for one in every:
             if one not in kept:
                 deleted_teachers.purge(self.store, one)
 
     def kept(self, name: str | None = None) -> list[Deleted]:
         """Return those that can be restored, the latest first."""
+        found = self._kept(deleted_teachers.deleted(self.store))
+        return [one for one in found if name in (None, one.name)]
+
+    def _kept(self, every: Sequence[Deleted]) -> list[Deleted]:
+        """Return those of all, the latest first, that are neither too old nor too many."""
         since = self.clock() - timedelta(days=self.limits.deleted_days)
-        found = deleted_teachers.deleted(self.store)[: self.limits.deleted]
-        return [one for one in found if one.at > since and name in (None, one.name)]
+        return [one for one in every[: self.limits.deleted] if one.at > since]
 
     def facts(self, one: Deleted) -> dict[str, Any] | None:
         """Return what is written about one; none where it is gone or broken."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import Field
 
@@ -48,7 +48,7 @@ class Teacher(Model):
     """When it was deleted, where it was and can be restored."""
 
     @classmethod
-    def of(cls, facts: TeacherFacts) -> Self:
+    def of(cls, facts: TeacherFacts) -> Teacher:
         """Write a teacher's facts."""
         told = {name: getattr(facts, name) for name in cls.model_fields}
         return cls(**told | {"class_names": list(facts.class_names)})

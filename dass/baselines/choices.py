@@ -15,8 +15,27 @@ from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.space.space import Space
 
+PLAIN = ("largest in budget", "slimmed alike", "random")
+"""What the choices are called."""
+
 DRAWS = 500
 """Members drawn until one fits; where none does, a cheapest one is taken."""
+
+
+def chosen_plainly(
+    kind: str, teacher: Teacher, budget: Budget, *, config: SearchConfig
+) -> Architecture:
+    """Return a choice by its name, one of `PLAIN`; `config` is that of the search beside it.
+
+    Raises:
+        InfeasibleBudget: not even the cheapest student fits; says what that one costs.
+    """
+    if kind == "largest in budget":
+        return largest_in_budget(teacher, budget, config=config)
+    if kind == "slimmed alike":
+        return uniform_in_budget(teacher, budget)
+    assert kind == "random", f"a plain choice is one of {PLAIN}, not {kind!r}"
+    return random_in_budget(teacher, budget, seed=config.seed)
 
 
 def largest_in_budget(teacher: Teacher, budget: Budget, *, config: SearchConfig) -> Architecture:

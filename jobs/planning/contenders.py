@@ -10,17 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dass.baselines.choices import largest_in_budget, random_in_budget, uniform_in_budget
+from dass.baselines.choices import chosen_plainly
 from dass.networks.teacher import Teacher
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED
 from dass.predictor.scorer import Scorer
 from dass.searching.evolution import run
-from dass.searching.evolution_config import SearchConfig
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.training.recipe import Recipe
-from jobs.configs.contest import ContestConfig, Plain
+from jobs.configs.contest import ContestConfig
 from jobs.planning.plan import StudentPlan
 
 SEARCHED = "searched"
@@ -61,7 +60,8 @@ def contenders(
         budget = Budget.of(teacher, flops=fraction)
         best = run(predictor, teacher, budget, config=config.search).top[0].architecture
         chosen = {SEARCHED: best} | {
-            kind: _plainly(kind, teacher, budget, config=config.search) for kind in config.beside
+            kind: chosen_plainly(kind, teacher, budget, config=config.search)
+            for kind in config.beside
         }
         predicted = predictions(predictor, teacher, list(chosen.values()))
         for kind, prediction in zip(chosen, predicted, strict=True):
@@ -69,16 +69,6 @@ def contenders(
                 teacher, prediction, kind=kind, fraction=fraction, recipe=recipe,
                 seeds=config.seeds,
             )  # fmt: skip
-
-
-def _plainly(
-    kind: Plain, teacher: Teacher, budget: Budget, *, config: SearchConfig
-) -> Architecture:
-    if kind == "largest in budget":
-        return largest_in_budget(teacher, budget, config=config)
-    if kind == "slimmed alike":
-        return uniform_in_budget(teacher, budget)
-    return random_in_budget(teacher, budget, seed=config.seed)
 
 
 def contender(

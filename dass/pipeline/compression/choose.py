@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dass.baselines.choices import largest_in_budget, random_in_budget, uniform_in_budget
+from dass.baselines.choices import PLAIN, chosen_plainly
 from dass.pipeline.compression.latency_budget import (
     begin,
     budget_of,
@@ -51,15 +51,8 @@ def search_students(material: Material) -> tuple[dict[str, Any], str]:
     found = sought(order, teacher, budget, candidates=asked.candidates, seed=asked.seed)
     config = SearchConfig(candidates=asked.candidates, seed=asked.seed)
     rivals = {
-        "largest in budget": chosen_within(
-            material, lambda within: largest_in_budget(teacher, within, config=config)
-        ),
-        "slimmed alike": chosen_within(
-            material, lambda within: uniform_in_budget(teacher, within)
-        ),
-        "random": chosen_within(
-            material, lambda within: random_in_budget(teacher, within, seed=asked.seed)
-        ),
+        kind: chosen_within(material, partial(chosen_plainly, kind, teacher, config=config))
+        for kind in PLAIN
     }
     spoken = predictions(order.scorer, teacher, list(rivals.values()))
     best = found.top[0]
