@@ -62,3 +62,8 @@ def teacher(micro_space, digits):
         test_accuracy=accuracy(network, digits.test),
         task=digits.config,
     )
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with tests that look at a machine where no other Ray runs; the order stays else."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is None)

@@ -21,7 +21,7 @@ from serve.client import Client, Refused
 from serve.dass_pb2_grpc import RankerStub
 from tests.support.serving import free_port, prepare
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.ray, pytest.mark.alone, pytest.mark.filterwarnings("ignore")]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "service.md"
 SEARCH = {"teacher": "digits", "candidates": 150, "k": 2}
 
