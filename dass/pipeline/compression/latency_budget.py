@@ -26,7 +26,6 @@ TAKEN = "work/latency.json"
 ATTEMPTS = 4
 """Times that a plain choice is made again because what it chose is over the limit."""
 
-
 STEPS = 4
 """From the limit that one would keep to, to the one asked for; the first that leaves anybody."""
 
@@ -126,11 +125,13 @@ def keep(material: Material, students: Sequence[Architecture]) -> list[Architect
     found = measured(material, students)
     if found is None:
         return list(students)
+    kept = []
     for student, milliseconds in zip(students, found, strict=True):
         if over(material, milliseconds):
             _tell(material, student, milliseconds)
-    pairs = zip(students, found, strict=True)
-    return [student for student, milliseconds in pairs if not over(material, milliseconds)]
+        else:
+            kept.append(student)
+    return kept
 
 
 def _tell(material: Material, student: Architecture, milliseconds: float) -> None:
