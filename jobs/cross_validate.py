@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from dass.errors import InvalidConfig
 from dass.evaluation.comparison_config import PROBE
-from dass.evaluation.left_out import KEPT, Judged, scores_of, with_early
+from dass.evaluation.left_out import KEPT, Judged, scores_of, with_early, with_inheritance
 from dass.evaluation.scoring import kept
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
@@ -28,6 +28,7 @@ from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
 from jobs.configs.cross_validate import CrossValidateConfig
+from jobs.planning.inherited import with_inherited
 from jobs.planning.labels import Measured, gather, lessons_of
 from jobs.train import members_for
 
@@ -43,8 +44,13 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
         raise InvalidConfig(f"`train.folds >= 2` must hold to leave folds out, got {train.folds}")
     registry = Registry(Store(train.store))
     recipe, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
-    lessons = lessons_of(registry, data, train.roles)
     measured = {one.name: one for role in train.roles for one in data[role]}
+    lessons = with_inherited(
+        registry,
+        lessons_of(registry, data, train.roles),
+        list(measured.values()),
+        data_root=train.data_root,
+    )
     open_ones = [one for one in lessons if one.students.group not in train.without]
     folds = folds_of([one.students.group for one in open_ones], train.folds)
     judged = judged_of(registry, lessons if config.open_sealed else open_ones, measured)
@@ -60,7 +66,8 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
         ):
             parts.append(part)
             bar.update()
-    return with_early(pd.concat(parts, ignore_index=True), judged)
+    early = with_early(pd.concat(parts, ignore_index=True), judged)
+    return with_inheritance(early, judged)
 
 
 def judged_of(

@@ -23,12 +23,12 @@ from dass.evaluation.ablations import WRONG, Ablation, ablations, another, told_
 from dass.evaluation.comparison_config import PROBE
 from dass.evaluation.scoring import fitted
 from dass.networks.teacher import Teacher
-from dass.predictor.crossfit import Fold, Lesson, crossfitted, unheard
+from dass.predictor.crossfit import Fold, Lesson, crossfitted, shown, unheard
 from dass.predictor.ensemble import Ensemble, standing
 from dass.predictor.network import Predictor
 from dass.predictor.records import StudentRecord
 from dass.predictor.surrogate import Observed, Surrogate
-from dass.predictor.surrogate_fit import Students
+from dass.predictor.surrogate_fit import Students, informed
 from dass.space.architecture import Architecture
 
 KEPT = "evidence/{name}.parquet"
@@ -36,6 +36,9 @@ KEPT = "evidence/{name}.parquet"
 
 SURROGATE, DEAF, MEMBERS = "DaSS, surrogate", "surrogate without DaSS", "DaSS"
 """The judged predictor, the same without its members, and its members alone."""
+
+INFORMED, INHERITANCE = "DaSS, informed", "inheritance"
+"""The surrogate that reads what students inherit, and the sum of what they do, standardised."""
 
 MEASURED = (4, 8)
 """How many measured students are given."""
@@ -58,6 +61,9 @@ RIVALS = (
 
 WITH_EPOCH = (SURROGATE, "Gaussian process", "extremely random trees", "FLOPs")
 """Scorers that are shown with one epoch of every student added to them too."""
+
+WITH_INHERITANCE = ("Gaussian process", "extremely random trees", "FLOPs", PROBE)
+"""Scorers that are shown with the inheritance of every student added to them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,7 @@ def scores_of(
         ours = Ours(
             heard,
             unheard(kept),
+            shown(kept),
             ablations([one.students for one in kept]),
             [one.lesson.students for one in judged],
         )
@@ -115,6 +122,8 @@ class Ours:
     """The surrogate that hears DaSS's members."""
     deaf: Surrogate
     """The surrogate that does not."""
+    informed: Surrogate | None
+    """The latter that reads what students inherit too."""
     ablations: Mapping[str, Ablation]
     """The latter without some of its inputs."""
     judged: Sequence[Students]
@@ -138,19 +147,23 @@ def _fold(judged: Sequence[Judged], ours: Ours, *, known: Sequence[StudentRecord
         members = [Architecture.parse(record.architecture) for record in one.records]
         for name, scorer in rivals.items():
             rows.append(_rows(one, name, scorer.predict(one.teacher, members)))
-        rows += [*_ours(one, ours.heard, ours.deaf), *_ablated(one, ours)]
+        rows += [*_ours(one, ours), *_ablated(one, ours)]
     return pd.concat(rows, ignore_index=True)
 
 
-def _ours(one: Judged, heard: Ensemble, deaf: Surrogate) -> Iterator[pd.DataFrame]:
-    """Yield what members say, and what surrogates that hear them or do not predict."""
+def _ours(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
+    """Yield what members say, and what surrogates that read it, or not, or images predict."""
+    heard, students = ours.heard, one.lesson.students
     assert heard.surrogate is not None, "cross-fitting makes one"
     said = torch.stack([m.predict_episode(one.lesson.episode) for m in heard.members]).double()
     yield _rows(one, MEMBERS, (said.mean(0), None))
-    plain = one.lesson.students.inputs
+    plain = students.inputs
     told = torch.cat([plain, standing(said, said).mean(0)[:, None]], 1)
     yield from _conditioned(one, SURROGATE, heard.surrogate, inputs=told)
-    yield from _conditioned(one, DEAF, deaf, inputs=plain)
+    yield from _conditioned(one, DEAF, ours.deaf, inputs=plain)
+    if ours.informed is not None and students.inherited is not None:
+        (with_images,) = informed([students])
+        yield from _conditioned(one, INFORMED, ours.informed, inputs=with_images.inputs)
 
 
 def _ablated(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
@@ -219,29 +232,41 @@ def with_early(scores: pd.DataFrame, judged: Sequence[Judged]) -> pd.DataFrame:
     parts = [scores]
     for one in judged:
         if one.first_epochs is not None:
-            early = torch.from_numpy(one.first_epochs)
-            alone = _rows(one, PROBE, (early, None))
-            parts.append(alone)
-            said = scores[(scores["teacher"] == one.teacher.name) & (scores["draw"] == 0)]
-            parts += [
-                joined(said[said["scorer"] == name], alone)
-                for name in WITH_EPOCH
-                if (said["scorer"] == name).any()
-            ]
+            alone = _rows(one, PROBE, (torch.from_numpy(one.first_epochs), None))
+            parts += [alone, *_with(scores, one, alone, names=WITH_EPOCH, named="one epoch")]
     return pd.concat(parts, ignore_index=True)
 
 
-def joined(scores: pd.DataFrame, early: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores of one scorer and teacher with those of one epoch added to them.
+def with_inheritance(scores: pd.DataFrame, judged: Sequence[Judged]) -> pd.DataFrame:
+    """Return rows of what students inherit too, alone and with others, as `with_early` does."""
+    parts = [scores]
+    for one in judged:
+        inherited = one.lesson.students.inherited
+        if inherited is not None:
+            alone = _rows(one, INHERITANCE, (standing(inherited.T, inherited.T).sum(0), None))
+            parts += [alone, *_with(scores, one, alone, names=WITH_INHERITANCE, named=INHERITANCE)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _with(
+    scores: pd.DataFrame, one: Judged, alone: pd.DataFrame, *, names: Sequence[str], named: str
+) -> Iterator[pd.DataFrame]:
+    said = scores[(scores["teacher"] == one.teacher.name) & (scores["draw"] == 0)]
+    for name in names:
+        if (said["scorer"] == name).any():
+            yield joined(said[said["scorer"] == name], alone, named=f"{name} + {named}")
+
+
+def joined(scores: pd.DataFrame, others: pd.DataFrame, *, named: str) -> pd.DataFrame:
+    """Return the scores of one scorer and teacher with those of another added to them.
 
     Both in standard deviations from their mean; a sum has no interval.
     """
     both = scores.merge(
-        early[["architecture", "score"]], on="architecture", suffixes=("", "_early")
+        others[["architecture", "score"]], on="architecture", suffixes=("", "_other")
     )
     total = sum(
         (both[name] - both[name].mean()) / max(float(both[name].std(ddof=0)), 1e-9)
-        for name in ("score", "score_early")
+        for name in ("score", "score_other")
     )
-    named = f"{scores['scorer'].iloc[0]} + one epoch"
-    return both.assign(score=total, std=np.nan, scorer=named).drop(columns="score_early")
+    return both.assign(score=total, std=np.nan, scorer=named).drop(columns="score_other")

@@ -6,6 +6,7 @@ teachers/TEACHER/                an artifact; its manifest may name another file
 deleted-teachers/TEACHER/MOMENT/ one that the service deleted and can restore
 records/KEY.parquet              one measured student each
 records/pack-HASH.parquet        many of them, compacted; nothing else is below records/
+inheritance/TEACHER.json         what its students inherit, as `dass.registry.inherited` has it
 predictors/NAME/                 an artifact
 students/KEY/                    a trained student: an artifact and `model.onnx`
 searches/NAME.json               a ranking
@@ -277,9 +278,8 @@ class Registry:
         return self.store.url(prefix)
 
     def _get(self, kind: str, name: str) -> dict[str, bytes]:
-        return {
-            file: self._read(kind, name, file) for file in (artifacts.MANIFEST, artifacts.WEIGHTS)
-        }
+        files = (artifacts.MANIFEST, artifacts.WEIGHTS)
+        return {file: self._read(kind, name, file) for file in files}
 
     def _read(self, kind: str, name: str, file: str) -> bytes:
         try:

@@ -70,9 +70,9 @@ def test_one_epoch_is_added_whatever_the_units_of_the_other_score():
         return pd.DataFrame(rows)
 
     size, early = frame("FLOPs", [1e6, 2e6, 3e6]), frame("one epoch of KD", [0.5, 0.3, 0.4])
-    found = joined(size, early)
+    found = joined(size, early, named="FLOPs + one epoch")
     assert list(found.columns) == list(size.columns)
     assert set(found["scorer"]) == {"FLOPs + one epoch"} and found["std"].isna().all()
-    larger = joined(size.assign(score=size["score"] * 1e3), early.sample(frac=1, random_state=0))
+    larger = joined(size.assign(score=size["score"] * 1e3), early.sample(frac=1, random_state=0), named="any")
     assert np.allclose(found["score"], larger["score"])
     assert found["score"].argmin() == 1 and found["score"].argmax() == 2

@@ -1,0 +1,63 @@
+"""What labelled students inherit, for predictors to learn from: kept ones, or measured here.
+
+Measured where a teacher and the images of its task are at hand, and kept in the store. Knows
+nothing of how predictors are trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from dass.data.task import load_task
+from dass.errors import DassError
+from dass.networks.inheritance import Shown, inheritance
+from dass.predictor.crossfit import Lesson
+from dass.registry.inherited import Inherited, read_inherited, write_inherited
+from dass.registry.registry import Registry
+from dass.space.architecture import Architecture
+from jobs import console
+from jobs.planning.labels import Measured
+
+
+def with_inherited(
+    registry: Registry, lessons: Sequence[Lesson], measured: Sequence[Measured], *, data_root: str
+) -> list[Lesson]:
+    """Return lessons whose students know what they inherit, where that can be known.
+
+    A teacher whose network or whose images are not at hand is left as it is.
+    """
+    by_name = {one.name: one for one in measured}
+    found = []
+    with console.bar(total=len(lessons), title="inheritances", unit="teachers") as bar:
+        for lesson in lessons:
+            one = by_name[lesson.students.teacher]
+            kept = _kept_or_measured(registry, one, data_root=data_root)
+            asked = [record.architecture for record in one.records]
+            if all(architecture in kept for architecture in asked):
+                rows = torch.tensor([kept[a] for a in asked], dtype=torch.float64)
+                lesson = replace(lesson, students=replace(lesson.students, inherited=rows))
+            found.append(lesson)
+            bar.update()
+    return found
+
+
+def _kept_or_measured(registry: Registry, one: Measured, *, data_root: str) -> Inherited:
+    kept = dict(read_inherited(registry.store, one.name))
+    missing = [r.architecture for r in one.records if r.architecture not in kept]
+    if not missing or one.teacher is None or one.teacher.task is None:
+        return kept
+    network = one.teacher.network
+    try:
+        task = load_task(
+            one.teacher.task, image_size=network.space.image_size, data_root=data_root
+        )
+    except (DassError, OSError):  # images are not at hand: others may be
+        return kept
+    shown = Shown.of(network, task.train.images)
+    rows = inheritance(network, [Architecture.parse(each) for each in missing], shown)
+    kept |= {each: tuple(row) for each, row in zip(missing, rows.tolist(), strict=True)}
+    write_inherited(registry.store, one.name, kept)
+    return kept
