@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dass.networks.teacher import Teacher
     from dass.pipeline.compression.steps import compress
     from dass.pipeline.front import load_predictor, load_teacher, open_store, search
+    from dass.pipeline.looking import second_look
     from dass.pipeline.students import distill
     from dass.predictor.ensemble import Ensemble
     from dass.predictor.records import StudentRecord
@@ -70,6 +71,7 @@ __all__ = [
     "load_teacher",
     "open_store",
     "search",
+    "second_look",
     "to_onnx",
     "zoo",
 ]
@@ -85,6 +87,7 @@ _HOMES = {
     "dass.networks.teacher": ("Teacher",),
     "dass.pipeline.compression.steps": ("compress",),
     "dass.pipeline.front": ("load_predictor", "load_teacher", "open_store", "search"),
+    "dass.pipeline.looking": ("second_look",),
     "dass.pipeline.students": ("distill",),
     "dass.predictor.ensemble": ("Ensemble",),
     "dass.predictor.records": ("StudentRecord",),

@@ -19,21 +19,26 @@ from dass.data.origins import origin
 from dass.errors import InvalidData
 from dass.evaluation.statistics import bootstrap, sign_flip
 from dass.networks.teacher import Teacher
+from dass.pipeline.looking import second_look
+from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import StudentRecord
 from dass.predictor.scorer import Scorer
 from dass.registry.registry import Registry
+from dass.searching.evolution import SecondLook
 from dass.searching.prediction import Prediction
 from dass.store.store import Store
 from jobs import console
 from jobs.build import do, student_jobs
 from jobs.configs.closed_loop import ClosedLoopConfig
-from jobs.planning.contenders import SEARCHED, Contender, contender, contenders
+from jobs.planning.contenders import LOOKED, SEARCHED, Contender, contender, contenders
 from jobs.planning.plan import StudentPlan
 from jobs.planning.verified import VERIFIED, Verification
 
-KINDS_IN_ORDER = (SEARCHED, VERIFIED, "largest in budget", "slimmed alike", "random")
+KINDS_IN_ORDER = (SEARCHED, LOOKED, VERIFIED, "largest in budget", "slimmed alike", "random")
 GAINS = (
     (SEARCHED, "largest in budget"),
+    (LOOKED, "largest in budget"),
+    (LOOKED, SEARCHED),
     (VERIFIED, "largest in budget"),
     (VERIFIED, SEARCHED),
 )
@@ -107,7 +112,11 @@ def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
     with console.bar(total=len(teachers), title="searching", unit="teachers") as bar:
         for teacher in teachers:
             choices += contenders(
-                predictor, teacher, recipe=config.trained(), config=config.contest
+                predictor,
+                teacher,
+                recipe=config.trained(),
+                config=config.contest,
+                second=_second(config, predictor, teacher),
             )
             bar.update()
     choices += _verified(config, predictor, teachers)
@@ -119,6 +128,13 @@ def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
     )
     registry.store.write(f"evaluations/{config.name}.json", text.encode())
     return head, rows
+
+
+def _second(config: ClosedLoopConfig, predictor: Ensemble, teacher: Teacher) -> SecondLook | None:
+    if not config.look:
+        return None
+    root = config.build.data_root
+    return second_look(predictor, teacher, students=config.look, data_root=root)
 
 
 def _verified(

@@ -23,6 +23,7 @@ from dass.evaluation.left_out import KEPT
 from dass.predictor.records import StudentRecord, to_parquet
 from dass.registry.artifacts import MANIFEST, WEIGHTS, weights_file
 from dass.registry.embeddings import embeddings_of, pack_embeddings
+from dass.registry.inherited import KEY
 from dass.registry.registry import Registry
 from dass.store.store import Store
 from jobs import console
@@ -52,6 +53,8 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
     for key in (scoring.SCORES, KEPT.format(name="left-out"), *RESULTS):
         if store.exists(key):
             files[key] = store.read(key)
+    inherited = {KEY.format(teacher=record.teacher) for record in records}
+    files |= {key: store.read(key) for key in sorted(inherited) if store.exists(key)}
     if config.teachers:
         named = {r.teacher for r in records if roles[r.task] in ("validation", "unseen")}
         for name in sorted(named):

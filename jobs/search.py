@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from dass.networks.latency import LatencyModel, load_latency
 from dass.networks.teacher import Teacher
+from dass.pipeline.looking import second_look
+from dass.predictor.ensemble import Ensemble
 from dass.predictor.interval import LEVEL
+from dass.predictor.records import StudentRecord
 from dass.registry import zoo
 from dass.registry.registry import Registry
 from dass.searching.evolution import Generation, search
@@ -104,11 +107,8 @@ def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
         if record.teacher == teacher.name and record.recipe == recipe
     ]
     budget = budget_for(config, teacher)
-    started, answer = time.perf_counter(), None
-    with console.bar(total=config.search.candidates, title="searching", unit="candidates") as bar:
-        for answer in search(ensemble, teacher, budget, config=config.search, support=support):
-            bar.update(answer.scored - bar.n)
-    assert answer is not None, "a feasible budget has at least one candidate"
+    started = time.perf_counter()
+    answer = _searched(config, ensemble, teacher, budget=budget, support=support)
     seconds = time.perf_counter() - started
     facts = {
         "teacher": teacher.name,
@@ -118,10 +118,30 @@ def find(config: SearchJobConfig) -> tuple[Generation, Mapping[str, Any]]:
         "budget": limits(budget),
         "search": asdict(config.search),
         "support": len(support),
+        **({"look": config.look} if config.look else {}),
         "seconds": seconds,
     }
     registry.put_search(search_name(config, budget), answer, facts)
     return answer, facts
+
+
+def _searched(
+    config: SearchJobConfig,
+    ensemble: Ensemble,
+    teacher: Teacher,
+    *,
+    budget: Budget,
+    support: Sequence[StudentRecord],
+) -> Generation:
+    second = None
+    if config.look:
+        second = second_look(ensemble, teacher, students=config.look, data_root=config.data_root)
+    with console.bar(total=config.search.candidates, title="searching", unit="candidates") as bar:
+        for answer in search(
+            ensemble, teacher, budget, config=config.search, support=support, second=second
+        ):
+            bar.update(answer.scored - bar.n)
+    return answer
 
 
 def search_name(config: SearchJobConfig, budget: Budget) -> str:
@@ -132,6 +152,7 @@ def search_name(config: SearchJobConfig, budget: Budget) -> str:
         kind = f"{config.latency_precision}x{config.latency_batch}"
         asked += f"-{budget.max_latency_ms:g}ms-{kind}-{device}"
     seed = config.search.seed
+    asked += f"-look{config.look}" if config.look else ""
     return f"{config.teacher}/{config.predictor}-{config.search.algorithm}-{asked}-s{seed}"
 
 

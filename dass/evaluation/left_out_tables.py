@@ -14,7 +14,7 @@ import pandas as pd
 
 from dass.data.origins import SEALED, origin
 from dass.data.task_config import Role
-from dass.evaluation.left_out import DEAF, KEPT, SURROGATE
+from dass.evaluation.left_out import DEAF, INFORMED, KEPT, SURROGATE
 from dass.evaluation.reliability import ceiling_of, mean_over_teachers
 from dass.evaluation.tables import measure
 from dass.predictor.interval import LEVEL, half_width
@@ -144,7 +144,7 @@ def intervals(
         for record in one.records
     }
     frame = scores.dropna(subset=["std"])
-    frame = frame[frame["scorer"].str.startswith((SURROGATE, DEAF))]
+    frame = frame[frame["scorer"].str.startswith((SURROGATE, DEAF, INFORMED))]
     keys = zip(frame["teacher"], frame["architecture"], strict=True)
     measured = np.array([tests[key] for key in keys])
     std, off = frame["std"].to_numpy(), np.abs(measured - frame["score"].to_numpy())

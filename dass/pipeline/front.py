@@ -16,7 +16,7 @@ from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import Measured
 from dass.predictor.scorer import Scorer
 from dass.registry.registry import Registry
-from dass.searching.evolution import Generation, run
+from dass.searching.evolution import Generation, SecondLook, run
 from dass.searching.evolution_config import SearchConfig
 from dass.space.cost import Budget
 from dass.store.store import Store
@@ -56,6 +56,7 @@ def search(
     budget: Budget,
     *,
     support: Sequence[Measured] = (),
+    second: SecondLook | None = None,
     **settings: Any,
 ) -> Generation:
     """Search a teacher's students for those that will be best after distillation.
@@ -65,6 +66,7 @@ def search(
         teacher: whose students are sought; its space is searched.
         budget: what a student may cost.
         support: measured students of this teacher, for a predictor that adapts.
+        second: who looks at the best once more: `dass.second_look(predictor, teacher, images)`.
         settings: fields of `SearchConfig`: candidates, top, seed, ...
 
     Returns:
@@ -80,7 +82,8 @@ def search(
             raise InvalidConfig(
                 f"settings of a search must be among {', '.join(allowed)}, but got {name!r}"
             )
-    return run(predictor, teacher, budget, config=SearchConfig(**settings), support=support)
+    config = SearchConfig(**settings)
+    return run(predictor, teacher, budget, config=config, support=support, second=second)
 
 
 def _opened(store: Registry | str) -> Registry:

@@ -49,6 +49,7 @@ def conditioned(
     surrogate: Surrogate,
     teacher: Teacher,
     support: Sequence[Measured],
+    *,
     inputs: Callable[[Sequence[Architecture]], Float[Tensor, "k d"]],
 ) -> Conditioned:
     """Return the surrogate of a teacher, given its measured students, which `inputs` describes."""
@@ -143,7 +144,7 @@ class Ensemble:
     def _conditioned(self, adapted: Adapted, support: Sequence[Measured]) -> Conditioned:
         """Return the surrogate of a teacher, given its measured students."""
         assert self.surrogate is not None, "asked of an ensemble with a surrogate only"
-        return conditioned(self.surrogate, adapted.teacher, support, adapted.inputs)
+        return conditioned(self.surrogate, adapted.teacher, support, inputs=adapted.inputs)
 
     def predict(
         self,

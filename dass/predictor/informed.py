@@ -77,7 +77,7 @@ class Informed:
         def inputs(members: Sequence[Architecture]) -> Float[Tensor, "n d"]:
             return torch.cat([adapted.described(members), self._inherited(members)], 1)
 
-        own = conditioned(surrogate, teacher, support, inputs)
+        own = conditioned(surrogate, teacher, support, inputs=inputs)
         return Scores(*own.predict(inputs(architectures)))
 
     def _inherited(self, architectures: Sequence[Architecture]) -> Float[Tensor, "n 2"]:

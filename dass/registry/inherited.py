@@ -25,7 +25,7 @@ Inherited = Mapping[str, tuple[float, ...]]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _File:
     measured: tuple[str, ...]
-    students: dict[str, tuple[float, ...]]
+    students: dict[str, list[float]]
 
 
 def read_inherited(store: Store, teacher: str) -> Inherited:
@@ -48,7 +48,7 @@ def read_inherited(store: Store, teacher: str) -> Inherited:
             f"{key} must hold {NAMES} of each student, but has {found.measured} and rows of "
             f"{sorted(lengths)} numbers; delete it, and train again where images are at hand"
         )
-    return found.students
+    return {architecture: tuple(row) for architecture, row in found.students.items()}
 
 
 def write_inherited(store: Store, teacher: str, students: Inherited) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
 from dass.predictor.records import Measured
 from dass.predictor.scorer import Scorer
@@ -37,6 +38,21 @@ class Generation:
     """Those that no candidate beats in both cost and prediction, cheapest first."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecondLook:
+    """Who orders the best candidates of a search once more, knowing more and taking longer."""
+
+    scorer: Scorer
+    students: int = 64
+    """Best candidates that are looked at, beside those of the Pareto front; >= 1."""
+
+    def __post_init__(self) -> None:
+        if self.students < 1:
+            raise InvalidConfig(
+                f"a second look must be at one student or more, but got {self.students}"
+            )
+
+
 Costs = Callable[[Sequence[Architecture]], Sequence[float]]
 """What each of some architectures costs."""
 
@@ -49,8 +65,12 @@ def search(
     config: SearchConfig,
     support: Sequence[Measured] = (),
     costs: Costs | None = None,
+    second: SecondLook | None = None,
 ) -> Iterator[Generation]:
     """Score candidates within the budget, generation by generation.
+
+    After a second look the best are those that were looked at, whose predictions are the second
+    scorer's, and the Pareto front is among them; whom it did not look at comes after them.
 
     Args:
         scorer: the predictor, or a baseline.
@@ -59,6 +79,7 @@ def search(
         config: how.
         support: measured students of this teacher for the predictor to adapt on as well.
         costs: of the Pareto front; None for FLOPs.
+        second: who looks at the best once more, at the end.
 
     Raises:
         InfeasibleBudget: not even the cheapest student fits; says what that one costs.
@@ -78,6 +99,16 @@ def search(
         if costs is not None and spent is not None:
             spent |= dict(zip(fresh, costs(fresh), strict=True))
         yield _summary(found, config.top, costs=spent)
+    if second is not None:
+        first = _summary(found, max(config.top, second.students), costs=spent)
+        looked = dict.fromkeys(
+            p.architecture for p in (*first.top[: second.students], *first.pareto)
+        )
+        again = predictions(second.scorer, teacher, list(looked), support=support)
+        best = _summary({p.architecture: p for p in again}, config.top, costs=spent)
+        rest = [p for p in first.top if p.architecture not in looked]
+        top = (*best.top, *rest)[: config.top]
+        yield Generation(scored=len(found), top=top, pareto=best.pareto)
 
 
 def run(
@@ -88,9 +119,12 @@ def run(
     config: SearchConfig,
     support: Sequence[Measured] = (),
     costs: Costs | None = None,
+    second: SecondLook | None = None,
 ) -> Generation:
     """Search to the end and return the answer; same arguments and errors as `search`."""
-    *_, last = search(scorer, teacher, budget, config=config, support=support, costs=costs)
+    *_, last = search(
+        scorer, teacher, budget, config=config, support=support, costs=costs, second=second
+    )
     return last
 
 

@@ -26,6 +26,9 @@ class ClosedLoopConfig:
     verify: int = 0
     """Students trained by the student recipe before one is chosen, by successive halving: one more
     competitor, "verified"; 0 for none."""
+    look: int = 0
+    """Best candidates of a search that are looked at once more with images: one more competitor,
+    "looked at"; 0 for none."""
     groups: tuple[str, ...] = ()
     """Groups of origins whose test tasks are taken, as `dass.data.origins` has them; empty for
     all."""
@@ -33,10 +36,10 @@ class ClosedLoopConfig:
     """Of the table in the store, under evaluations/."""
 
     def __post_init__(self) -> None:
-        if self.verify < 0 or (self.epochs is not None and self.epochs < 1):
+        if self.verify < 0 or self.look < 0 or (self.epochs is not None and self.epochs < 1):
             raise InvalidConfig(
-                "`verify >= 0` and `epochs >= 1` must hold, but got "
-                f"{self.verify} and {self.epochs}"
+                "`verify >= 0`, `look >= 0` and `epochs >= 1` must hold, but got "
+                f"{self.verify}, {self.look} and {self.epochs}"
             )
 
     def trained(self) -> Recipe:

@@ -41,6 +41,11 @@ class SearchJobConfig:
     """Of weights and activations in that pass."""
     measured: bool = False
     """Adapt on the teacher's measured students in the store as well, if there are any."""
+    look: int = 0
+    """Best candidates that are looked at once more, with training images of the teacher's task:
+    how much of its answers each inherits before any training. 64 take some seconds; 0 for none."""
+    data_root: str = "data"
+    """Folder of datasets, for images to look with."""
     search: SearchConfig = field(default_factory=SearchConfig)
     """Algorithm, candidates, seed."""
     device: str = "cpu"
@@ -53,6 +58,8 @@ class SearchJobConfig:
                 f"{self.max_flops} and {self.max_flops_fraction}"
             )
         check_fraction(self.max_flops_fraction, "max_flops_fraction")
+        if self.look < 0:
+            raise InvalidConfig(f"`look >= 0` must hold, but got {self.look}")
         if self.max_latency_ms is not None and not self.latency:
             raise InvalidConfig(
                 f"`max_latency_ms` of {self.max_latency_ms:g} must come with `latency`, a "

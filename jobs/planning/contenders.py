@@ -14,7 +14,7 @@ from dass.baselines.choices import chosen_plainly
 from dass.networks.teacher import Teacher
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED
 from dass.predictor.scorer import Scorer
-from dass.searching.evolution import run
+from dass.searching.evolution import SecondLook, run
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
@@ -22,7 +22,8 @@ from dass.training.recipe import Recipe
 from jobs.configs.contest import ContestConfig
 from jobs.planning.plan import StudentPlan
 
-SEARCHED = "searched"
+SEARCHED, LOOKED = "searched", "looked at"
+"""The choice of the predictor, and its choice after a second look at the best with images."""
 KINDS = (SEARCHED, "largest in budget", "random")
 """Who competes where nothing else is said."""
 
@@ -46,7 +47,12 @@ class Contender:
 
 
 def contenders(
-    predictor: Scorer, teacher: Teacher, *, recipe: Recipe, config: ContestConfig
+    predictor: Scorer,
+    teacher: Teacher,
+    *,
+    recipe: Recipe,
+    config: ContestConfig,
+    second: SecondLook | None = None,
 ) -> Iterator[Contender]:
     """Search a teacher's students within every budget, and choose plainly beside it.
 
@@ -55,11 +61,17 @@ def contenders(
         teacher: whose students are sought; must have a task.
         recipe: how the choices are distilled.
         config: budgets, search and seeds.
+        second: who looks at the best of the search once more: one more competitor.
     """
     for fraction in config.fractions:
         budget = Budget.of(teacher, flops=fraction)
-        best = run(predictor, teacher, budget, config=config.search).top[0].architecture
-        chosen = {SEARCHED: best} | {
+        chosen = {
+            kind: run(predictor, teacher, budget, config=config.search, second=look)
+            .top[0]
+            .architecture
+            for kind, look in ((SEARCHED, None), (LOOKED, second))
+            if look is not None or kind == SEARCHED
+        } | {
             kind: chosen_plainly(kind, teacher, budget, config=config.search)
             for kind in config.beside
         }

@@ -73,6 +73,8 @@ def test_one_epoch_is_added_whatever_the_units_of_the_other_score():
     found = joined(size, early, named="FLOPs + one epoch")
     assert list(found.columns) == list(size.columns)
     assert set(found["scorer"]) == {"FLOPs + one epoch"} and found["std"].isna().all()
-    larger = joined(size.assign(score=size["score"] * 1e3), early.sample(frac=1, random_state=0), named="any")
+    larger = joined(
+        size.assign(score=size["score"] * 1e3), early.sample(frac=1, random_state=0), named="any"
+    )
     assert np.allclose(found["score"], larger["score"])
     assert found["score"].argmin() == 1 and found["score"].argmax() == 2
