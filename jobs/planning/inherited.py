@@ -54,9 +54,9 @@ def _kept_or_measured(registry: Registry, one: Measured, *, data_root: str) -> I
         task = load_task(
             one.teacher.task, image_size=network.space.image_size, data_root=data_root
         )
-    except (DassError, OSError):  # images are not at hand: others may be
+        shown = Shown.of(network, task.train.images)
+    except (DassError, OSError):  # images are not at hand, or too few: others' may do
         return kept
-    shown = Shown.of(network, task.train.images)
     rows = inheritance(network, [Architecture.parse(each) for each in missing], shown)
     kept |= {each: tuple(row) for each, row in zip(missing, rows.tolist(), strict=True)}
     write_inherited(registry.store, one.name, kept)

@@ -12,8 +12,8 @@ from dass.evaluation.left_out import INFORMED, SURROGATE
 from dass.evaluation.left_out_tables import LeftOut, judged_by_own
 from dass.evaluation.statistics import bootstrap, sign_flip
 
-HEAD = ("scorer", "own draws", "of ceiling", "judged less it", "p", "all", "regret@1", "regret@5", "90 %",
-        "width", "50 %")  # fmt: skip
+HEAD = ("scorer", "own draws", "of ceiling", "judged less it", "p", "all", "regret@1",
+        "regret@5", "90 %", "width", "50 %")  # fmt: skip
 
 
 def section(found: LeftOut) -> str:
@@ -32,8 +32,8 @@ EXPLAINED = (
     "Everything is fitted without the tasks of that origin. Own draws first: Spearman with test "
     "accuracies of architectures that no other task labelled, with its interval over tasks; the "
     "fraction of the ceiling where there are two seeds; the difference to the judged predictor, "
-    f"{INFORMED!r}, else {SURROGATE!r}, with its interval over tasks, and p of the sign-flip test, "
-    "origins being its units. Then all architectures; regret in points, mean of "
+    f"{INFORMED!r}, else {SURROGATE!r}, with its interval over tasks, and p of the sign-flip "
+    "test, origins being its units. Then all architectures; regret in points, mean of "
     "three budgets; how often 90 % intervals hold test accuracies, their width in points, and how "
     "often 50 % intervals do. "
     "`k measured` had k students of the very task trained whole, `k epochs` for their first epoch."
