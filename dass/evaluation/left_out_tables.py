@@ -71,7 +71,7 @@ def left_out(
     key = KEPT.format(name=name)
     if not registry.store.exists(key):
         return None
-    scores = pd.read_parquet(io.BytesIO(registry.store.read(key)))
+    scores = judged_by_all(pd.read_parquet(io.BytesIO(registry.store.read(key))))
     records = [
         r for r in registry.records() if r.recipe == recipe and r.seed < FIRST_CLOSED_LOOP_SEED
     ]
@@ -86,6 +86,13 @@ def left_out(
         intervals=intervals(scores, judged),
         ceilings={teacher: top for teacher, top in tops.items() if top is not None},
     )
+
+
+def judged_by_all(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of teachers that every scorer judged, so that all are compared on them."""
+    scorers = scores.groupby("teacher")["scorer"].nunique()
+    whole = scorers.index[scorers == scores["scorer"].nunique()]
+    return scores[scores["teacher"].isin(whole)]
 
 
 def _judged(
