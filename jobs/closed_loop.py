@@ -20,7 +20,6 @@ from dass.errors import InvalidData
 from dass.evaluation.statistics import bootstrap, sign_flip
 from dass.networks.teacher import Teacher
 from dass.pipeline.looking import second_look
-from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import StudentRecord
 from dass.predictor.scorer import Scorer
 from dass.registry.registry import Registry
@@ -130,7 +129,7 @@ def close(config: ClosedLoopConfig) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
-def _second(config: ClosedLoopConfig, predictor: Ensemble, teacher: Teacher) -> SecondLook | None:
+def _second(config: ClosedLoopConfig, predictor: Scorer, teacher: Teacher) -> SecondLook | None:
     if not config.look:
         return None
     root = config.build.data_root

@@ -49,7 +49,7 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
         registry,
         lessons_of(registry, data, train.roles),
         list(measured.values()),
-        data_root=train.data_root,
+        data_root=config.data_root,
     )
     open_ones = [one for one in lessons if one.students.group not in train.without]
     folds = folds_of([one.students.group for one in open_ones], train.folds)

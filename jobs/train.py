@@ -35,7 +35,6 @@ from dass.store.store import Store
 from jobs import console
 from jobs.configs.train import TrainConfig
 from jobs.planning.folds import Members
-from jobs.planning.inherited import with_inherited
 from jobs.planning.labels import Measured, episodes_of, gather, lessons_of
 
 
@@ -166,9 +165,6 @@ def _crossfitted(
     """Train a member without each fold of origins, and a surrogate on what they say of it."""
     every = lessons_of(registry, data, config.roles)
     lessons = [one for one in every if one.students.group not in config.without]
-    if config.images:
-        known = [one for role in config.roles for one in data[role]]
-        lessons = with_inherited(registry, lessons, known, data_root=config.data_root)
     folds = folds_of([one.students.group for one in lessons], config.folds)
     members = members_for(config, recipe, lessons)
     ensemble = crossfitted(lessons, folds, members, hear=config.hear)
@@ -187,7 +183,6 @@ def _crossfitted(
         "train_teachers": [one.students.teacher for one in lessons],
         "validation_teachers": [],
         "train_students": sum(len(one.students.accuracies) for one in lessons),
-        "informed_teachers": sum(one.students.inherited is not None for one in lessons),
         "validation_spearman": left_out,
     }
 

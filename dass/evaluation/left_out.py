@@ -22,13 +22,16 @@ from torch import Tensor
 from dass.evaluation.ablations import WRONG, Ablation, ablations, another, told_another
 from dass.evaluation.comparison_config import PROBE
 from dass.evaluation.scoring import fitted
+from dass.networks.inheritance import Inherited
 from dass.networks.teacher import Teacher
-from dass.predictor.crossfit import Fold, Lesson, crossfitted, shown, unheard
+from dass.predictor.crossfit import Fold, Lesson, crossfitted, unheard
 from dass.predictor.ensemble import Ensemble, standing
+from dass.predictor.informed import blended, sample_of
 from dass.predictor.network import Predictor
 from dass.predictor.records import StudentRecord
-from dass.predictor.surrogate import Observed, Surrogate
-from dass.predictor.surrogate_fit import Students, informed
+from dass.predictor.relative import relative_features
+from dass.predictor.surrogate import Conditioned, Observed, Surrogate
+from dass.predictor.surrogate_fit import Students
 from dass.space.architecture import Architecture
 
 KEPT = "evidence/{name}.parquet"
@@ -38,7 +41,7 @@ SURROGATE, DEAF, MEMBERS = "DaSS, surrogate", "surrogate without DaSS", "DaSS"
 """The judged predictor, the same without its members, and its members alone."""
 
 INFORMED, INHERITANCE = "DaSS, informed", "inheritance"
-"""The surrogate that reads what students inherit, and the sum of what they do, standardised."""
+"""The surrogate that looks at images too, and what students inherit alone."""
 
 MEASURED = (4, 8)
 """How many measured students are given."""
@@ -107,7 +110,6 @@ def scores_of(
         ours = Ours(
             heard,
             unheard(kept),
-            shown(kept),
             ablations([one.students for one in kept]),
             [one.lesson.students for one in judged],
         )
@@ -122,8 +124,6 @@ class Ours:
     """The surrogate that hears DaSS's members."""
     deaf: Surrogate
     """The surrogate that does not."""
-    informed: Surrogate | None
-    """The latter that reads what students inherit too."""
     ablations: Mapping[str, Ablation]
     """The latter without some of its inputs."""
     judged: Sequence[Students]
@@ -161,9 +161,8 @@ def _ours(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
     told = torch.cat([plain, standing(said, said).mean(0)[:, None]], 1)
     yield from _conditioned(one, SURROGATE, heard.surrogate, inputs=told)
     yield from _conditioned(one, DEAF, ours.deaf, inputs=plain)
-    if ours.informed is not None and students.inherited is not None:
-        (with_images,) = informed([students])
-        yield from _conditioned(one, INFORMED, ours.informed, inputs=with_images.inputs)
+    if students.inherited is not None:
+        yield from _conditioned(one, INFORMED, ours.deaf, inputs=plain, look=students.inherited)
 
 
 def _ablated(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
@@ -179,20 +178,40 @@ def _ablated(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
 
 
 def _conditioned(
-    one: Judged, name: str, surrogate: Surrogate, *, inputs: Float[Tensor, "n d"]
+    one: Judged,
+    name: str,
+    surrogate: Surrogate,
+    *,
+    inputs: Float[Tensor, "n d"],
+    look: Inherited | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Score with nothing measured, and with some students measured, several times."""
     expected = surrogate.level.expected(one.lesson.students.facts)
-    yield _rows(one, name, surrogate.conditioned(expected).predict(inputs))
+
+    def said(conditioned: Conditioned) -> tuple[Tensor, Tensor]:
+        mean, std = conditioned.predict(inputs)
+        if look is not None:
+            mean = blended(mean, conditioned.predict(_sample_inputs(one))[0], look)
+        return mean, std
+
+    yield _rows(one, name, said(surrogate.conditioned(expected)))
     number = len(inputs)
     for draw in range(DRAWS):
         order = torch.randperm(number, generator=torch.Generator().manual_seed(draw))
         for k in MEASURED:
             chosen, rest = order[:k], order[k:]
             for label, observed in _observations(one, inputs, chosen, k=k):
-                found = surrogate.conditioned(expected, observed).predict(inputs[rest])
-                rows = _rows(one, f"{name}, {label}", found, kept=rest.tolist())
+                mean, std = said(surrogate.conditioned(expected, observed))
+                rows = _rows(one, f"{name}, {label}", (mean[rest], std[rest]), kept=rest.tolist())
                 yield rows.assign(draw=draw)
+
+
+def _sample_inputs(one: Judged) -> Float[Tensor, "a d"]:
+    """Return what describes the members among which students stand."""
+    space, inputs = one.teacher.network.space, one.lesson.students.inputs
+    features = relative_features(space, sample_of(space))
+    told = inputs[:1, features.shape[1] :].expand(len(features), -1)  # the same of all students
+    return torch.cat([features, told], 1)
 
 
 def _observations(
@@ -243,7 +262,8 @@ def with_inheritance(scores: pd.DataFrame, judged: Sequence[Judged]) -> pd.DataF
     for one in judged:
         inherited = one.lesson.students.inherited
         if inherited is not None:
-            alone = _rows(one, INHERITANCE, (standing(inherited.T, inherited.T).sum(0), None))
+            among = standing(inherited.students.T, inherited.sample.T).sum(0)
+            alone = _rows(one, INHERITANCE, (among, None))
             parts += [alone, *_with(scores, one, alone, names=WITH_INHERITANCE, named=INHERITANCE)]
     return pd.concat(parts, ignore_index=True)
 

@@ -4,7 +4,7 @@ Nothing is trained. A student with its teacher's weights sees some images, its b
 statistics of those very images, and two numbers say how much of the teacher is left in it. Noise
 in place of images says next to nothing. Knows nothing of labels or predictors.
 
-Letters in shapes: n images, s pixels, k classes, d features, m students.
+Letters in shapes: n images, s pixels, k classes, d features, m students, a members of a sample.
 """
 
 from __future__ import annotations
@@ -78,6 +78,16 @@ class Shown:
         else:
             found = logits[rows].to(device)
         return cls(shown, _centred(found))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inherited:
+    """What students of a teacher inherit, and what a sample of its space does."""
+
+    students: Float[Tensor, "m 2"]
+    """The numbers of `NAMES` of each."""
+    sample: Float[Tensor, "a 2"]
+    """The same of members among which a student's are a standing."""
 
 
 def inheritance(

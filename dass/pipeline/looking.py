@@ -8,13 +8,13 @@ from torch import Tensor
 from dass.data.task import load_task
 from dass.errors import InvalidConfig
 from dass.networks.teacher import Teacher
-from dass.predictor.ensemble import Ensemble
 from dass.predictor.informed import Informed
+from dass.predictor.scorer import Scorer
 from dass.searching.evolution import SecondLook
 
 
 def second_look(
-    predictor: Ensemble,
+    predictor: Scorer,
     teacher: Teacher,
     images: UInt8[Tensor, "n 3 s s"] | None = None,
     *,
@@ -24,15 +24,14 @@ def second_look(
     """Return who looks at the best `students` of a search with images, for `dass.search`.
 
     Args:
-        predictor: one that learned what students inherit, as the shipped one did.
+        predictor: the scorer of the search, or another.
         teacher: whose students are sought.
         images: training images of its task, at its space's size; `None` to load them.
         students: how many are looked at; some hundredths of a core-second each in `small`.
         data_root: folder of torchvision's datasets.
 
     Raises:
-        InvalidConfig: the predictor did not learn it, or images are neither given nor named by
-            the teacher.
+        InvalidConfig: images are neither given nor named by the teacher.
         InvalidData: its images cannot be read, or are too few.
     """
     if images is None:

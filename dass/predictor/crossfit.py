@@ -24,7 +24,7 @@ from dass.predictor.meta import Step, fit
 from dass.predictor.meta_config import MetaConfig
 from dass.predictor.network import Predictor
 from dass.predictor.surrogate import Surrogate
-from dass.predictor.surrogate_fit import Students, fit_surrogate, informed, usable
+from dass.predictor.surrogate_fit import Students, fit_surrogate
 
 SELECTED_BY = 6
 """Every so many-th teacher is not trained on: a member's weights are selected by those."""
@@ -104,19 +104,15 @@ def crossfitted(
         InvalidData: there are too few labelled teachers.
     """
     members = {fold: member_without(fold) for fold in folds}
-    surrogate = (
-        unheard(lessons)
-        if not hear
-        else fit_surrogate(
-            [
-                _hearing(one, member)
-                for fold, member in members.items()
-                for one in lessons
-                if one.students.group in fold
-            ]
-        )
-    )
-    return Ensemble(tuple(members.values()), surrogate=surrogate, informed=shown(lessons))
+    if not hear:
+        return Ensemble(tuple(members.values()), surrogate=unheard(lessons))
+    heard = [
+        _hearing(one, member)
+        for fold, member in members.items()
+        for one in lessons
+        if one.students.group in fold
+    ]
+    return Ensemble(tuple(members.values()), surrogate=fit_surrogate(heard))
 
 
 def _hearing(lesson: Lesson, member: Predictor) -> Students:
@@ -130,12 +126,3 @@ def _hearing(lesson: Lesson, member: Predictor) -> Students:
 def unheard(lessons: Sequence[Lesson]) -> Surrogate:
     """Return a surrogate of size, shape and teacher alone: the ablation without members."""
     return fit_surrogate([one.students for one in lessons])
-
-
-def shown(lessons: Sequence[Lesson]) -> Surrogate | None:
-    """Return a surrogate that reads what students inherit, of teachers where that is known.
-
-    `None` where it is known of fewer than two.
-    """
-    found = usable(informed([one.students for one in lessons]))
-    return fit_surrogate(found) if len(found) > 1 else None

@@ -9,7 +9,7 @@ Dimension letters: n students.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,23 +45,6 @@ def standing(
     return (predicted - among.mean(-1, keepdim=True)) / spread
 
 
-def conditioned(
-    surrogate: Surrogate,
-    teacher: Teacher,
-    support: Sequence[Measured],
-    *,
-    inputs: Callable[[Sequence[Architecture]], Float[Tensor, "k d"]],
-) -> Conditioned:
-    """Return the surrogate of a teacher, given its measured students, which `inputs` describes."""
-    observed = None
-    if support:
-        members = [Architecture.parse(one.architecture) for one in support]
-        images = min(getattr(one, "validation_images", 0) for one in support) or None
-        observed = Observed.of(inputs(members), support, images=images)
-    facts = Facts(teacher.accuracy, teacher.network.num_classes)
-    return surrogate.conditioned(surrogate.level.expected(facts), observed)
-
-
 @dataclass(frozen=True, slots=True)
 class Ensemble:
     """Predictors whose mean is the prediction. An ensemble is a `Scorer`.
@@ -77,8 +60,6 @@ class Ensemble:
     """The teachers of meta-training; without it every teacher is taken as in distribution."""
     surrogate: Surrogate | None = None
     """What predicts, given the members' opinions; without it their mean does."""
-    informed: Surrogate | None = None
-    """The same for students that were shown images (`dass.predictor.informed`); hears nobody."""
 
     def __post_init__(self) -> None:
         made_for = {(member.config.space, member.config.recipe) for member in self.members}
@@ -144,7 +125,14 @@ class Ensemble:
     def _conditioned(self, adapted: Adapted, support: Sequence[Measured]) -> Conditioned:
         """Return the surrogate of a teacher, given its measured students."""
         assert self.surrogate is not None, "asked of an ensemble with a surrogate only"
-        return conditioned(self.surrogate, adapted.teacher, support, inputs=adapted.inputs)
+        teacher = adapted.teacher
+        facts = Facts(teacher.accuracy, teacher.network.num_classes)
+        observed = None
+        if support:
+            members = [Architecture.parse(one.architecture) for one in support]
+            images = min(getattr(one, "validation_images", 0) for one in support) or None
+            observed = Observed.of(adapted.inputs(members), support, images=images)
+        return self.surrogate.conditioned(self.surrogate.level.expected(facts), observed)
 
     def predict(
         self,
@@ -186,25 +174,22 @@ class Adapted:
         A member's opinion is where it places a student among a fixed sample of the space, so that
         it does not depend on what else is asked.
         """
-        features = self.described(architectures)
+        network = self.teacher.network
+        space = network.space
+        told = statistics(
+            self.task.teacher_feature_map, self.teacher.accuracy, network.num_classes
+        )
+        features = student_inputs(space, architectures, told)
         if not self.ensemble.hears:
             return features
         if not architectures:
             return torch.cat([features, features[:, :1]], 1)
-        sample = stratified(self.teacher.network.space, SAMPLE, seed=0)
+        sample = stratified(space, SAMPLE, seed=0)
         students = self._students([*sample, *architectures])
         pairs = zip(self.ensemble.members, self.weights, strict=True)
         each = torch.stack([m.predict_episode(students, w) for m, w in pairs]).double().cpu()
         opinion = standing(each, each[:, : len(sample)]).mean(0)[len(sample) :]
         return torch.cat([features, opinion[:, None]], 1)
-
-    def described(self, architectures: Sequence[Architecture]) -> Float[Tensor, "n d"]:
-        """Return the same without opinions: size, shape and teacher."""
-        network = self.teacher.network
-        told = statistics(
-            self.task.teacher_feature_map, self.teacher.accuracy, network.num_classes
-        )
-        return student_inputs(network.space, architectures, told)
 
     def _students(self, architectures: Sequence[Architecture]) -> Episode:
         feature_maps = embed(self.teacher.network, architectures)

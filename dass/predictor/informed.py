@@ -1,10 +1,10 @@
-"""The informed predictor: an ensemble that is shown images of its teacher's task.
+"""A scorer that looks at images: what it says of a student, and what the student inherits.
 
-What a student inherits of its teacher is read beside its size, its shape and the teacher, by a
-surrogate of its own. That takes some hundredths of a core-second a student, so it is for those
-that a search already likes. Knows nothing of searching or of where images come from.
+Both are standings among a sample of the space, and count the same: nothing is learned, so that it
+serves any scorer in any space. A look takes some hundredths of a core-second a student in `small`:
+it is for those that a search already likes. Knows nothing of where images come from.
 
-Dimension letters: n students, d inputs.
+Dimension letters: n students, a members of the sample.
 """
 
 from __future__ import annotations
@@ -17,41 +17,62 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from dass.errors import InvalidConfig
-from dass.networks.inheritance import NAMES, Shown, inheritance
+from dass.networks.inheritance import NAMES, Inherited, Shown, inheritance
 from dass.networks.teacher import Teacher
-from dass.predictor.ensemble import Ensemble, conditioned
+from dass.predictor.ensemble import standing
 from dass.predictor.records import Measured
-from dass.predictor.scorer import Scores
+from dass.predictor.scorer import Scorer, Scores
 from dass.space.architecture import Architecture
+from dass.space.sampling import stratified
+from dass.space.space import Space
+
+SAMPLE = 24
+"""Members of a space, stratified by FLOPs, among which standings are taken."""
+
+
+def sample_of(space: Space) -> list[Architecture]:
+    """Return the members of a space among which what a student inherits is a standing."""
+    return stratified(space, SAMPLE, seed=0)
+
+
+def blended(
+    said: Float[Tensor, " n"], of_sample: Float[Tensor, " a"], inherited: Inherited
+) -> Float[Tensor, " n"]:
+    """Return scores to which what students inherit has been added, in the scorer's units.
+
+    Over the sample they have the mean and the spread that the scorer's have.
+
+    Args:
+        said: the scorer's, of students.
+        of_sample: the scorer's, of the sample.
+        inherited: of the same students and sample.
+    """
+    students, sample = inherited.students.T.double(), inherited.sample.T.double()
+    said, of_sample = said.double(), of_sample.double()
+    each, beside = standing(students, sample).sum(0), standing(sample, sample).sum(0)
+    total = standing(said, of_sample) + standing(each, beside)
+    of_all = standing(of_sample, of_sample) + standing(beside, beside)
+    spread = of_sample.std(correction=0)
+    return of_sample.mean() + spread * standing(total, of_all)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Informed:
     """A `Scorer` of one teacher's students; what was measured of a student is kept."""
 
-    ensemble: Ensemble
-    """One with a surrogate that is `informed`."""
+    scorer: Scorer
     teacher: Teacher
     shown: Shown
     _known: dict[Architecture, Float[Tensor, " 2"]] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, ensemble: Ensemble, teacher: Teacher, images: UInt8[Tensor, "n 3 s s"]
-    ) -> Informed:
+    def of(cls, scorer: Scorer, teacher: Teacher, images: UInt8[Tensor, "n 3 s s"]) -> Informed:
         """Show some training images of the teacher's task.
 
         Raises:
-            InvalidConfig: the ensemble did not learn what an inheritance is worth.
             InvalidData: the images are too few.
         """
-        if ensemble.informed is None:
-            raise InvalidConfig(
-                "a predictor that looks at images must have learned what students inherit, but "
-                "this one did not; train it from a store that has teachers and images, or search "
-                "without looking"
-            )
-        return cls(ensemble, teacher, Shown.of(teacher.network, images))
+        return cls(scorer, teacher, Shown.of(teacher.network, images))
 
     def predict(
         self,
@@ -60,7 +81,7 @@ class Informed:
         *,
         support: Sequence[Measured] = (),
     ) -> Scores:
-        """Predict students of the teacher whose images were shown, given measured ones.
+        """Score students of the teacher whose images were shown; `std` is the scorer's own.
 
         Raises:
             InvalidConfig: it is another teacher.
@@ -70,15 +91,13 @@ class Informed:
                 f"students must be of {self.teacher.name}, whose images were shown, but are of "
                 f"{teacher.name}; show images of that one"
             )
-        surrogate = self.ensemble.informed
-        assert surrogate is not None, "checked when images were shown"
-        adapted = self.ensemble.adapt(teacher)
-
-        def inputs(members: Sequence[Architecture]) -> Float[Tensor, "n d"]:
-            return torch.cat([adapted.described(members), self._inherited(members)], 1)
-
-        own = conditioned(surrogate, teacher, support, inputs=inputs)
-        return Scores(*own.predict(inputs(architectures)))
+        sample = sample_of(teacher.network.space)
+        every = [*sample, *architectures]
+        mean, std = self.scorer.predict(teacher, every, support=support)
+        rows, number = self._inherited(every), len(sample)
+        inherited = Inherited(students=rows[number:], sample=rows[:number])
+        found = blended(mean.cpu()[number:], mean.cpu()[:number], inherited)
+        return Scores(found, None if std is None else std[number:])
 
     def _inherited(self, architectures: Sequence[Architecture]) -> Float[Tensor, "n 2"]:
         fresh = [one for one in dict.fromkeys(architectures) if one not in self._known]

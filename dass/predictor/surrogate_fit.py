@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dass.errors import InvalidData
+from dass.networks.inheritance import Inherited
 from dass.predictor.interval import LEVEL, half_width
 from dass.predictor.level import Facts, LevelModel, fit_level
 from dass.predictor.ood import Statistics
@@ -53,8 +54,8 @@ class Students:
     """How many trainings each is a mean of."""
     curves: Float[Tensor, "n e"] | None = None
     """Validation accuracy after each epoch, where all students have it."""
-    inherited: Float[Tensor, "n 2"] | None = None
-    """What each inherits (`dass.networks.inheritance`), where it was measured of all."""
+    inherited: Inherited | None = None
+    """What each inherits, where it was measured of all."""
 
     @classmethod
     def of(
@@ -98,15 +99,6 @@ class Students:
 def usable(students: Sequence[Students]) -> list[Students]:
     """Return the teachers that something can be learned from: enough students that differ."""
     return [s for s in students if len(s.accuracies) >= LEAST_STUDENTS and s.spread > 0]
-
-
-def informed(students: Sequence[Students]) -> list[Students]:
-    """Return those of whom it was measured, with what they inherit among their inputs."""
-    return [
-        replace(s, inputs=torch.cat([s.inputs, s.inherited], 1))
-        for s in students
-        if s.inherited is not None
-    ]
 
 
 def fit_surrogate(students: Sequence[Students], *, inducing: int = 128) -> Surrogate:

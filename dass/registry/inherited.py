@@ -18,7 +18,7 @@ from dass.store.store import Store
 
 KEY = "inheritance/{teacher}.json"
 
-Inherited = Mapping[str, tuple[float, ...]]
+Rows = Mapping[str, tuple[float, ...]]
 """By architecture, the numbers of `NAMES`."""
 
 
@@ -28,7 +28,7 @@ class _File:
     students: dict[str, list[float]]
 
 
-def read_inherited(store: Store, teacher: str) -> Inherited:
+def read_inherited(store: Store, teacher: str) -> Rows:
     """Return what is kept of a teacher's students; nothing where nothing is.
 
     Raises:
@@ -51,7 +51,7 @@ def read_inherited(store: Store, teacher: str) -> Inherited:
     return {architecture: tuple(row) for architecture, row in found.students.items()}
 
 
-def write_inherited(store: Store, teacher: str, students: Inherited) -> None:
+def write_inherited(store: Store, teacher: str, students: Rows) -> None:
     """Keep them, replacing what was kept."""
     rows = {one: [round(value, 6) for value in row] for one, row in sorted(students.items())}
     text = json.dumps({"measured": NAMES, "students": rows}, indent=1)

@@ -19,7 +19,7 @@ from dass.predictor.network import Predictor
 from dass.predictor.network_config import PredictorConfig
 from dass.predictor.ood import Reference
 from dass.registry.artifacts import Files, fill, pack, unpack
-from dass.registry.surrogates import INFORMED_PREFIX, PREFIX, pack_surrogate, unpack_surrogate
+from dass.registry.surrogates import PREFIX, pack_surrogate, unpack_surrogate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +30,6 @@ class PredictorManifest:
     noise: float = 0.0
     known: dict[str, Any] | None = None
     surrogate: dict[str, Any] = field(default_factory=dict)
-    informed: dict[str, Any] = field(default_factory=dict)
     card: dict[str, Any] = field(default_factory=dict)
 
 
@@ -46,9 +45,6 @@ def pack_ensemble(ensemble: Ensemble, card: Mapping[str, Any]) -> dict[str, byte
     config = {"members": members, "noise": ensemble.noise, "known": known, "card": dict(card)}
     if ensemble.surrogate is not None:
         config["surrogate"], tensors = pack_surrogate(ensemble.surrogate)
-        weights |= tensors
-    if ensemble.informed is not None:
-        config["informed"], tensors = pack_surrogate(ensemble.informed, INFORMED_PREFIX)
         weights |= tensors
     return pack("predictor", config, weights)
 
@@ -69,9 +65,7 @@ def unpack_ensemble(
     """
     config, weights = unpack(files, kind="predictor", where=where)
     facts = decode(PredictorManifest, config, what=where, error=CorruptArtifact, extra=True)
-    surrogates = {PREFIX: facts.surrogate, INFORMED_PREFIX: facts.informed}
-    there = tuple(prefix for prefix, plain in surrogates.items() if plain)
-    unread = {name for name in weights if not name.startswith(there)}
+    unread = {name for name in weights if not (facts.surrogate and name.startswith(PREFIX))}
     members = []
     for index, settings in enumerate(facts.members):
         prefix = f"{index}."
@@ -92,12 +86,9 @@ def unpack_ensemble(
             f"`noise` must be a number and `known` what `dass.predictor.ood` writes in {where}, "
             f"but: {error}"
         ) from error
-    read = {
-        prefix: unpack_surrogate(plain, weights, where=where, prefix=prefix)
-        for prefix, plain in surrogates.items()
-        if plain
-    }
-    ensemble = replace(ensemble, surrogate=read.get(PREFIX), informed=read.get(INFORMED_PREFIX))
+    if facts.surrogate:
+        surrogate = unpack_surrogate(facts.surrogate, weights, where=where)
+        ensemble = replace(ensemble, surrogate=surrogate)
     return ensemble, facts.card
 
 

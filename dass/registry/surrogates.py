@@ -1,6 +1,6 @@
 """Surrogates at rest: tensors of the process, and plain numbers of everything else.
 
-They are part of a predictor's artifact, under prefixes. Knows nothing of where
+They are part of a predictor's artifact, under the prefix `surrogate.`. Knows nothing of where
 that is kept.
 """
 
@@ -19,8 +19,7 @@ from dass.predictor.level import LevelModel, Line
 from dass.predictor.process import Hyperparameters, Process
 from dass.predictor.surrogate import Fidelity, Surrogate
 
-PREFIX, INFORMED_PREFIX = "surrogate.", "informed."
-"""Before the names of tensors: of the surrogate, and of the one that reads inheritances."""
+PREFIX = "surrogate."
 _PROCESS = ("inducing", "mean", "factor")
 _INPUTS = ("centre", "scale")
 _PER_INPUT = ("shared_lengths", "own_lengths", "shared_slopes", "own_slopes")
@@ -36,9 +35,7 @@ class _Manifest:
     widening: tuple[float, ...]
 
 
-def pack_surrogate(
-    surrogate: Surrogate, prefix: str = PREFIX
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def pack_surrogate(surrogate: Surrogate) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return a surrogate as values of JSON and tensors by name."""
     process = surrogate.process
     tensors = process.hyperparameters.tensors()
@@ -52,11 +49,11 @@ def pack_surrogate(
         ],
         "widening": list(surrogate.widening),
     }
-    return plain, {prefix + name: tensor for name, tensor in tensors.items()}
+    return plain, {PREFIX + name: tensor for name, tensor in tensors.items()}
 
 
 def unpack_surrogate(
-    plain: Mapping[str, Any], weights: Mapping[str, Tensor], *, where: str, prefix: str = PREFIX
+    plain: Mapping[str, Any], weights: Mapping[str, Tensor], *, where: str
 ) -> Surrogate:
     """Read what `pack_surrogate` made.
 
@@ -64,7 +61,7 @@ def unpack_surrogate(
         CorruptArtifact: something is missing, of another shape, or not finite.
     """
     facts = decode(_Manifest, plain, what=f"the surrogate of {where}", error=CorruptArtifact)
-    tensors = {n.removeprefix(prefix): t for n, t in weights.items() if n.startswith(prefix)}
+    tensors = {n.removeprefix(PREFIX): t for n, t in weights.items() if n.startswith(PREFIX)}
     _check(facts, tensors, where=where)
     names = list(Hyperparameters.usual(1).tensors())
     process = Process(

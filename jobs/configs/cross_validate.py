@@ -16,6 +16,8 @@ class CrossValidateConfig:
     learned from the groups of `without`: they are sealed."""
     open_sealed: bool = False
     """Whether the students of sealed groups are scored too: once, at the end."""
+    data_root: str = "data"
+    """Folder of datasets, for images on which it is measured what students inherit."""
     into: str | None = None
     """Where scores go: a folder, or s3://bucket/prefix; `None` for the store itself."""
     name: str = "left-out"

@@ -32,11 +32,6 @@ class TrainConfig:
     hear: bool = True
     """Whether what the predictors say is an input of the surrogate; without it students need not
     be embedded, and thousands are predicted in milliseconds."""
-    images: bool = True
-    """Whether a second surrogate learns what it means how much a student inherits, for searches
-    that look at images; of teachers whose images are at hand, or of whom the store says it."""
-    data_root: str = "data"
-    """Folder of datasets."""
     roles: tuple[Role, ...] = ("train", "validation")
     """Tasks that a surrogate and its predictors learn from."""
     without: tuple[str, ...] = ()

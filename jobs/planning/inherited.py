@@ -1,4 +1,4 @@
-"""What labelled students inherit, for predictors to learn from: kept ones, or measured here.
+"""What labelled students and a sample of the space inherit: kept, or measured here.
 
 Measured where a teacher and the images of its task are at hand, and kept in the store. Knows
 nothing of how predictors are trained.
@@ -13,11 +13,13 @@ import torch
 
 from dass.data.task import load_task
 from dass.errors import DassError
-from dass.networks.inheritance import Shown, inheritance
+from dass.networks.inheritance import Inherited, Shown, inheritance
 from dass.predictor.crossfit import Lesson
-from dass.registry.inherited import Inherited, read_inherited, write_inherited
+from dass.predictor.informed import sample_of
+from dass.registry.inherited import Rows, read_inherited, write_inherited
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
+from dass.space.spaces import by_name
 from jobs import console
 from jobs.planning.labels import Measured
 
@@ -29,24 +31,29 @@ def with_inherited(
 
     A teacher whose network or whose images are not at hand is left as it is.
     """
-    by_name = {one.name: one for one in measured}
+    named = {one.name: one for one in measured}
     found = []
     with console.bar(total=len(lessons), title="inheritances", unit="teachers") as bar:
         for lesson in lessons:
-            one = by_name[lesson.students.teacher]
+            one = named[lesson.students.teacher]
             kept = _kept_or_measured(registry, one, data_root=data_root)
-            asked = [record.architecture for record in one.records]
-            if all(architecture in kept for architecture in asked):
-                rows = torch.tensor([kept[a] for a in asked], dtype=torch.float64)
-                lesson = replace(lesson, students=replace(lesson.students, inherited=rows))
+            asked, sample = _architectures(one)
+            if all(architecture in kept for architecture in (*asked, *sample)):
+                rows, beside = (
+                    torch.tensor([kept[a] for a in names], dtype=torch.float64)
+                    for names in (asked, sample)
+                )
+                inherited = Inherited(students=rows, sample=beside)
+                lesson = replace(lesson, students=replace(lesson.students, inherited=inherited))
             found.append(lesson)
             bar.update()
     return found
 
 
-def _kept_or_measured(registry: Registry, one: Measured, *, data_root: str) -> Inherited:
+def _kept_or_measured(registry: Registry, one: Measured, *, data_root: str) -> Rows:
     kept = dict(read_inherited(registry.store, one.name))
-    missing = [r.architecture for r in one.records if r.architecture not in kept]
+    asked, sample = _architectures(one)
+    missing = [name for name in dict.fromkeys([*asked, *sample]) if name not in kept]
     if not missing or one.teacher is None or one.teacher.task is None:
         return kept
     network = one.teacher.network
@@ -61,3 +68,9 @@ def _kept_or_measured(registry: Registry, one: Measured, *, data_root: str) -> I
     kept |= {each: tuple(row) for each, row in zip(missing, rows.tolist(), strict=True)}
     write_inherited(registry.store, one.name, kept)
     return kept
+
+
+def _architectures(one: Measured) -> tuple[list[str], list[str]]:
+    """Return the labelled students, and the sample that they stand among."""
+    labelled = [record.architecture for record in one.records]
+    return labelled, [str(a) for a in sample_of(by_name(one.records[0].space))]

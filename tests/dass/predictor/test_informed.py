@@ -1,122 +1,113 @@
-"""The informed predictor: it learns what inheriting much means, and searches use it at the end."""
-
-from dataclasses import replace
+"""Scorers that look at images: standings are added, and searches use it at the end."""
 
 import pytest
 import torch
 
+from dass.baselines.size import ByFlops
 from dass.errors import CorruptArtifact, InvalidConfig
-from dass.networks.inheritance import Shown, inheritance
+from dass.networks.inheritance import Inherited
 from dass.pipeline.looking import second_look
-from dass.predictor.crossfit import crossfitted, folds_of
-from dass.predictor.informed import Informed
+from dass.predictor.informed import Informed, blended, sample_of
+from dass.predictor.scorer import Scores
 from dass.registry.inherited import read_inherited, write_inherited
-from dass.registry.predictors import pack_ensemble, unpack_ensemble
 from dass.searching.evolution import SearchConfig, SecondLook, run
-from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 from dass.store.store import Store
 from tests.dass.networks.test_inheritance import pictures
-from tests.dass.predictor.test_crossfit import GROUPS, SPACE, Measured, lesson, teacher, untrained
+from tests.dass.predictor.test_crossfit import SPACE, teacher
 
 IMAGES = pictures(96)
 
 
-def told(seed, group):
-    """Return a lesson whose accuracies are what students inherit, and nothing else."""
-    one, found = teacher(seed), lesson(seed, group)
-    members = SPACE.sample(12, generator=torch.Generator().manual_seed(seed))
-    rows = inheritance(one.network, members, Shown.of(one.network, IMAGES))
-    accuracies = 0.5 + 0.1 * (rows[:, 0] - rows[:, 0].mean()) / rows[:, 0].std()
-    return replace(found, students=replace(found.students, inherited=rows, accuracies=accuracies))
+def rows(generator, number):
+    return torch.randn(number, 2, generator=generator, dtype=torch.float64)
 
 
 @pytest.fixture(scope="module")
-def ensemble():
-    lessons = [told(seed, group) for seed, group in enumerate(GROUPS)]
-    return crossfitted(lessons, folds_of(GROUPS, 3), untrained, hear=False)
+def one():
+    return teacher(9)
 
 
-def ranks(values):
-    return torch.tensor(values).argsort().argsort().double()
+class Peak:
+    """Likes students of two fifths of the teacher's FLOPs."""
+
+    def predict(self, teacher, architectures, *, support=()):
+        share = torch.tensor(SPACE.flops(architectures) / SPACE.flops([SPACE.largest]))
+        return Scores(-(share - 0.4).abs())
 
 
-def test_it_orders_students_of_a_new_teacher_by_what_they_inherit(ensemble):
-    one, members = teacher(9), SPACE.sample(16, generator=torch.Generator().manual_seed(9))
-    looking = Informed.of(ensemble, one, IMAGES)
-    truth = inheritance(one.network, members, looking.shown)[:, 0]
+def test_both_count_the_same_whatever_their_units():
+    generator = torch.Generator().manual_seed(0)
+    said, beside = rows(generator, 30)[:, 0], rows(generator, 24)[:, 0]
+    inherited = Inherited(students=rows(generator, 30), sample=rows(generator, 24))
+    order = blended(said, beside, inherited).argsort()
+    assert torch.equal(order, blended(5 + 0.01 * said, 5 + 0.01 * beside, inherited).argsort())
+    scale = torch.tensor([100.0, 0.01], dtype=torch.float64)
+    other = Inherited(students=scale * inherited.students, sample=scale * inherited.sample)
+    assert torch.equal(order, blended(said, beside, other).argsort())
+    plain = blended(said, beside, Inherited(students=0 * other.students, sample=0 * other.sample))
+    assert torch.allclose(plain, said, atol=1e-6), "nothing inherited, nothing added"
 
-    def agreement(scores):
-        return torch.corrcoef(torch.stack([ranks(scores.mean.tolist()), ranks(truth.tolist())]))
 
-    informed = agreement(looking.predict(one, members))[0, 1]
-    assert informed > 0.8 > agreement(ensemble.predict(one, members))[0, 1]
+def test_over_the_sample_predictions_keep_their_mean_and_spread():
+    generator = torch.Generator().manual_seed(1)
+    said, inherited = 0.6 + 0.02 * rows(generator, 24)[:, 0], rows(generator, 24)
+    found = blended(said, said, Inherited(students=inherited, sample=inherited))
+    assert float(found.mean()) == pytest.approx(float(said.mean()))
+    assert float(found.std()) == pytest.approx(float(said.std()))
+    assert not torch.equal(found.argsort(), said.argsort())
 
 
-def test_a_student_is_predicted_the_same_whatever_else_is_asked_and_measured_ones_count(ensemble):
-    one, members = teacher(9), SPACE.sample(4, generator=torch.Generator().manual_seed(3))
-    looking = Informed.of(ensemble, one, IMAGES)
+def test_a_student_is_predicted_the_same_whatever_else_is_asked(one):
+    members = SPACE.sample(4, generator=torch.Generator().manual_seed(3))
+    looking = Informed.of(ByFlops(), one, IMAGES)
     whole = looking.predict(one, members)
-    alone = looking.predict(one, members[2:3])
-    assert alone.mean[0] == pytest.approx(float(whole.mean[2]), abs=1e-9)
-    known = looking.predict(one, members, support=[Measured(str(members[0]), 0.9)])
-    assert float(known.mean[0]) > float(whole.mean[0])
-    assert float(known.std[0]) < float(whole.std[0])
+    assert float(looking.predict(one, members[2:3]).mean[0]) == float(whole.mean[2])
+    assert looking.predict(one, []).mean.shape == (0,)
 
 
-def test_it_is_of_the_teacher_whose_images_were_shown(ensemble):
+def test_it_is_of_the_teacher_whose_images_were_shown(one):
     with pytest.raises(InvalidConfig, match="t9, whose images were shown, but are of t8"):
-        Informed.of(ensemble, teacher(9), IMAGES).predict(teacher(8), [SPACE.smallest])
+        Informed.of(ByFlops(), one, IMAGES).predict(teacher(8), [SPACE.smallest])
 
 
-def test_a_predictor_that_did_not_learn_it_says_so(ensemble):
-    with pytest.raises(InvalidConfig, match="must have learned what students inherit"):
-        Informed.of(replace(ensemble, informed=None), teacher(9), IMAGES)
-
-
-def test_a_teacher_without_images_is_told_what_to_give(ensemble):
+def test_a_teacher_without_images_is_told_what_to_give(one):
     with pytest.raises(InvalidConfig, match="give `images`"):
-        second_look(ensemble, teacher(9), students=3)
+        second_look(ByFlops(), one, students=3)
 
 
-def test_an_artifact_keeps_it(ensemble):
-    files = pack_ensemble(ensemble, {})
-    read, _ = unpack_ensemble(files)
-    one, members = teacher(9), [SPACE.smallest, SPACE.largest]
-    there, back = (Informed.of(e, one, IMAGES).predict(one, members) for e in (ensemble, read))
-    assert torch.equal(there.mean, back.mean) and torch.equal(there.std, back.std)
-
-
-def test_a_second_look_orders_the_best_and_leaves_the_rest_behind_them(ensemble):
-    one = teacher(9)
+def test_a_second_look_orders_the_best_and_leaves_the_rest_behind_them(one):
     budget = Budget.of(one, flops=0.6)
-    config = SearchConfig(candidates=150, top=40, generation=50)
-    plain = run(ensemble, one, budget, config=config)
-    second = second_look(ensemble, one, IMAGES, students=12)
-    looked = run(ensemble, one, budget, config=config, second=second)
-    asked = [p.architecture for p in (*plain.top[:12], *plain.pareto)]
-    again = second.scorer.predict(one, asked)
-    first = looked.top[: len(set(asked))]
-    assert {p.architecture for p in first} == set(asked) and len(looked.top) == 40
-    said = dict(zip(asked, again.mean.tolist(), strict=True))
-    assert [p.accuracy for p in first] == pytest.approx(sorted(said.values(), reverse=True))
-    rest = [p for p in plain.top if p.architecture not in set(asked)]
-    assert list(looked.top[len(first) :]) == rest[: 40 - len(first)]
-    assert {p.architecture for p in looked.pareto} <= set(asked)
+    config = SearchConfig(candidates=150, top=140, generation=50)
+    plain = run(Peak(), one, budget, config=config)
+    second = second_look(Peak(), one, IMAGES, students=12)
+    looked = run(Peak(), one, budget, config=config, second=second)
+    asked = {p.architecture for p in (*plain.top[:12], *plain.pareto)}
+    first = looked.top[: len(asked)]
+    said = second.scorer.predict(one, [p.architecture for p in first]).mean.tolist()
+    assert {p.architecture for p in first} == asked and len(looked.top) == 140
+    assert [p.accuracy for p in first] == said == sorted(said, reverse=True)
+    assert [p.architecture for p in first] != [p.architecture for p in plain.top[: len(asked)]]
+    rest = [p for p in plain.top if p.architecture not in asked]
+    assert list(looked.top[len(first) :]) == rest[: 140 - len(first)]
+    assert {p.architecture for p in looked.pareto} <= asked
     assert looked.scored == plain.scored
 
 
-def test_a_look_at_nobody_is_refused(ensemble):
+def test_a_look_at_nobody_is_refused():
     with pytest.raises(InvalidConfig, match="one student or more"):
-        SecondLook(scorer=ensemble, students=0)
+        SecondLook(scorer=ByFlops(), students=0)
+
+
+def test_the_sample_is_of_the_space_and_always_the_same():
+    assert sample_of(SPACE) == sample_of(SPACE) and len(set(sample_of(SPACE))) > 10
 
 
 def test_inheritances_are_kept_and_a_broken_file_is_named(tmp_path):
     store = Store(str(tmp_path))
     assert read_inherited(store, "t") == {}
-    name = str(Architecture.parse(str(SPACE.smallest)))
-    write_inherited(store, "t", {name: (0.25, -0.5)})
-    assert read_inherited(store, "t") == {name: (0.25, -0.5)}
+    write_inherited(store, "t", {"4_8_32": (0.25, -0.5)})
+    assert read_inherited(store, "t") == {"4_8_32": (0.25, -0.5)}
     for text in ('{"measured": ["agreement"], "students": {"a": [1.0]}}', "{", "[]"):
         store.write("inheritance/t.json", text.encode())
         with pytest.raises(CorruptArtifact, match=r"inheritance/t\.json"):
