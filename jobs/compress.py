@@ -39,7 +39,7 @@ def main(config: CompressConfig) -> None:
     folder, task = Folder(config.into), config.task()
     if config.teacher_split:
         task = replace(task, seen=read_names(config.teacher_split))
-    asked = Asked(task=task, latency=_latency(config), **config.given(*ASKED))  # type: ignore[arg-type]
+    asked = Asked(task=task, latency=_latencies(config), **config.given(*ASKED))  # type: ignore[arg-type]
     oracle = load_oracle(
         config.teacher,
         weights=config.weights or None,
@@ -52,12 +52,12 @@ def main(config: CompressConfig) -> None:
     console.finish(folder.store.url("report.html"), next_line=f"python {script} PICTURE")
 
 
-def _latency(config: CompressConfig) -> LatencyModel | None:
-    """Return what predicts another device's milliseconds, if its table was given."""
-    if not config.latency:
-        return None
-    table = load_latency(config.latency)
-    return table.at(batch=config.latency_batch, precision=config.latency_precision)
+def _latencies(config: CompressConfig) -> tuple[LatencyModel, ...]:
+    """Return what predicts another device's milliseconds, of each table that was given."""
+    return tuple(
+        load_latency(file).at(batch=config.latency_batch, precision=config.latency_precision)
+        for file in config.latency
+    )
 
 
 def _say(line: str) -> None:

@@ -28,14 +28,15 @@ class CompressConfig:
     max_flops: Count | None = None
     """Most multiply-adds of one forward pass: 20000000, 20e6 or 20M."""
     max_flops_fraction: float | None = None
-    """The same as a fraction of the largest student's, in (0, 1]; a half without any limit."""
+    """The same as a fraction of the largest student's, in (0, 1]; a half without any limit. Of
+    several sizes: of the largest student of the largest size, whatever the student's."""
     max_parameters: Count | None = None
     """Most trainable parameters."""
     max_latency_ms: float | None = None
     """Most milliseconds of one pass on one thread: of this machine, where a table is measured
     first, or of the device of `--latency`. No default on FLOPs then."""
-    latency: str = ""
-    """Another device's table, which `dass latency` made: a file."""
+    latency: tuple[str, ...] = ()
+    """Another device's table, which `dass latency` made: a file; of several sizes one of each."""
     latency_precision: Literal["float32", "int8"] = "float32"
     """Of weights and activations in that pass."""
     latency_batch: int = 1
@@ -55,9 +56,9 @@ class CompressConfig:
     agreement with it is what is measured."""
     val: str = ""
     """Images to validate on, folder:PATH or npz:PATH; empty for a share of the training images."""
-    student_size: int | None = None
-    """Rows and columns of the student's images; None for the smaller of the pictures' and 64, or
-    32 by a proxy."""
+    student_size: tuple[int, ...] = ()
+    """Rows and columns of the student's images; nothing for the smaller of the pictures' and 64,
+    or 32 by a proxy. Several (`32 48 64`) are searched and verified together in one budget."""
     classes: str = ""
     """A file with the names of the teacher's outputs, one a line, in their order."""
     size: int | None = None

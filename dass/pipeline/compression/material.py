@@ -1,4 +1,5 @@
-"""What all steps share: oracle, images at two sizes, folder, plan, batches, trainings.
+"""What all steps share: oracle, images at two sizes, folder, plan, batches, trainings; of several
+sizes of students' images each has its own.
 
 A training is kept after every epoch, and goes on from there. Knows nothing of the order of steps.
 """
@@ -80,7 +81,7 @@ class Plan:
 
 @dataclass(kw_only=True, eq=False)
 class Material:
-    """What the steps of one compression work on."""
+    """What the steps of one compression work on, for one size of the student's images."""
 
     asked: Asked
     oracle: Classifier
@@ -94,6 +95,11 @@ class Material:
     plan: Plan
     kept: dict[str, Any] = field(default_factory=dict)
     """What is read or made once in a process, by its name."""
+
+    @property
+    def label(self) -> str:
+        """What is written behind the names of steps where there are several sizes."""
+        return f" {self.task.image_size} px" if self.folder.part else ""
 
     @property
     def measure(self) -> Measure:
@@ -118,7 +124,7 @@ class Material:
         if "teacher" not in self.kept:
             read = self.folder.store.read
             names = ("weights.safetensors", "config.json")
-            files = {name: read(f"work/teacher/{name}") for name in names}
+            files = {name: read(f"{self.folder.work}/teacher/{name}") for name in names}
             self.kept["teacher"] = unpack_teacher(files, where="the teacher's searchable form")
         made: Teacher = self.kept["teacher"]
         return made
@@ -133,7 +139,7 @@ class Material:
                 oracle=self.oracle,
                 flip=self.task.flip,
                 seed=self.asked.seed,
-                folder=self.folder.path("work/logits"),
+                folder=self.folder.path(f"{self.folder.work}/logits"),
             )
         made: Batches = self.kept["batches"]
         return made
@@ -154,14 +160,16 @@ class Material:
             What students are judged by, on validation images after each epoch.
         """
         name = f"{network.space.name} {network.architecture} {recipe.name} {self.asked.seed}"
-        key = f"work/trainings/{role}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        key = (
+            f"{self.folder.work}/trainings/{role}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        )
         kept = self.folder.read_tensors(f"{key}.safetensors")
         curve = [] if kept is None else kept.pop("curve").tolist()
         if kept is not None:
             network.load_state_dict(_network(kept))
         if len(curve) < epochs:
             self._train(network, recipe, epochs=epochs, key=key, curve=curve, state=kept,
-                        progress=progress)  # fmt: skip
+                        settle=role == "short", progress=progress)  # fmt: skip
         network.eval()
         return curve[:epochs]
 
@@ -174,12 +182,13 @@ class Material:
         key: str,
         curve: list[float],
         state: dict[str, Tensor] | None,
+        settle: bool,
         progress: bool,
     ) -> None:
         going = train(network, self.batches(), recipe=recipe, seed=self.asked.seed, state=state)
         for epoch in going:
             state = {name: tensor.clone() for name, tensor in epoch.state.items()}
-            curve.append(self._measured(network, settle=key.startswith("work/trainings/short")))
+            curve.append(self._measured(network, settle=settle))
             values = torch.tensor(curve, dtype=torch.float64)
             self.folder.write_tensors(f"{key}.safetensors", state | {"curve": values})
             if progress and epoch.number % -(-recipe.epochs // LINES) == 0:

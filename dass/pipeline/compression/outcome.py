@@ -14,6 +14,7 @@ from dass.evaluation.report import Table, page
 from dass.pipeline.compression.material import Material
 from dass.pipeline.compression.measure import Measure, first_line
 from dass.pipeline.compression.passes import front, limit_tables, verdict
+from dass.pipeline.compression.sizes import size_tables
 
 COSTS = ("ms a picture", "FLOPs", "parameters", "size", "architecture")
 
@@ -130,15 +131,18 @@ def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
     if material.measure.agreement:
         caption = "Agreement with the teacher on each class that it answers with"
     tables = [*limit_tables(steps), (caption, ("class", *columns), recall)]
+    tables += size_tables(steps)
+    several = "sizes" in steps
     rounds = [
-        [f"{number} ({one['epochs']} epochs)", *_predicted(each, steps), *_times(each),
-         each["architecture"]]
+        [f"{number} ({one['epochs']} epochs)", *([f"{each['size']} px"] if several else []),
+         *_predicted(each, steps), *_times(each), each["architecture"]]
         for number, one in enumerate(steps["verify"]["rounds"], 1)
         for each in one["students"]
     ]  # fmt: skip
     if rounds:
         times = ("predicted, ms", "measured, ms") if "latency" in export else ()
-        head = ("round", "predicted, %", "measured, %", *times, "student")
+        size = ("pictures",) if several else ()
+        head = ("round", *size, "predicted, %", "measured, %", *times, "student")
         told = f"Verified students: {material.measure.name} on validation images"
         if steps["verify"].get("doubt"):
             told += f" ({steps['verify']['doubt']})"
@@ -147,8 +151,10 @@ def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
 
 
 def _predicted(each: dict[str, Any], steps: dict[str, Any]) -> list[str]:
-    predicted = ""
-    if steps["search"]["accuracies"]:
+    predicted, search = "", steps["search"]
+    if "size" in each:
+        search = steps["sizes"][f"{each['size']}px"]["search"]
+    if search["accuracies"]:
         spread = "" if each["std"] is None else f" ± {100 * each['std']:.1f}"
         predicted = f"{100 * each['accuracy']:.1f}{spread}"
     return [predicted, f"{100 * each['measured']:.1f}"]
@@ -210,7 +216,8 @@ def _curves(checked: list[dict[str, Any]]) -> dict[str, dict[int, float]]:
     """Return by student what was measured after how many epochs."""
     found: dict[str, dict[int, float]] = {}
     for each in checked:
-        found.setdefault(each["architecture"], {})[each["epochs"]] = each["measured"]
+        name = each["architecture"] + (f" at {each['size']} px" if "size" in each else "")
+        found.setdefault(name, {})[each["epochs"]] = each["measured"]
     return found
 
 
