@@ -16,6 +16,9 @@ class CrossValidateConfig:
     learned from the groups of `without`: they are sealed."""
     open_sealed: bool = False
     """Whether the students of sealed groups are scored too: once, at the end."""
+    replay: bool = False
+    """In place of scores: play the verification of students from the recorded learning curves of
+    tasks left out, and keep `evaluations/verification.json`. Never of sealed groups."""
     into: str | None = None
     """Where scores go: a folder, or s3://bucket/prefix; `None` for the store itself."""
     name: str = "left-out"

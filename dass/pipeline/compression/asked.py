@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -48,7 +48,7 @@ class Asked:
     """Of weights and activations in that pass."""
     latency_batch: int = 1
     """Images of that pass; >= 1."""
-    student_size: int | tuple[int, ...] | None = None
+    student_size: int | Sequence[int] | None = None
     """Rows and columns of the student's images; None for the smaller of the pictures' and 64.
     Several are searched and verified together, within one budget."""
     minutes: float = 15.0

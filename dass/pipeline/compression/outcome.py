@@ -11,6 +11,8 @@ from typing import Any
 from dass.evaluation.class_scores import ClassScores
 from dass.evaluation.plots import Series, scatter
 from dass.evaluation.report import Table, page
+from dass.pipeline.compression.expected import drawn as regrets
+from dass.pipeline.compression.expected import recorded, sentence
 from dass.pipeline.compression.material import Material
 from dass.pipeline.compression.measure import Measure, first_line
 from dass.pipeline.compression.passes import front, limit_tables, verdict
@@ -60,7 +62,7 @@ def tell(material: Material) -> tuple[dict[str, Any], str]:
         note=f"{note} Students were ordered by {steps['search']['order']}. {_cost(material)}",
         head=head,
         rows=rows,
-        plots=_plots(material.measure, steps),
+        plots=_plots(material.measure, steps, verified=material.plan.verify),
         more=_more(material, steps),
     )
     store.write("report.html", html.encode())
@@ -181,7 +183,7 @@ def _cost(material: Material) -> str:
     return f"Made in {spent / 60:.1f} minutes. Milliseconds are of one picture on one thread here."
 
 
-def _plots(measure: Measure, steps: dict[str, Any]) -> dict[str, bytes]:
+def _plots(measure: Measure, steps: dict[str, Any], *, verified: int) -> dict[str, bytes]:
     found, distil = steps["search"], steps["distil"]
     checked = [each for one in steps["verify"]["rounds"] for each in one["students"]]
     drawn = {}
@@ -197,6 +199,9 @@ def _plots(measure: Measure, steps: dict[str, Any]) -> dict[str, bytes]:
                 [points], x_label="predicted, %", y_label="measured, %", title="Verified",
                 diagonal=True,
             )  # fmt: skip
+    if (replay := recorded()) is not None:
+        said = sentence(replay, verified=verified, extrapolated=found["extrapolated"])
+        drawn[said] = regrets(replay)
     epochs = [float(number) for number, _ in enumerate(distil["curve"], 1)]
     values = [100 * each for each in distil["curve"]]
     curves = [Series(label="student", x=epochs, y=values, marker="o-")]

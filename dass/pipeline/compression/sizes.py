@@ -12,7 +12,7 @@ from dass.evaluation.report import Table
 
 CAPTION = (
     "Sizes of pictures, within one budget (predictions of two sizes are not compared, since no "
-    "label says how sizes differ: the best of each is measured to the last round, and that decides)"
+    "label says how sizes differ: the best of each is measured to the last round, which decides)"
 )
 
 HEAD = ("pictures", "space", "ordered by", "first of the search", "predicted, %", "FLOPs",
@@ -37,9 +37,7 @@ def _row(part: str, facts: Mapping[str, Any], verified: Mapping[str, Any]) -> li
     predicted = f"{100 * first['accuracy']:.1f}" if facts["search"]["accuracies"] else ""
     row = [called, facts["searchable"]["space"], facts["search"]["order"],
            first["architecture"], predicted, f"{first['flops'] / 1e6:.2f} M"]  # fmt: skip
-    own = [
-        each for one in verified["rounds"] for each in one["students"] if each["size"] == size
-    ]
+    own = [each for one in verified["rounds"] for each in one["students"] if each["size"] == size]
     if not own:
         return [*row, "0", "", "", ""]
     best = max(own, key=lambda each: (each["epochs"], each["measured"]))
