@@ -7,6 +7,7 @@ from typing import Literal
 
 from dass.data.task_config import TaskConfig
 from dass.errors import InvalidConfig
+from jobs.configs.build import Engine
 from jobs.planning.quantity import Count
 
 NEEDED = ("teacher", "data", "into")
@@ -84,6 +85,14 @@ class CompressConfig:
     """Epochs of the last training; None for as many as time allows."""
     views: int | None = None
     """Augmented copies of each picture that the teacher is asked about; None by time, 1 to 4."""
+    engine: Engine = "inline"
+    """Who trains students: `inline`, processes of this machine; `ray`, the cluster, or a private
+    one on this machine; `auto`, the cluster where this runs on one. Every node must see `--into`,
+    the images and the teacher under the same paths."""
+    workers: int = 1
+    """Of `inline`: single-threaded processes; 1 trains in this one."""
+    cpus_per_worker: float = 1.0
+    """Of `ray`: cores that a student takes; every node gets as many workers as it has room for."""
     candidates: int = 1000
     """Students that the search scores."""
     seed: int = 0
@@ -97,6 +106,11 @@ class CompressConfig:
         Raises:
             InvalidConfig: names what is missing.
         """
+        if self.workers < 1 or self.cpus_per_worker <= 0:
+            raise InvalidConfig(
+                "`workers >= 1` and `cpus_per_worker > 0` must hold, but got "
+                f"{self.workers} and {self.cpus_per_worker}"
+            )
         missing = [f"--{name}" for name in NEEDED if not getattr(self, name)]
         if missing:
             raise InvalidConfig(

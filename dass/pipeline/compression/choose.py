@@ -22,7 +22,7 @@ from dass.pipeline.compression.latency_budget import (
     measured,
     predicted,
 )
-from dass.pipeline.compression.material import Material
+from dass.pipeline.compression.material import Material, together
 from dass.pipeline.compression.order import Order, order_for, sought, with_extra
 from dass.searching.evolution_config import SearchConfig
 from dass.searching.prediction import Prediction, predictions
@@ -91,13 +91,23 @@ def verify_students(materials: Sequence[Material]) -> tuple[dict[str, Any], str]
             return _unverified(materials, best)
         others = promising(search.ordered, search.space, count=1, seen=[best], keep=search.keep)
         return _unverified(materials, others[0].architecture if others else None)
+    going = verify_among(
+        searches, students=plan.verify, longest=plan.longest, ahead=partial(_ahead, materials)
+    )
     rounds = []
-    for number, one in enumerate(
-        verify_among(searches, students=plan.verify, longest=plan.longest), 1
-    ):
+    for number, one in enumerate(going, 1):
         rounds.append(one)
         _tell(materials, number, one)
     return _verified(materials, rounds) if rounds else _unverified(materials, None)
+
+
+def _ahead(
+    materials: Sequence[Material], students: Sequence[tuple[int, Architecture]], epochs: int
+) -> None:
+    """Have the students of a round trained at once, where there are others to do it."""
+    trainings = [materials[place].training(student, "short", epochs=epochs)
+                 for place, student in students]  # fmt: skip
+    together(materials, trainings)
 
 
 def _searched(material: Material) -> Searched:
@@ -107,12 +117,9 @@ def _searched(material: Material) -> Searched:
     rivals = [Architecture.parse(each["architecture"]) for each in found["rivals"].values()]
     begin(material, rivals)
     largest = rivals[0]
-    recipe = material.recipe(epochs=material.plan.longest) if material.plan.verify else None
 
     def measure(architecture: Architecture, epochs: int) -> float:
-        assert recipe is not None
-        network = material.student(architecture)
-        return material.trained(network, recipe, epochs=epochs, role="short")[-1]
+        return material.done(material.training(architecture, "short", epochs=epochs))[1][-1]
 
     return Searched(
         ordered=partial(_ordered, material, largest=largest),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -34,8 +34,28 @@ from dass.training.views import oracle_batches
 LINES = 10
 """Lines that a long training says, at most."""
 
+LEARNING_RATES = {"family": 0.02, "proxy": 0.05}
+"""Of the last training: weights that were trained on the very images are not to be shaken."""
+
 Say = Callable[[str], object]
 """Takes a line for the user."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """A student's training, by what names it; whoever has the folder can do it."""
+
+    part: str
+    """Of the folder: empty, or the size of pictures where there are several."""
+    architecture: str
+    role: Literal["short", "final"]
+    """To verify a student, or to finish one."""
+    epochs: int
+    """Passes over the training images in all."""
+
+
+Elsewhere = Callable[[Sequence[Training]], object]
+"""Does trainings at once, in other processes; returns when they are kept in the folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +113,8 @@ class Material:
     folder: Folder
     say: Say
     plan: Plan
+    elsewhere: Elsewhere | None = None
+    """Does trainings before they are asked for here, which then finds them done."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What is read or made once in a process, by its name."""
 
@@ -159,10 +181,7 @@ class Material:
         Returns:
             What students are judged by, on validation images after each epoch.
         """
-        name = f"{network.space.name} {network.architecture} {recipe.name} {self.asked.seed}"
-        key = (
-            f"{self.folder.work}/trainings/{role}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-        )
+        key = self._key(str(network.architecture), recipe, role=role)
         kept = self.folder.read_tensors(f"{key}.safetensors")
         curve = [] if kept is None else kept.pop("curve").tolist()
         if kept is not None:
@@ -172,6 +191,43 @@ class Material:
                         settle=role == "short", progress=progress)  # fmt: skip
         network.eval()
         return curve[:epochs]
+
+    def _key(self, architecture: str, recipe: Recipe, *, role: str) -> str:
+        """Return where a training is kept."""
+        name = f"{self.plan.space} {architecture} {recipe.name} {self.asked.seed}"
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        return f"{self.folder.work}/trainings/{role}-{digest}"
+
+    def training(
+        self, architecture: Architecture, role: Literal["short", "final"], *, epochs: int
+    ) -> Training:
+        """Name a training of a student of this size."""
+        return Training(part=self.folder.part, architecture=str(architecture), role=role,
+                        epochs=epochs)  # fmt: skip
+
+    def lacks(self, training: Training) -> bool:
+        """Return whether a training of a student of this size is still to be done."""
+        key = self._key(training.architecture, self._recipe(training.role), role=training.role)
+        kept = self.folder.read_tensors(f"{key}.safetensors")
+        return kept is None or len(kept["curve"]) < training.epochs
+
+    def done(self, training: Training) -> tuple[ResNet, list[float]]:
+        """Do a training, from where it was kept; return the student and its curve."""
+        network = self.student(Architecture.parse(training.architecture))
+        curve = self.trained(
+            network,
+            self._recipe(training.role),
+            epochs=training.epochs,
+            role=training.role,
+            progress=training.role == "final",
+        )
+        return network, curve
+
+    def _recipe(self, role: Literal["short", "final"]) -> Recipe:
+        if role == "short":
+            return self.recipe(epochs=self.plan.longest)
+        rate = LEARNING_RATES[self.plan.way]
+        return self.recipe(epochs=self.plan.epochs, learning_rate=rate)
 
     def _train(
         self,
@@ -212,6 +268,15 @@ class Material:
     def student(self, architecture: Architecture) -> ResNet:
         """Return a student with the weights that it inherits."""
         return student(self.teacher().network, architecture)
+
+
+def together(materials: Sequence[Material], trainings: Sequence[Training]) -> None:
+    """Have trainings done elsewhere that are still to be done, where there is an elsewhere."""
+    elsewhere = materials[0].elsewhere
+    by_part = {one.folder.part: one for one in materials}
+    left = [each for each in dict.fromkeys(trainings) if by_part[each.part].lacks(each)]
+    if elsewhere is not None and left:
+        elsewhere(left)
 
 
 def _network(state: dict[str, Tensor]) -> dict[str, Tensor]:

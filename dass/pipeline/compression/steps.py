@@ -5,6 +5,7 @@ The door: `compress`. Knows nothing of command lines.
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from torch import nn
 
 from dass.data.seen import read_names
 from dass.data.task_config import TaskConfig
-from dass.errors import InfeasibleBudget, InvalidConfig
+from dass.errors import InfeasibleBudget, InvalidConfig, StorageError
 from dass.evaluation.class_scores import class_scores
 from dass.networks.oracles.oracle import Classifier, Oracle, classifier_of
 from dass.networks.resnet import ResNet
@@ -24,7 +25,7 @@ from dass.pipeline.compression.answers import commonest
 from dass.pipeline.compression.asked import Asked, limits_of
 from dass.pipeline.compression.folder import Folder
 from dass.pipeline.compression.latency_table import measure_table, measured_here
-from dass.pipeline.compression.material import Material, Say
+from dass.pipeline.compression.material import Elsewhere, Material, Say
 from dass.pipeline.compression.onnx_runs import teacher_milliseconds
 from dass.pipeline.compression.prepare import plan_facts, prepared, tell_plan
 from dass.pipeline.compression.searchable import make_searchable
@@ -83,11 +84,19 @@ def compress(
     return run(asked, oracle, into=into, say=say)
 
 
-def run(asked: Asked, oracle: Classifier, *, into: str, say: Say = print) -> dict[str, Any]:
+def run(
+    asked: Asked,
+    oracle: Classifier,
+    *,
+    into: str,
+    say: Say = print,
+    elsewhere: Elsewhere | None = None,
+) -> dict[str, Any]:
     """Do what is asked, step by step; see `compress`.
 
     Each of several sizes of the student's images is searched by itself; `verify` chooses among
-    all, and the rest is done for the size that it chose.
+    all, and the rest is done for the size that it chose. `elsewhere` does trainings of students in
+    other processes, which `material_of` makes what they need.
     """
     folder = Folder(into)
     started = time.perf_counter()
@@ -97,7 +106,7 @@ def run(asked: Asked, oracle: Classifier, *, into: str, say: Say = print) -> dic
     if kept is None:
         folder.keep_plan(told, plan_facts(ready))
     folder.spend("prepare", time.perf_counter() - started)
-    materials = [material for material, _ in ready]
+    materials = [replace(material, elsewhere=elsewhere) for material, _ in ready]
     tell_plan(materials, minutes=asked.minutes)
     own = [_own_steps(asked, network) for _, network in ready]
     names = ["check", *(f"{name}{one.label}" for one, steps in zip(materials, own, strict=True)
@@ -127,6 +136,24 @@ def run(asked: Asked, oracle: Classifier, *, into: str, say: Say = print) -> dic
     for name, work in LAST.items():
         found[name] = _done(chosen, name, work, following=following, folder=folder)
     return found
+
+
+def material_of(asked: Asked, oracle: Classifier, *, into: str) -> dict[str, Material]:
+    """Return what trainings of a compression that goes on elsewhere need, by part of its folder.
+
+    Raises:
+        StorageError: the folder is not seen from here.
+    """
+    folder = Folder(into)
+    kept = folder.plan(asked.to_dict() | {"teacher": oracle.identity})
+    if kept is None:
+        raise StorageError(
+            f"every node must see the folder of the compression under its path, but there is no "
+            f"plan in {folder.store.root} on {platform.node()}: give `--into` a folder of a "
+            "shared file system"
+        )
+    ready = prepared(asked, oracle, folder=folder, say=lambda _: None, kept=kept)
+    return {material.folder.part: material for material, _ in ready}
 
 
 LAST: dict[str, Callable[[Material], Found]] = {
