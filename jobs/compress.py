@@ -2,31 +2,28 @@
 
     dass compress --teacher torchvision:resnet18 --weights W.safetensors --data folder:F --into R
 
-Everything is done in this process. Killed at any time, the same line goes on where it was.
+Students are trained in this process, in several of this machine or on a Ray cluster; all else is
+done here. Killed at any time, the same line goes on where it was.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+import contextlib
+import os
+from collections.abc import Sequence
 
-from dass.data.seen import read_names
-from dass.networks.latency import LatencyModel, load_latency
-from dass.networks.oracles.address import load_oracle
-from dass.pipeline.compression.asked import Asked
+from cluster.fleet.job import Outcome, Placement
+from cluster.fleet.local import run_inline
+from cluster.session import connect
+from dass.errors import DassError
 from dass.pipeline.compression.folder import Folder
+from dass.pipeline.compression.material import Elsewhere, Training
 from dass.pipeline.compression.steps import run
+from dass.space.architecture import Architecture
+from dass.space.spaces import by_name
 from jobs import console
 from jobs.configs.compress import CompressConfig
-
-ASKED = ("max_flops", "max_flops_fraction", "max_parameters", "max_latency_ms",
-         "latency_precision", "latency_batch", "minutes", "student_size", "verify", "epochs",
-         "views", "rivals", "candidates", "seed", "data_root", "balanced",
-         "unlabelled")  # fmt: skip
-"""Settings of a compression itself."""
-
-PIXELS = ("size", "resize", "fit", "mean", "std", "channels")
-"""Settings of what the teacher sees."""
+from jobs.planning.compressed import CompressionWorker, asked_of, job_of
 
 
 def main(config: CompressConfig) -> None:
@@ -35,29 +32,53 @@ def main(config: CompressConfig) -> None:
     Raises:
         DassError: what is given does not fit; nothing that was made before is lost.
     """
-    config.check()
-    folder, task = Folder(config.into), config.task()
-    if config.teacher_split:
-        task = replace(task, seen=read_names(config.teacher_split))
-    asked = Asked(task=task, latency=_latency(config), **config.given(*ASKED))  # type: ignore[arg-type]
-    oracle = load_oracle(
-        config.teacher,
-        weights=config.weights or None,
-        classes=Path(config.classes) if config.classes else None,
-        **config.given(*PIXELS),  # type: ignore[arg-type]
-    )
-    run(asked, oracle, into=config.into, say=_say)
+    asked, oracle = asked_of(config)
+    folder = Folder(config.into)
+    with connect() if on_ray(config) else contextlib.nullcontext():
+        run(asked, oracle, into=config.into, say=_say, elsewhere=elsewhere(config))
     console.keep(folder.store, "work/job.json", config)
     script = folder.path("infer.py")
     console.finish(folder.store.url("report.html"), next_line=f"python {script} PICTURE")
 
 
-def _latency(config: CompressConfig) -> LatencyModel | None:
-    """Return what predicts another device's milliseconds, if its table was given."""
-    if not config.latency:
+def on_ray(config: CompressConfig) -> bool:
+    """Return whether Ray trains students."""
+    return config.engine == "ray" or (config.engine == "auto" and "RAY_ADDRESS" in os.environ)
+
+
+def elsewhere(config: CompressConfig) -> Elsewhere | None:
+    """Return what does trainings as jobs of a fleet; None where this process does them."""
+    if not on_ray(config) and config.workers == 1:
         return None
-    table = load_latency(config.latency)
-    return table.at(batch=config.latency_batch, precision=config.latency_precision)
+
+    def do(trainings: Sequence[Training]) -> None:
+        outcome = _run(config, trainings)
+        if outcome.failed:
+            lines = "\n".join(f"  {f.label}: {f.error}" for f in outcome.failed)
+            raise DassError(
+                f"every training must end, but {len(outcome.failed)} failed; run the same line to "
+                f"try them again:\n{lines}"
+            )
+
+    return do
+
+
+def _run(config: CompressConfig, trainings: Sequence[Training]) -> Outcome:
+    folder = Folder(config.into)
+    jobs = [job_of(each, flops=_flops(folder, each)) for each in trainings]
+    worker = CompressionWorker(config)
+    if not on_ray(config):
+        return run_inline(jobs, worker, workers=min(config.workers, len(jobs)))
+    from cluster.fleet.groups import run_on_ray  # where nothing runs on Ray, it need not be there
+
+    return run_on_ray(jobs, worker, placement=Placement(cpus=config.cpus_per_worker))
+
+
+def _flops(folder: Folder, training: Training) -> int:
+    found = folder.of(training.part).found("searchable")
+    assert found is not None, "a student is searched first"
+    (flops,) = by_name(found["space"]).flops([Architecture.parse(training.architecture)])
+    return int(flops)
 
 
 def _say(line: str) -> None:

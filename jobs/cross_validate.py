@@ -9,7 +9,9 @@ that were trained are read from the store.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,11 +20,14 @@ from jaxtyping import Float
 from dass.errors import InvalidConfig
 from dass.evaluation.comparison_config import PROBE
 from dass.evaluation.left_out import KEPT, Judged, scores_of, with_early, with_inheritance
+from dass.evaluation.replay import HEAD, replays, rows_of, summary
+from dass.evaluation.replay import KEPT as REPLAYED
 from dass.evaluation.scoring import kept
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
 from dass.predictor.crossfit import Lesson, folds_of
 from dass.predictor.records import StudentRecord
+from dass.predictor.surrogate_fit import fit_surrogate
 from dass.registry.registry import Registry
 from dass.space.spaces import by_name
 from dass.store.store import Store
@@ -68,6 +73,33 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
             bar.update()
     early = with_early(pd.concat(parts, ignore_index=True), judged)
     return with_inheritance(early, judged)
+
+
+def replay(config: CrossValidateConfig) -> pd.DataFrame:
+    """Play verifications of every task at hand, ordered by what other origins teach.
+
+    Returns:
+        A row per task, budget, order and number of verified students.
+    """
+    train = config.train
+    registry = Registry(Store(train.store, read_only=True))
+    _, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
+    measured = {one.name: one for role in train.roles for one in data[role]}
+    lessons = [
+        one
+        for one in lessons_of(registry, data, train.roles)
+        if one.students.group not in train.without
+    ]
+    judged = judged_of(registry, lessons, measured)
+    rows: list[dict[str, Any]] = []
+    folds = folds_of([one.students.group for one in lessons], train.folds)
+    with console.bar(total=len(folds), title="leaving out", unit="folds") as bar:
+        for fold in folds:
+            rest = [one.students for one in lessons if one.students.group not in fold]
+            own = [one for one in judged if one.lesson.students.group in fold]
+            rows += replays(own, fit_surrogate(rest, widened=False))
+            bar.update()
+    return pd.DataFrame(rows)
 
 
 def judged_of(
@@ -117,7 +149,10 @@ def _first_epoch(
 
 
 def main(config: CrossValidateConfig) -> None:
-    """Cross-validate, keep the scores, and say where."""
+    """Cross-validate, or replay verifications; keep what was found, and say where."""
+    if config.replay:
+        _keep_replay(config, summary(replay(config)))
+        return
     scores = cross_validate(config)
     into = Store(config.into or config.train.store)
     buffer = io.BytesIO()
@@ -129,6 +164,14 @@ def main(config: CrossValidateConfig) -> None:
     print(f"\n{len(scores)} scores of {teachers} teachers' students by {scorers} scorers")
     next_line = console.line("evaluate", "evidence", store=into.root)
     console.finish(into.url(key), next_line=next_line)
+
+
+def _keep_replay(config: CrossValidateConfig, found: dict[str, Any]) -> None:
+    into = Store(config.into or config.train.store)
+    into.write(REPLAYED, (json.dumps(found, indent=1) + "\n").encode())
+    print("\n" + console.table(HEAD, rows_of(found)))
+    next_line = console.line("compress", teacher="torchvision:resnet18", verify=8)
+    console.finish(into.url(REPLAYED), next_line=next_line)
 
 
 if __name__ == "__main__":

@@ -101,8 +101,15 @@ def usable(students: Sequence[Students]) -> list[Students]:
     return [s for s in students if len(s.accuracies) >= LEAST_STUDENTS and s.spread > 0]
 
 
-def fit_surrogate(students: Sequence[Students], *, inducing: int = 128) -> Surrogate:
+def fit_surrogate(
+    students: Sequence[Students], *, inducing: int = 128, widened: bool = True
+) -> Surrogate:
     """Fit process, level, spread, fidelities and widening.
+
+    Args:
+        students: of labelled teachers.
+        inducing: inputs that stand for all in the process.
+        widened: whether intervals are made to hold, which takes long and changes no order.
 
     Raises:
         InvalidData: there are fewer than two teachers with enough students.
@@ -123,6 +130,8 @@ def fit_surrogate(students: Sequence[Students], *, inducing: int = 128) -> Surro
         scale=scale,
         fidelities=fidelities_of(students),
     )
+    if not widened:
+        return surrogate
     return replace(surrogate, widening=_widening(students, blocks, surrogate))
 
 

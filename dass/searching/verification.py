@@ -40,6 +40,8 @@ class Checked:
     """Passes over the training images so far."""
     measured: float
     """Validation accuracy then, a fraction."""
+    place: int = 0
+    """Of its search, where several spaces are searched."""
 
     @property
     def architecture(self) -> Architecture:
@@ -69,10 +71,31 @@ Measure = Callable[[Architecture, int], float]
 """Trains a student on to so many epochs in all; returns its validation accuracy."""
 
 
-def rungs(students: int, *, longest: int) -> tuple[tuple[int, int], ...]:
+Ahead = Callable[[Sequence[tuple[int, Architecture]], int], object]
+"""Told, before they are measured one by one, who is trained next (the place of its search and the
+student) and to how many epochs in all: so that they may be trained at once."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Searched:
+    """A space whose students are verified, alone or beside those of others."""
+
+    ordered: Ordered
+    """The search, given what was measured so far of this space."""
+    space: Space
+    measure: Measure
+    """Trains and measures."""
+    extra: Sequence[Architecture] = ()
+    """Further students that are trained as well, the largest in the budget say; only those that
+    `ordered` speaks of or that it finds."""
+    keep: Kept = tuple
+    """Drops, of those about to be trained, those that may not be; others are then asked for."""
+
+
+def rungs(students: int, *, longest: int, least: int = 2) -> tuple[tuple[int, int], ...]:
     """Return epochs and students of each round of halving: `(1, 8), (2, 4), (4, 2)`.
 
-    The last one is of `longest` epochs, and of two students at least where there are two.
+    The last one is of `longest` epochs, and of `least` students where there are so many.
     """
     if students < 1 or longest < 1:
         raise InvalidConfig(
@@ -81,7 +104,7 @@ def rungs(students: int, *, longest: int) -> tuple[tuple[int, int], ...]:
     found, epochs, left = [], 1, students
     while epochs < longest:
         found.append((epochs, left))
-        epochs, left = min(2 * epochs, longest), max(min(2, students), -(-left // 2))
+        epochs, left = min(2 * epochs, longest), max(min(least, students), -(-left // 2))
     return (*found, (longest, left))
 
 
@@ -151,7 +174,9 @@ def verify(
     extra: Sequence[Architecture] = (),
     keep: Kept = tuple,
 ) -> Iterator[Round]:
-    """Train the best, round by round; the first of the last round is the choice.
+    """Train the best of one space, round by round; the first of the last round is the choice.
+
+    Where `keep` leaves none, nothing is trained and no round is yielded.
 
     Args:
         ordered: the search, given what was measured so far.
@@ -159,40 +184,99 @@ def verify(
         students: how many are trained in all; >= 1.
         longest: epochs of the last round; >= 1.
         measure: trains and measures.
-        extra: further students that are trained as well, the largest in the budget say; only
-            those that `ordered` speaks of or that it finds.
-        keep: drops, of those about to be trained, those that may not be; others are then asked
-            for. Where it leaves none, nothing is trained and no round is yielded.
+        extra: as of `Searched`.
+        keep: as of `Searched`.
     """
-    steps = rungs(students, longest=longest)
-    (first, _), *later = steps
-    checked: list[Checked] = []
-    for wanted in sorted({-(-students // 2), students}):
-        chosen = promising(
-            ordered,
-            space,
-            count=wanted - len(checked),
-            support=[_short(one, whole=longest) for one in checked],
-            seen=[one.architecture for one in checked],
-            extra=extra,
-            keep=keep,
+    one = Searched(ordered=ordered, space=space, measure=measure, extra=extra, keep=keep)
+    return verify_among([one], students=students, longest=longest)
+
+
+def verify_among(
+    searches: Sequence[Searched], *, students: int, longest: int, ahead: Ahead | None = None
+) -> Iterator[Round]:
+    """Train the best of several spaces, round by round; the first of the last is the choice.
+
+    Predictions of two spaces are not compared: each space enters as many students as the others
+    (what is left over goes to the one whose students were measured best), and its best one stays
+    to the last round, since an epoch says less across spaces than within one.
+
+    Args:
+        searches: one of each space.
+        students: how many are trained in all; at least one of each space.
+        longest: epochs of the last round; >= 1.
+        ahead: told who is trained next.
+    """
+    if not 1 <= len(searches) <= students:
+        raise InvalidConfig(
+            f"a student of each space at least must be verified, but got {students} for "
+            f"{len(searches)} spaces: verify {max(1, len(searches))} or more"
         )
-        now = _measured(chosen, measure, epochs=first)
+    (first, _), *later = rungs(students, longest=longest, least=max(2, len(searches)))
+    checked: list[Checked] = []
+    for wanted in sorted({max(len(searches), -(-students // 2)), students}):
+        chosen = _entered(searches, checked, count=wanted - len(checked), longest=longest)
+        now = _measured(searches, chosen, epochs=first, ahead=ahead)
         checked += now
         if now:
             yield Round(epochs=first, checked=tuple(sorted(now, key=_worst_last)))
     for epochs, left in later if checked else ():
-        best = sorted(checked, key=_worst_last)[:left]
-        checked = _measured([one.prediction for one in best], measure, epochs=epochs)
+        best = [(one.place, one.prediction) for one in _remaining(checked, count=left)]
+        checked = _measured(searches, best, epochs=epochs, ahead=ahead)
         yield Round(epochs=epochs, checked=tuple(sorted(checked, key=_worst_last)))
     if not later and len(checked) > 1:  # of two halves of one round, the best of both
         yield Round(epochs=first, checked=tuple(sorted(checked, key=_worst_last)))
 
 
-def _measured(students: Sequence[Prediction], measure: Measure, *, epochs: int) -> list[Checked]:
+def _entered(
+    searches: Sequence[Searched], checked: Sequence[Checked], *, count: int, longest: int
+) -> list[tuple[int, Prediction]]:
+    """Return who is trained next: as many of each space, the better measured ones first."""
+    reached = dict[int, float]()
+    for one in checked:
+        reached[one.place] = max(one.measured, reached.get(one.place, 0.0))
+    places = sorted(range(len(searches)), key=lambda place: -reached.get(place, 0.0))
+    found = []
+    for rank, place in enumerate(places):
+        search = searches[place]
+        own = [one for one in checked if one.place == place]
+        chosen = promising(
+            search.ordered,
+            search.space,
+            count=(count - rank + len(places) - 1) // len(places),
+            support=[_short(one, whole=longest) for one in own],
+            seen=[one.architecture for one in own],
+            extra=search.extra,
+            keep=search.keep,
+        )
+        found += [(place, prediction) for prediction in chosen]
+    return found
+
+
+def _remaining(checked: Sequence[Checked], *, count: int) -> list[Checked]:
+    """Return the best, the best one of each space among them."""
+    best = sorted(checked, key=_worst_last)
+    leaders = list({one.place: one for one in reversed(best)}.values())
+    others = [one for one in best if one not in leaders]
+    return sorted([*leaders, *others][: max(count, len(leaders))], key=_worst_last)
+
+
+def _measured(
+    searches: Sequence[Searched],
+    students: Sequence[tuple[int, Prediction]],
+    *,
+    epochs: int,
+    ahead: Ahead | None,
+) -> list[Checked]:
+    if ahead is not None and students:
+        ahead([(place, p.architecture) for place, p in students], epochs)
     return [
-        Checked(prediction=p, epochs=epochs, measured=measure(p.architecture, epochs))
-        for p in students
+        Checked(
+            prediction=p,
+            epochs=epochs,
+            measured=searches[place].measure(p.architecture, epochs),
+            place=place,
+        )
+        for place, p in students
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from dass.data.task_config import TaskConfig
 from dass.errors import InvalidConfig
+from jobs.configs.build import Engine
 from jobs.planning.quantity import Count
 
 NEEDED = ("teacher", "data", "into")
@@ -28,14 +29,15 @@ class CompressConfig:
     max_flops: Count | None = None
     """Most multiply-adds of one forward pass: 20000000, 20e6 or 20M."""
     max_flops_fraction: float | None = None
-    """The same as a fraction of the largest student's, in (0, 1]; a half without any limit."""
+    """The same as a fraction of the largest student's, in (0, 1]; a half without any limit. Of
+    several sizes: of the largest student of the largest size, whatever the student's."""
     max_parameters: Count | None = None
     """Most trainable parameters."""
     max_latency_ms: float | None = None
     """Most milliseconds of one pass on one thread: of this machine, where a table is measured
     first, or of the device of `--latency`. No default on FLOPs then."""
-    latency: str = ""
-    """Another device's table, which `dass latency` made: a file."""
+    latency: tuple[str, ...] = ()
+    """Another device's table, which `dass latency` made: a file; of several sizes one of each."""
     latency_precision: Literal["float32", "int8"] = "float32"
     """Of weights and activations in that pass."""
     latency_batch: int = 1
@@ -55,9 +57,9 @@ class CompressConfig:
     agreement with it is what is measured."""
     val: str = ""
     """Images to validate on, folder:PATH or npz:PATH; empty for a share of the training images."""
-    student_size: int | None = None
-    """Rows and columns of the student's images; None for the smaller of the pictures' and 64, or
-    32 by a proxy."""
+    student_size: tuple[int, ...] = ()
+    """Rows and columns of the student's images; nothing for the smaller of the pictures' and 64,
+    or 32 by a proxy. Several (`32 48 64`) are searched and verified together in one budget."""
     classes: str = ""
     """A file with the names of the teacher's outputs, one a line, in their order."""
     size: int | None = None
@@ -83,6 +85,14 @@ class CompressConfig:
     """Epochs of the last training; None for as many as time allows."""
     views: int | None = None
     """Augmented copies of each picture that the teacher is asked about; None by time, 1 to 4."""
+    engine: Engine = "inline"
+    """Who trains students: `inline`, processes of this machine; `ray`, the cluster, or a private
+    one on this machine; `auto`, the cluster where this runs on one. Every node must see `--into`,
+    the images and the teacher under the same paths."""
+    workers: int = 1
+    """Of `inline`: single-threaded processes; 1 trains in this one."""
+    cpus_per_worker: float = 1.0
+    """Of `ray`: cores that a student takes; every node gets as many workers as it has room for."""
     candidates: int = 1000
     """Students that the search scores."""
     seed: int = 0
@@ -96,6 +106,11 @@ class CompressConfig:
         Raises:
             InvalidConfig: names what is missing.
         """
+        if self.workers < 1 or self.cpus_per_worker <= 0:
+            raise InvalidConfig(
+                "`workers >= 1` and `cpus_per_worker > 0` must hold, but got "
+                f"{self.workers} and {self.cpus_per_worker}"
+            )
         missing = [f"--{name}" for name in NEEDED if not getattr(self, name)]
         if missing:
             raise InvalidConfig(

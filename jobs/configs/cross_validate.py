@@ -18,6 +18,9 @@ class CrossValidateConfig:
     """Whether the students of sealed groups are scored too: once, at the end."""
     data_root: str = "data"
     """Folder of datasets, for images on which it is measured what students inherit."""
+    replay: bool = False
+    """In place of scores: play the verification of students from the recorded learning curves of
+    tasks left out, and keep `evaluations/verification.json`. Never of sealed groups."""
     into: str | None = None
     """Where scores go: a folder, or s3://bucket/prefix; `None` for the store itself."""
     name: str = "left-out"

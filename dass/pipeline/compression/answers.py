@@ -1,5 +1,5 @@
-"""Images of a compression at two sizes; where they have no classes, the teacher's answers are
-their labels.
+"""Images of a compression at the sizes of students and of the teacher; where they have no classes,
+the teacher's answers are their labels.
 
 Knows nothing of students.
 
@@ -9,7 +9,7 @@ Letters in shapes: n images.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from jaxtyping import Int64
@@ -32,16 +32,16 @@ def tasks_of(
     asked: Asked,
     oracle: Classifier,
     *,
-    size: int,
+    sizes: Sequence[int],
     folder: Folder,
     say: Callable[[str], object],
-) -> tuple[Task, Task, Classifier]:
-    """Load the images at the student's size and at the oracle's, and order its outputs alike.
+) -> tuple[list[Task], Task, Classifier]:
+    """Load the images at the students' sizes and at the oracle's, and order its outputs alike.
 
     Args:
         asked: which images.
         oracle: the teacher.
-        size: rows and columns of the student's images, in pixels.
+        sizes: rows and columns of the students' images, in pixels.
         folder: where the teacher's answers are kept.
         say: takes a line for the user.
 
@@ -49,23 +49,24 @@ def tasks_of(
         InvalidConfig: there is but one class, or the teacher has other ones.
         UnfitTeacher: images have no classes, and the teacher answers the same to nearly all.
     """
-    small, large = (
+    *smalls, large = (
         load_task(asked.task, image_size=each, data_root=asked.data_root,
                   unlabelled=asked.unlabelled)
-        for each in (size, oracle.preprocessing.resize)
+        for each in (*sizes, oracle.preprocessing.resize)
     )  # fmt: skip
+    small = smalls[0]
     if not asked.unlabelled:
         if small.num_classes < 2:
             raise InvalidConfig(
                 f"images must be of two classes or more, but {asked.task.source} has "
                 f"{', '.join(small.class_names)} alone: add a folder for each class"
             )
-        return small, large, order_outputs(oracle, small.class_names)
+        return smalls, large, order_outputs(oracle, small.class_names)
     named = oracle.class_names or tuple(str(number) for number in range(oracle.num_classes))
     say(f"{oracle.name} is asked for its answers, since the images have no classes")
     answers = {part: _answers(oracle, getattr(large, part), folder) for part in PARTS}
     _check_spread(oracle, answers["train"], names=named)
-    small, large = (
+    *smalls, large = (
         replace(
             task,
             class_names=named,
@@ -73,9 +74,9 @@ def tasks_of(
             validation=Split(task.validation.images, answers["validation"]),
             test=Split(task.test.images, answers["test"]),
         )
-        for task in (small, large)
+        for task in (*smalls, large)
     )
-    return small, large, oracle.with_outputs(range(oracle.num_classes), class_names=named)
+    return smalls, large, oracle.with_outputs(range(oracle.num_classes), class_names=named)
 
 
 def commonest(labels: Int64[Tensor, " n"]) -> tuple[int, float]:

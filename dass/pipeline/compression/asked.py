@@ -9,8 +9,8 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from dass.data.source_names import canonical
@@ -36,19 +36,21 @@ class Asked:
     max_flops: int | None = None
     """Most multiply-adds of one forward pass at the student's image size; > 0."""
     max_flops_fraction: float | None = None
-    """The same as a fraction of the largest student's, in (0, 1]; a half without any limit."""
+    """The same as a fraction of the largest student's, in (0, 1]; a half without any limit. Of
+    several sizes it is the largest student of the largest size, for all of them."""
     max_parameters: int | None = None
     """Most trainable parameters; > 0."""
     max_latency_ms: float | None = None
     """Most milliseconds of one pass on one thread; > 0. Here, where no `latency` is given."""
-    latency: Latency | None = None
-    """Predicts them of another device: a table's `at(batch=1)`."""
+    latency: Latency | tuple[Latency, ...] | None = None
+    """Predicts them of another device: a table's `at(batch=1)`; of several sizes one of each."""
     latency_precision: Literal["float32", "int8"] = "float32"
     """Of weights and activations in that pass."""
     latency_batch: int = 1
     """Images of that pass; >= 1."""
-    student_size: int | None = None
-    """Rows and columns of the student's images; None for the smaller of the pictures' and 64."""
+    student_size: int | Sequence[int] | None = None
+    """Rows and columns of the student's images; None for the smaller of the pictures' and 64.
+    Several are searched and verified together, within one budget."""
     minutes: float = 15.0
     """What it may take; sets how many students are verified and how long the last training is."""
     verify: int | None = None
@@ -77,6 +79,7 @@ class Asked:
         Raises:
             InvalidConfig: one is out of range, or two contradict each other.
         """
+        self._normalise()
         if self.max_flops is not None and self.max_flops_fraction is not None:
             raise InvalidConfig(
                 "`max_flops` and `max_flops_fraction` must not both be given, but got "
@@ -87,14 +90,64 @@ class Asked:
         self._check_latency()
         if not 0 < self.minutes < 1e5:
             raise InvalidConfig(f"`minutes > 0` must hold, but got {self.minutes}: give 15, say")
-        least = {"student_size": 8, "verify": 0, "epochs": 1, "views": 1, "candidates": 1,
-                 "latency_batch": 1}  # fmt: skip
+        sizes = [size for size in self.sizes if size is not None]
+        if min(sizes, default=8) < 8:
+            raise InvalidConfig(f"`student_size >= 8` must hold, but got {min(sizes)}: raise it")
+        least = {"verify": len(sizes) if len(sizes) > 1 else 0, "epochs": 1, "views": 1,
+                 "candidates": 1, "latency_batch": 1}  # fmt: skip
         for name, lowest in least.items():
             value = getattr(self, name)
             if value is not None and value < lowest:
                 raise InvalidConfig(f"`{name} >= {lowest}` must hold, but got {value}: raise it")
         if self.unlabelled:
             self._check_unlabelled()
+
+    @property
+    def sizes(self) -> tuple[int | None, ...]:
+        """The sizes of students' images; None for one that the pictures decide."""
+        return self.student_size if isinstance(self.student_size, tuple) else (self.student_size,)
+
+    def _normalise(self) -> None:
+        """Let one of several be one, and several be in order."""
+        if isinstance(self.student_size, list | tuple):
+            sizes = tuple(sorted(set(self.student_size)))
+            object.__setattr__(
+                self, "student_size", sizes[0] if len(sizes) == 1 else sizes or None
+            )
+        if isinstance(self.latency, list | tuple):
+            tables = tuple(self.latency)
+            object.__setattr__(self, "latency", tables[0] if len(tables) == 1 else tables or None)
+
+    def of_size(self, size: int, *, space: str, largest: Costed) -> Asked:
+        """Return what is asked of the students of one of several sizes, in absolute numbers.
+
+        Args:
+            size: rows and columns of their images.
+            space: in which they are sought.
+            largest: the largest student of all sizes, of whose FLOPs a fraction is one.
+
+        Raises:
+            InvalidConfig: milliseconds of another device are limited, and no table is of the
+                space.
+        """
+        latency = self.latency
+        if latency is not None:
+            given = latency if isinstance(latency, tuple) else (latency,)
+            latency = next((table for table in given if table.space == space), None)
+            if latency is None:
+                raise InvalidConfig(
+                    f"there must be a latency table for each of several sizes, but none is of "
+                    f"{space!r}: {', '.join(repr(table.space) for table in given)} were given; "
+                    f"measure it there, `dass latency small --space {space} --pack pack`, or "
+                    f"leave `student_size` {size} out"
+                )
+        return replace(
+            self,
+            student_size=size,
+            max_flops=self._max_flops(largest),
+            max_flops_fraction=None,
+            latency=latency,
+        )
 
     def _check_unlabelled(self) -> None:
         if self.balanced:
@@ -118,9 +171,15 @@ class Asked:
     def _check_latency(self) -> None:
         limit = self.max_latency_ms
         if limit is None and self.latency is not None:
+            first = self.latency[0] if isinstance(self.latency, tuple) else self.latency
             raise InvalidConfig(
-                f"`latency`, a table of {self.latency.device!r}, must come with `max_latency_ms`, "
+                f"`latency`, a table of {first.device!r}, must come with `max_latency_ms`, "
                 "but got none: give the most milliseconds of a pass"
+            )
+        if isinstance(self.latency, tuple) and len(self.sizes) == 1:
+            raise InvalidConfig(
+                f"`latency` must be one table for one size of pictures, but got "
+                f"{len(self.latency)}: leave others out, or give several `student_size`"
             )
         if limit is not None and not 0 < limit < math.inf:
             raise InvalidConfig(f"`max_latency_ms > 0` must hold, but got {limit}: give 1.0, say")
@@ -128,8 +187,23 @@ class Asked:
     def budget(self, largest: Costed) -> Budget:
         """Return the budget in absolute numbers; `largest` is the largest student.
 
-        Without what is limited by a table that must be measured first.
+        Without what is limited by a table that must be measured first. Of one size.
         """
+        return Budget(
+            max_flops=self._max_flops(largest),
+            max_parameters=self.max_parameters,
+            max_latency_ms=None if self.latency is None else self.max_latency_ms,
+            latency=self.table,
+        )
+
+    @property
+    def table(self) -> Latency | None:
+        """What predicts milliseconds of another device, for one size."""
+        assert not isinstance(self.latency, tuple), "each size has its own table"
+        return self.latency
+
+    def _max_flops(self, largest: Costed) -> int | None:
+        """Return the limit of FLOPs in absolute numbers."""
         fraction = self.max_flops_fraction
         limits = (self.max_flops, fraction, self.max_parameters, self.max_latency_ms)
         if limits == (None,) * 4:
@@ -137,12 +211,7 @@ class Asked:
         flops = self.max_flops
         if fraction is not None:
             flops = Budget.of(largest, flops=fraction).max_flops
-        return Budget(
-            max_flops=flops,
-            max_parameters=self.max_parameters,
-            max_latency_ms=None if self.latency is None else self.max_latency_ms,
-            latency=self.latency,
-        )
+        return flops
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as values of JSON; of `LATER` those that are not at their default.
@@ -154,7 +223,9 @@ class Asked:
             if field.name in LATER and fields[field.name] == field.default:
                 del fields[field.name]
         if self.latency is not None:
-            fields["latency"] = _named(self.latency)
+            tables = self.latency if isinstance(self.latency, tuple) else (self.latency,)
+            names = [_named(table) for table in tables]
+            fields["latency"] = names if isinstance(self.latency, tuple) else names[0]
         plain: dict[str, Any] = json.loads(json.dumps(fields | {"task": self.task.to_dict()}))
         return plain
 

@@ -22,11 +22,11 @@ from dass.pipeline.compression.latency_budget import (
     measured,
     predicted,
 )
-from dass.pipeline.compression.material import Material
+from dass.pipeline.compression.material import Material, together
 from dass.pipeline.compression.order import Order, order_for, sought, with_extra
 from dass.searching.evolution_config import SearchConfig
 from dass.searching.prediction import Prediction, predictions
-from dass.searching.verification import Round, Short, promising, verify
+from dass.searching.verification import Round, Searched, Short, promising, verify_among
 from dass.space.architecture import Architecture
 
 
@@ -74,57 +74,102 @@ def search_students(material: Material) -> tuple[dict[str, Any], str]:
     )
 
 
-def verify_students(material: Material) -> tuple[dict[str, Any], str]:
-    """Train the most promising briefly; return the choice, what was measured, and a line on it."""
-    plan, found = material.plan, material.folder.found("search")
+def verify_students(materials: Sequence[Material]) -> tuple[dict[str, Any], str]:
+    """Train the most promising of each size briefly; what is measured decides among all.
+
+    Returns:
+        The choice, what was measured, and a line on it.
+    """
+    plan = materials[0].plan
+    searches = [_searched(material) for material in materials]
+    if plan.verify == 0:
+        (material,), (search,) = materials, searches
+        found = material.folder.found("search")
+        assert found is not None, "the search comes first"
+        best = Architecture.parse(found["best"]["architecture"])
+        if search.keep([best]):
+            return _unverified(materials, best)
+        others = promising(search.ordered, search.space, count=1, seen=[best], keep=search.keep)
+        return _unverified(materials, others[0].architecture if others else None)
+    going = verify_among(
+        searches, students=plan.verify, longest=plan.longest, ahead=partial(_ahead, materials)
+    )
+    rounds = []
+    for number, one in enumerate(going, 1):
+        rounds.append(one)
+        _tell(materials, number, one)
+    return _verified(materials, rounds) if rounds else _unverified(materials, None)
+
+
+def _ahead(
+    materials: Sequence[Material], students: Sequence[tuple[int, Architecture]], epochs: int
+) -> None:
+    """Have the students of a round trained at once, where there are others to do it."""
+    trainings = [materials[place].training(student, "short", epochs=epochs)
+                 for place, student in students]  # fmt: skip
+    together(materials, trainings)
+
+
+def _searched(material: Material) -> Searched:
+    """Return how the students of one size are sought and measured."""
+    found, order = material.folder.found("search"), order_of(material)
     assert found is not None, "the search comes first"
-    space, order = material.teacher().network.space, order_of(material)
     rivals = [Architecture.parse(each["architecture"]) for each in found["rivals"].values()]
     begin(material, rivals)
     largest = rivals[0]
-    ordered = partial(_ordered, material, largest=largest)
-    may = partial(keep, material)
-    if plan.verify == 0:
-        best = Architecture.parse(found["best"]["architecture"])
-        if may([best]):
-            return _unverified(material, best)
-        others = promising(ordered, space, count=1, seen=[best], keep=may)
-        return _unverified(material, others[0].architecture if others else None)
-
-    recipe = material.recipe(epochs=plan.longest)
 
     def measure(architecture: Architecture, epochs: int) -> float:
-        network = material.student(architecture)
-        return material.trained(network, recipe, epochs=epochs, role="short")[-1]
+        return material.done(material.training(architecture, "short", epochs=epochs))[1][-1]
 
-    rounds = []
-    going = verify(ordered, space, students=plan.verify, longest=plan.longest, measure=measure,
-                   extra=(largest,) if order.extrapolated else (), keep=may)  # fmt: skip
-    for number, one in enumerate(going, 1):
-        rounds.append(one)
-        _tell(material, number, one, accuracies=order.accuracies)
-    return _verified(material, rounds) if rounds else _unverified(material, None)
+    return Searched(
+        ordered=partial(_ordered, material, largest=largest),
+        space=material.teacher().network.space,
+        measure=measure,
+        extra=(largest,) if order.extrapolated else (),
+        keep=partial(keep, material),
+    )
 
 
-def _verified(material: Material, rounds: Sequence[Round]) -> tuple[dict[str, Any], str]:
+def _verified(
+    materials: Sequence[Material], rounds: Sequence[Round]
+) -> tuple[dict[str, Any], str]:
     """Return the best of the last round, what was measured, and a line on it."""
-    choice, longest = rounds[-1].checked[0], material.plan.longest
-    doubt = material.measure.doubt(
-        [one.measured for one in rounds[-1].checked], images=len(material.task.validation)
+    choice = rounds[-1].checked[0]
+    chosen = materials[choice.place]
+    doubt = chosen.measure.doubt(
+        [one.measured for one in rounds[-1].checked], images=len(chosen.task.validation)
     )
     if doubt:
-        material.say(f"    {doubt}")
+        chosen.say(f"    {doubt}")
     facts = {
         "architecture": str(choice.architecture),
         "measured": choice.measured,
         "doubt": doubt,
-        "rounds": [_round(material, one) for one in rounds],
-    } | dropped_facts(material)
+        "rounds": [_round(materials, one) for one in rounds],
+    } | _beside(materials, chosen)
+    trained = {(c.place, c.architecture) for one in rounds for c in one.checked}
     return facts, (
-        f"{len({c.architecture for one in rounds for c in one.checked})} trained, the best "
-        f"{longest} epochs: {choice.architecture} with "
-        f"{material.measure.told(choice.measured, 'validation')}"
+        f"{len(trained)} trained, the best {chosen.plan.longest} epochs: "
+        f"{choice.architecture}{_at(chosen)} with "
+        f"{chosen.measure.told(choice.measured, 'validation')}"
     )
+
+
+def _beside(materials: Sequence[Material], chosen: Material) -> dict[str, Any]:
+    """Return who was dropped for a limit, and of several sizes which was chosen."""
+    if not chosen.folder.part:
+        return dropped_facts(chosen)
+    dropped = [
+        each | {"size": one.task.image_size}
+        for one in materials
+        for each in dropped_facts(one).get("dropped", [])
+    ]
+    return {"size": chosen.task.image_size} | ({"dropped": dropped} if dropped else {})
+
+
+def _at(material: Material) -> str:
+    """Name the size of a student's images where there are several."""
+    return f" at{material.label}" if material.label else ""
 
 
 def _ordered(
@@ -138,16 +183,19 @@ def _ordered(
     return with_extra(top, predictions(order.scorer, teacher, [largest], support=known))
 
 
-def _unverified(material: Material, first: Architecture | None) -> tuple[dict[str, Any], str]:
+def _unverified(
+    materials: Sequence[Material], first: Architecture | None
+) -> tuple[dict[str, Any], str]:
     """Return the choice where nobody is trained briefly."""
-    line = "nobody is trained briefly: the first of the search is taken"
+    line, chosen = "nobody is trained briefly: the first of the search is taken", materials[0]
     if first is None:  # of a limit in milliseconds
-        first, milliseconds = fastest(material)
+        chosen = min(materials, key=lambda one: fastest(one)[1])
+        first, milliseconds = fastest(chosen)
         line = (
-            f"of those measured nobody keeps the limit of {material.asked.max_latency_ms:g} ms: "
-            f"the fastest is taken, {first} with {milliseconds:.3g}"
+            f"of those measured nobody keeps the limit of {chosen.asked.max_latency_ms:g} ms: "
+            f"the fastest is taken, {first}{_at(chosen)} with {milliseconds:.3g}"
         )
-    return {"architecture": str(first), "rounds": []} | dropped_facts(material), line
+    return {"architecture": str(first), "rounds": []} | _beside(materials, chosen), line
 
 
 def plain(p: Prediction) -> dict[str, Any]:
@@ -175,22 +223,29 @@ def said_of(p: Prediction) -> str:
     return f"{100 * p.accuracy:.1f}" + ("" if p.std is None else f" ± {100 * p.std:.1f}") + " %"
 
 
-def _round(material: Material, one: Round) -> dict[str, Any]:
-    known = plains(material, [each.prediction for each in one.checked])
-    times = measured(material, [each.architecture for each in one.checked])
-    students = [
-        facts | {"measured": each.measured, "epochs": each.epochs}
-        for facts, each in zip(known, one.checked, strict=True)
-    ]
-    if times is not None:
-        students = [each | {"ms": ms} for each, ms in zip(students, times, strict=True)]
+def _round(materials: Sequence[Material], one: Round) -> dict[str, Any]:
+    students = []
+    for each in one.checked:
+        material = materials[each.place]
+        (facts,) = plains(material, [each.prediction])
+        facts |= {"measured": each.measured, "epochs": each.epochs}
+        times = measured(material, [each.architecture])
+        if times is not None:
+            facts["ms"] = times[0]
+        if material.folder.part:
+            facts["size"] = material.task.image_size
+        students.append(facts)
     return {"epochs": one.epochs, "students": students}
 
 
-def _tell(material: Material, number: int, one: Round, *, accuracies: bool) -> None:
+def _tell(materials: Sequence[Material], number: int, one: Round) -> None:
+    measure, say = materials[0].measure, materials[0].say
     epochs = "1 epoch" if one.epochs == 1 else f"{one.epochs} epochs"
-    judged = "" if material.measure.name == "accuracy" else f", {material.measure.name}"
-    material.say(f"    round {number}, {epochs} each{judged}:")
+    judged = "" if measure.name == "accuracy" else f", {measure.name}"
+    say(f"    round {number}, {epochs} each{judged}:")
     for each in one.checked:
+        material = materials[each.place]
+        accuracies = order_of(material).accuracies
         said = f"predicted {said_of(each.prediction)}, " if accuracies else ""
-        material.say(f"      {said}measured {100 * each.measured:.1f} %  {each.architecture}")
+        say(f"      {said}measured {100 * each.measured:.1f} %  "
+            f"{each.architecture}{_at(material)}")  # fmt: skip

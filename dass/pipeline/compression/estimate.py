@@ -7,8 +7,8 @@ the steps are done.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 
@@ -83,74 +83,118 @@ def measured_costs(
     )
 
 
-def planned(
-    asked: Asked,
-    costs: Costs,
-    *,
-    way: str,
-    space: str,
-    extrapolated: bool,
-    batch_size: int,
-    latency: float = 0.0,
-) -> Plan:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sized:
+    """One size of students' pictures, and what it costs to work on."""
+
+    costs: Costs
+    way: str
+    """`family` or `proxy`."""
+    space: str
+    """Name of the space that is searched."""
+    extrapolated: bool
+    """Whether something must be verified."""
+    latency: float = 0.0
+    """Seconds that a table of milliseconds takes to be measured; 0 without one."""
+
+
+def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dict[str, Plan]:
     """Share the minutes out.
+
+    What each size does for itself takes an equal share; students of all sizes are verified
+    together, and the last training is planned as if it were of the most expensive size.
 
     Args:
         asked: what was asked; numbers that are given are taken as they are.
-        costs: seconds a picture.
-        way: `family` or `proxy`.
-        space: that is searched.
-        extrapolated: whether something must be verified.
+        sizes: one or several, by what is written behind the names of their own steps.
         batch_size: of training.
-        latency: seconds that a table of milliseconds takes to be measured; 0 without one.
+
+    Returns:
+        A plan of each; the steps' seconds are of all of them.
     """
-    total = 60 * asked.minutes
-    ask, epoch = costs.oracle * costs.train, costs.student * costs.train
-    views = asked.views or min(MOST_VIEWS, max(1, int(SHARE * total / max(ask, 1e-9))))
-    proxy = 0
-    if way == "proxy":
-        each = costs.largest * costs.train
-        proxy = min(MOST_EPOCHS, max(FEWEST_EPOCHS, int(SHARE * total / max(each, 1e-9))))
-    seconds = {
-        "check": costs.oracle * (TRIED * min(CHECKED, costs.train) + costs.rest),
-        **({"latency": latency} if latency else {}),
-        "searchable": proxy * costs.largest * costs.train,
-        "logits": views * ask,
-        **FIXED,
-    }
-    left = max(0.0, total - sum(seconds.values())) / max(epoch, 1e-9)  # in epochs of a student
-    verify, longest = _verification(asked, left, extrapolated=extrapolated)
-    checks = sum(count for count, _ in _trained(verify, longest))
+    total, among = 60 * asked.minutes, len(sizes)
+    views = {name: _views(asked, one.costs, total / among) for name, one in sizes.items()}
+    proxies = {name: _proxy(one, total / among) for name, one in sizes.items()}
+    seconds = _beforehand(sizes, views=views, proxies=proxies)
+    each = [max(1e-9, one.costs.student * one.costs.train) for one in sizes.values()]
+    epoch, last = sum(each) / among, max(each)
+    left = max(0.0, total - sum(seconds.values()))
+    verify, longest = _verification(
+        asked, left / epoch, among=among, extrapolated=any(s.extrapolated for s in sizes.values())
+    )
+    checks = sum(count for count, _ in _trained(verify, longest, among=among))
     trainings = 4 if asked.rivals else 1
-    most = int((left - checks) / trainings)
+    most = int((left - checks * epoch) / last / trainings)
     epochs = asked.epochs or min(MOST_EPOCHS, max(FEWEST_EPOCHS, most))
-    seconds |= {"verify": checks * epoch, "distil": trainings * epochs * epoch}
-    plan = Plan(
-        way=way, space=space, extrapolated=extrapolated, batch_size=batch_size, views=views,
-        proxy_epochs=proxy, verify=verify, longest=longest, epochs=epochs,
-    )  # fmt: skip
-    return replace(plan, seconds={step: round(value, 1) for step, value in seconds.items()})
+    seconds |= {"verify": checks * epoch, "distil": trainings * epochs * last}
+    told = {step: round(value, 1) for step, value in seconds.items()}
+    return {
+        name: Plan(
+            way=one.way, space=one.space, extrapolated=one.extrapolated, batch_size=batch_size,
+            views=views[name], proxy_epochs=proxies[name], verify=verify, longest=longest,
+            epochs=epochs, seconds=told,
+        )
+        for name, one in sizes.items()
+    }  # fmt: skip
 
 
-def _verification(asked: Asked, left: float, *, extrapolated: bool) -> tuple[int, int]:
-    """Return how many students are verified, and for how many epochs the best of them."""
+def _beforehand(
+    sizes: Mapping[str, Sized], *, views: Mapping[str, int], proxies: Mapping[str, int]
+) -> dict[str, float]:
+    """Return seconds of the steps that depend on no choice."""
+    first = next(iter(sizes.values())).costs
+    seconds = {"check": first.oracle * (TRIED * min(CHECKED, first.train) + first.rest)}
+    for name, one in sizes.items():
+        if one.latency:
+            seconds[f"latency{name}"] = one.latency
+        seconds[f"searchable{name}"] = proxies[name] * one.costs.largest * one.costs.train
+        seconds[f"logits{name}"] = views[name] * one.costs.oracle * one.costs.train
+        seconds[f"search{name}"] = FIXED["search"]
+    return seconds | {name: value for name, value in FIXED.items() if name != "search"}
+
+
+def _views(asked: Asked, costs: Costs, total: float) -> int:
+    ask = costs.oracle * costs.train
+    return asked.views or min(MOST_VIEWS, max(1, int(SHARE * total / max(ask, 1e-9))))
+
+
+def _proxy(one: Sized, total: float) -> int:
+    """Return the epochs of a proxy; 0 in the family."""
+    if one.way != "proxy":
+        return 0
+    each = one.costs.largest * one.costs.train
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, int(SHARE * total / max(each, 1e-9))))
+
+
+def _verification(asked: Asked, left: float, *, among: int, extrapolated: bool) -> tuple[int, int]:
+    """Return how many students are verified, and for how many epochs the best of them.
+
+    Args:
+        asked: what was asked.
+        left: epochs of a student that there is time for.
+        among: sizes of pictures, of each of which a student must be verified where they are
+            several.
+        extrapolated: whether something must be verified.
+    """
     if asked.verify is not None:
         return asked.verify, 0 if asked.verify == 0 else _longest(asked.verify)
+    least = 2 * among if among > 1 else 2
     for students in (16, 12, 8, 6, 4, 2):
         longest = _longest(students)
-        if sum(n for n, _ in _trained(students, longest)) <= left / 3:
+        cost = sum(n for n, _ in _trained(students, longest, among=among))
+        if students >= least and cost <= left / 3:
             return students, longest
-    return (2, _longest(2)) if extrapolated else (0, 0)
+    return (least, _longest(least)) if extrapolated or among > 1 else (0, 0)
 
 
 def _longest(students: int) -> int:
     return 4 if students > 2 else 2
 
 
-def _trained(students: int, longest: int) -> Iterator[tuple[int, int]]:
+def _trained(students: int, longest: int, *, among: int) -> Iterator[tuple[int, int]]:
     """Yield epochs trained in each round, and by how many students."""
-    before = 0
-    for epochs, left in rungs(students, longest=longest) if students else ():
+    before, least = 0, max(2, among)
+    for epochs, left in rungs(students, longest=longest, least=least) if students else ():
         yield (epochs - before) * left, left
         before = epochs
 

@@ -20,7 +20,7 @@ from dass.networks.int8 import int8_onnx
 from dass.networks.onnx import to_onnx
 from dass.networks.resnet import ResNet
 from dass.networks.usage import usage
-from dass.pipeline.compression.material import Material
+from dass.pipeline.compression.material import Material, together
 from dass.pipeline.compression.onnx_runs import largest_difference, onnx_logits
 from dass.pipeline.compression.passes import pass_times
 from dass.space.architecture import Architecture
@@ -30,9 +30,6 @@ from dass.training.inference import predict_logits
 CALIBRATED = 128
 """Training pictures on which ranges of activations are measured for int8."""
 
-LEARNING_RATES = {"family": 0.02, "proxy": 0.05}
-"""Of the last training: weights that were trained on the very images are not to be shaken."""
-
 FLOAT_TOLERANCE = 1e-3
 """Of the largest logit: what the ONNX file may differ by."""
 
@@ -41,6 +38,10 @@ def distil_student(material: Material) -> tuple[dict[str, Any], str]:
     """Train the choice, and the rivals where they are asked for; all are kept per epoch."""
     chosen, found = material.folder.found("verify"), material.folder.found("search")
     assert chosen is not None and found is not None, "a student is chosen first"
+    rivals = found["rivals"].values() if material.asked.rivals else ()
+    students = [Architecture.parse(each["architecture"]) for each in (chosen, *rivals)]
+    together([material], [material.training(each, "final", epochs=material.plan.epochs)
+                          for each in students])  # fmt: skip
     curve = final(material, chosen["architecture"])[1]
     facts: dict[str, Any] = {"architecture": chosen["architecture"], "curve": curve, "rivals": {}}
     names = found["rivals"] if material.asked.rivals else {}
@@ -59,11 +60,8 @@ def distil_student(material: Material) -> tuple[dict[str, Any], str]:
 
 def final(material: Material, architecture: str) -> tuple[ResNet, list[float]]:
     """Return a student after its last training, which goes on where it was stopped."""
-    plan = material.plan
-    recipe = material.recipe(epochs=plan.epochs, learning_rate=LEARNING_RATES[plan.way])
-    network = material.student(Architecture.parse(architecture))
-    curve = material.trained(network, recipe, epochs=plan.epochs, role="final", progress=True)
-    return network, curve
+    student = Architecture.parse(architecture)
+    return material.done(material.training(student, "final", epochs=material.plan.epochs))
 
 
 def export_student(material: Material) -> tuple[dict[str, Any], str]:

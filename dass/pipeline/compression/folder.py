@@ -25,8 +25,12 @@ LEDGER = "ledger.json"
 class Folder:
     """A result folder; what is not for the user lies below `work/` in it."""
 
-    def __init__(self, into: str) -> None:
+    def __init__(self, into: str, *, part: str = "") -> None:
         """Open it; it need not exist.
+
+        Args:
+            into: a folder of this machine.
+            part: one of several parts whose steps are apart, the size of pictures say.
 
         Raises:
             InvalidConfig: it is no local folder.
@@ -37,6 +41,17 @@ class Folder:
                 f"there, but got {into!r}: write runs/mine, say, and copy that when it is done"
             )
         self.store = Store(into)
+        self.part = part
+        self.work = f"work/{part}" if part else "work"
+
+    def of(self, part: str) -> Folder:
+        """Return the same folder, as a part of it sees it."""
+        return Folder(self.store.root, part=part)
+
+    def named(self, name: str) -> str:
+        """Return the name of a file for the user that each part has: `latency-64px.json`."""
+        stem, dot, suffix = name.partition(".")
+        return f"{stem}-{self.part}{dot}{suffix}" if self.part else name
 
     def path(self, key: str) -> Path:
         """Return the path of a key, for what writes files of its own."""
@@ -57,11 +72,11 @@ class Folder:
 
     def found(self, step: str) -> dict[str, Any] | None:
         """Return what a step found; None if it is not done."""
-        return self.read(f"work/steps/{step}.json")
+        return self.read(f"{self.work}/steps/{step}.json")
 
     def finish(self, step: str, facts: Mapping[str, Any]) -> None:
         """Say that a step is done."""
-        self.write(f"work/steps/{step}.json", facts)
+        self.write(f"{self.work}/steps/{step}.json", facts)
 
     def spend(self, step: str, seconds: float) -> None:
         """Add to what a step has taken; what was stopped counts too."""

@@ -20,8 +20,8 @@ from dass.pipeline.compression.material import Material
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
 
-TAKEN = "work/latency.json"
-"""What students took that were measured before they were trained."""
+TAKEN = "latency.json"
+"""Among what is not for the user: what students took that were measured before training."""
 
 ATTEMPTS = 4
 """Times that a plain choice is made again because what it chose is over the limit."""
@@ -88,7 +88,7 @@ def _slower(material: Material) -> float:
 
 
 def _taken(material: Material) -> dict[str, dict[str, float]]:
-    return material.folder.read(TAKEN) or {}
+    return material.folder.read(f"{material.folder.work}/{TAKEN}") or {}
 
 
 def measured(material: Material, students: Sequence[Architecture]) -> list[float] | None:
@@ -107,7 +107,7 @@ def measured(material: Material, students: Sequence[Architecture]) -> list[float
         assert expected is not None
         found = zip(fresh, times(models, batch=asked.latency_batch), expected, strict=True)
         taken |= {str(each): asdict(one) | {"predicted": ms} for each, one, ms in found}
-        material.folder.write(TAKEN, taken)
+        material.folder.write(f"{material.folder.work}/{TAKEN}", taken)
     known = material.kept.setdefault("asked for", {})
     known |= {str(each): taken[str(each)] for each in students}
     return [taken[str(each)]["milliseconds"] for each in students]

@@ -60,8 +60,8 @@ def foreseen(asked: Asked, space: Space, *, num_classes: int) -> Foreseen:
     assert asked.max_latency_ms is not None
     ends = [space.smallest, space.largest]
     seconds = 0.0
-    if asked.latency is not None:
-        low, high = asked.latency.milliseconds(ends, num_classes=num_classes).tolist()
+    if asked.table is not None:
+        low, high = asked.table.milliseconds(ends, num_classes=num_classes).tolist()
     else:
         models, drafted = drafts(asked, space, ends, num_classes=num_classes)
         started = time.perf_counter()
@@ -100,15 +100,15 @@ def check_table(asked: Asked, space: Space) -> None:
     Raises:
         InvalidConfig: it is of another space or size; says which.
     """
-    if asked.latency is None or asked.latency.space == space.name:
+    if asked.table is None or asked.table.space == space.name:
         return
-    family, _, size = asked.latency.space.partition("@")
+    family, _, size = asked.table.space.partition("@")
     other = space.name.partition("@")[0] != family
     what = "space" if other else "size of pictures"
     rather = "" if other or not size else f", or give `--student-size {size}`"
     raise InvalidConfig(
         f"a latency table must be of the {what} that is searched, {space.name!r}, but that of "
-        f"{asked.latency.device!r} is of {asked.latency.space!r}: measure it there, `dass latency "
+        f"{asked.table.device!r} is of {asked.table.space!r}: measure it there, `dass latency "
         f"small --space {space.name} --pack pack`{rather}"
     )
 
@@ -124,8 +124,9 @@ def measure_table(material: Material) -> tuple[dict[str, Any], str]:
     """
     asked, folder = material.asked, material.folder
     space, classes = by_name(material.plan.space), material.task.num_classes
-    if not folder.store.exists(TABLE):
-        folder.store.write(TABLE, pack_table(_measured(asked, space, num_classes=classes)))
+    key = folder.named(TABLE)
+    if not folder.store.exists(key):
+        folder.store.write(key, pack_table(_measured(asked, space, num_classes=classes)))
     model = model_of(material)
     assert isinstance(model, LatencyModel)
     others = asked.budget(_Largest(*_costs(space, num_classes=classes)))
@@ -178,8 +179,9 @@ def _measured(asked: Asked, space: Space, *, num_classes: int) -> LatencyTable:
 def table_in(material: Material) -> LatencyTable:
     """Return the table that was measured for this compression."""
     if "latency table" not in material.kept:
-        data = material.folder.store.read(TABLE)
-        material.kept["latency table"] = read_table(data, where=TABLE)
+        name = material.folder.named(TABLE)
+        data = material.folder.store.read(name)
+        material.kept["latency table"] = read_table(data, where=name)
     made: LatencyTable = material.kept["latency table"]
     return made
 
@@ -188,5 +190,5 @@ def model_of(material: Material) -> Latency | None:
     """Return what predicts milliseconds; None where nobody limits them."""
     asked = material.asked
     if not measured_here(asked):
-        return asked.latency
+        return asked.table
     return table_in(material).at(batch=asked.latency_batch, precision=asked.latency_precision)

@@ -1,4 +1,5 @@
-"""What all steps share: oracle, images at two sizes, folder, plan, batches, trainings.
+"""What all steps share: oracle, images at two sizes, folder, plan, batches, trainings; of several
+sizes of students' images each has its own.
 
 A training is kept after every epoch, and goes on from there. Knows nothing of the order of steps.
 """
@@ -7,9 +8,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -33,8 +34,28 @@ from dass.training.views import oracle_batches
 LINES = 10
 """Lines that a long training says, at most."""
 
+LEARNING_RATES = {"family": 0.02, "proxy": 0.05}
+"""Of the last training: weights that were trained on the very images are not to be shaken."""
+
 Say = Callable[[str], object]
 """Takes a line for the user."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """A student's training, by what names it; whoever has the folder can do it."""
+
+    part: str
+    """Of the folder: empty, or the size of pictures where there are several."""
+    architecture: str
+    role: Literal["short", "final"]
+    """To verify a student, or to finish one."""
+    epochs: int
+    """Passes over the training images in all."""
+
+
+Elsewhere = Callable[[Sequence[Training]], object]
+"""Does trainings at once, in other processes; returns when they are kept in the folder."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +101,7 @@ class Plan:
 
 @dataclass(kw_only=True, eq=False)
 class Material:
-    """What the steps of one compression work on."""
+    """What the steps of one compression work on, for one size of the student's images."""
 
     asked: Asked
     oracle: Classifier
@@ -92,8 +113,15 @@ class Material:
     folder: Folder
     say: Say
     plan: Plan
+    elsewhere: Elsewhere | None = None
+    """Does trainings before they are asked for here, which then finds them done."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What is read or made once in a process, by its name."""
+
+    @property
+    def label(self) -> str:
+        """What is written behind the names of steps where there are several sizes."""
+        return f" {self.task.image_size} px" if self.folder.part else ""
 
     @property
     def measure(self) -> Measure:
@@ -118,7 +146,7 @@ class Material:
         if "teacher" not in self.kept:
             read = self.folder.store.read
             names = ("weights.safetensors", "config.json")
-            files = {name: read(f"work/teacher/{name}") for name in names}
+            files = {name: read(f"{self.folder.work}/teacher/{name}") for name in names}
             self.kept["teacher"] = unpack_teacher(files, where="the teacher's searchable form")
         made: Teacher = self.kept["teacher"]
         return made
@@ -133,7 +161,7 @@ class Material:
                 oracle=self.oracle,
                 flip=self.task.flip,
                 seed=self.asked.seed,
-                folder=self.folder.path("work/logits"),
+                folder=self.folder.path(f"{self.folder.work}/logits"),
             )
         made: Batches = self.kept["batches"]
         return made
@@ -153,17 +181,53 @@ class Material:
         Returns:
             What students are judged by, on validation images after each epoch.
         """
-        name = f"{network.space.name} {network.architecture} {recipe.name} {self.asked.seed}"
-        key = f"work/trainings/{role}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        key = self._key(str(network.architecture), recipe, role=role)
         kept = self.folder.read_tensors(f"{key}.safetensors")
         curve = [] if kept is None else kept.pop("curve").tolist()
         if kept is not None:
             network.load_state_dict(_network(kept))
         if len(curve) < epochs:
             self._train(network, recipe, epochs=epochs, key=key, curve=curve, state=kept,
-                        progress=progress)  # fmt: skip
+                        settle=role == "short", progress=progress)  # fmt: skip
         network.eval()
         return curve[:epochs]
+
+    def _key(self, architecture: str, recipe: Recipe, *, role: str) -> str:
+        """Return where a training is kept."""
+        name = f"{self.plan.space} {architecture} {recipe.name} {self.asked.seed}"
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        return f"{self.folder.work}/trainings/{role}-{digest}"
+
+    def training(
+        self, architecture: Architecture, role: Literal["short", "final"], *, epochs: int
+    ) -> Training:
+        """Name a training of a student of this size."""
+        return Training(part=self.folder.part, architecture=str(architecture), role=role,
+                        epochs=epochs)  # fmt: skip
+
+    def lacks(self, training: Training) -> bool:
+        """Return whether a training of a student of this size is still to be done."""
+        key = self._key(training.architecture, self._recipe(training.role), role=training.role)
+        kept = self.folder.read_tensors(f"{key}.safetensors")
+        return kept is None or len(kept["curve"]) < training.epochs
+
+    def done(self, training: Training) -> tuple[ResNet, list[float]]:
+        """Do a training, from where it was kept; return the student and its curve."""
+        network = self.student(Architecture.parse(training.architecture))
+        curve = self.trained(
+            network,
+            self._recipe(training.role),
+            epochs=training.epochs,
+            role=training.role,
+            progress=training.role == "final",
+        )
+        return network, curve
+
+    def _recipe(self, role: Literal["short", "final"]) -> Recipe:
+        if role == "short":
+            return self.recipe(epochs=self.plan.longest)
+        rate = LEARNING_RATES[self.plan.way]
+        return self.recipe(epochs=self.plan.epochs, learning_rate=rate)
 
     def _train(
         self,
@@ -174,12 +238,13 @@ class Material:
         key: str,
         curve: list[float],
         state: dict[str, Tensor] | None,
+        settle: bool,
         progress: bool,
     ) -> None:
         going = train(network, self.batches(), recipe=recipe, seed=self.asked.seed, state=state)
         for epoch in going:
             state = {name: tensor.clone() for name, tensor in epoch.state.items()}
-            curve.append(self._measured(network, settle=key.startswith("work/trainings/short")))
+            curve.append(self._measured(network, settle=settle))
             values = torch.tensor(curve, dtype=torch.float64)
             self.folder.write_tensors(f"{key}.safetensors", state | {"curve": values})
             if progress and epoch.number % -(-recipe.epochs // LINES) == 0:
@@ -203,6 +268,15 @@ class Material:
     def student(self, architecture: Architecture) -> ResNet:
         """Return a student with the weights that it inherits."""
         return student(self.teacher().network, architecture)
+
+
+def together(materials: Sequence[Material], trainings: Sequence[Training]) -> None:
+    """Have trainings done elsewhere that are still to be done, where there is an elsewhere."""
+    elsewhere = materials[0].elsewhere
+    by_part = {one.folder.part: one for one in materials}
+    left = [each for each in dict.fromkeys(trainings) if by_part[each.part].lacks(each)]
+    if elsewhere is not None and left:
+        elsewhere(left)
 
 
 def _network(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,9 +11,12 @@ from typing import Any
 from dass.evaluation.class_scores import ClassScores
 from dass.evaluation.plots import Series, scatter
 from dass.evaluation.report import Table, page
+from dass.pipeline.compression.expected import drawn as regrets
+from dass.pipeline.compression.expected import recorded, sentence
 from dass.pipeline.compression.material import Material
 from dass.pipeline.compression.measure import Measure, first_line
 from dass.pipeline.compression.passes import front, limit_tables, verdict
+from dass.pipeline.compression.sizes import size_tables
 
 COSTS = ("ms a picture", "FLOPs", "parameters", "size", "architecture")
 
@@ -59,7 +62,7 @@ def tell(material: Material) -> tuple[dict[str, Any], str]:
         note=f"{note} Students were ordered by {steps['search']['order']}. {_cost(material)}",
         head=head,
         rows=rows,
-        plots=_plots(material.measure, steps),
+        plots=_plots(material.measure, steps, verified=material.plan.verify),
         more=_more(material, steps),
     )
     store.write("report.html", html.encode())
@@ -130,15 +133,18 @@ def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
     if material.measure.agreement:
         caption = "Agreement with the teacher on each class that it answers with"
     tables = [*limit_tables(steps), (caption, ("class", *columns), recall)]
+    tables += size_tables(steps)
+    several = "sizes" in steps
     rounds = [
-        [f"{number} ({one['epochs']} epochs)", *_predicted(each, steps), *_times(each),
-         each["architecture"]]
+        [f"{number} ({one['epochs']} epochs)", *([f"{each['size']} px"] if several else []),
+         *_predicted(each, steps), *_times(each), each["architecture"]]
         for number, one in enumerate(steps["verify"]["rounds"], 1)
         for each in one["students"]
     ]  # fmt: skip
     if rounds:
         times = ("predicted, ms", "measured, ms") if "latency" in export else ()
-        head = ("round", "predicted, %", "measured, %", *times, "student")
+        size = ("pictures",) if several else ()
+        head = ("round", *size, "predicted, %", "measured, %", *times, "student")
         told = f"Verified students: {material.measure.name} on validation images"
         if steps["verify"].get("doubt"):
             told += f" ({steps['verify']['doubt']})"
@@ -147,8 +153,10 @@ def _more(material: Material, steps: dict[str, Any]) -> list[Table]:
 
 
 def _predicted(each: dict[str, Any], steps: dict[str, Any]) -> list[str]:
-    predicted = ""
-    if steps["search"]["accuracies"]:
+    predicted, search = "", steps["search"]
+    if "size" in each:
+        search = steps["sizes"][f"{each['size']}px"]["search"]
+    if search["accuracies"]:
         spread = "" if each["std"] is None else f" ± {100 * each['std']:.1f}"
         predicted = f"{100 * each['accuracy']:.1f}{spread}"
     return [predicted, f"{100 * each['measured']:.1f}"]
@@ -175,7 +183,7 @@ def _cost(material: Material) -> str:
     return f"Made in {spent / 60:.1f} minutes. Milliseconds are of one picture on one thread here."
 
 
-def _plots(measure: Measure, steps: dict[str, Any]) -> dict[str, bytes]:
+def _plots(measure: Measure, steps: dict[str, Any], *, verified: int) -> dict[str, bytes]:
     found, distil = steps["search"], steps["distil"]
     checked = [each for one in steps["verify"]["rounds"] for each in one["students"]]
     drawn = {}
@@ -191,6 +199,9 @@ def _plots(measure: Measure, steps: dict[str, Any]) -> dict[str, bytes]:
                 [points], x_label="predicted, %", y_label="measured, %", title="Verified",
                 diagonal=True,
             )  # fmt: skip
+    if (replay := recorded()) is not None:
+        said = sentence(replay, verified=verified, extrapolated=found["extrapolated"])
+        drawn[said] = regrets(replay)
     epochs = [float(number) for number, _ in enumerate(distil["curve"], 1)]
     values = [100 * each for each in distil["curve"]]
     curves = [Series(label="student", x=epochs, y=values, marker="o-")]
@@ -210,7 +221,8 @@ def _curves(checked: list[dict[str, Any]]) -> dict[str, dict[int, float]]:
     """Return by student what was measured after how many epochs."""
     found: dict[str, dict[int, float]] = {}
     for each in checked:
-        found.setdefault(each["architecture"], {})[each["epochs"]] = each["measured"]
+        name = each["architecture"] + (f" at {each['size']} px" if "size" in each else "")
+        found.setdefault(name, {})[each["epochs"]] = each["measured"]
     return found
 
 

@@ -21,7 +21,7 @@ from dass.pipeline.compression.material import Material
 from dass.pipeline.compression.measure import Measure
 from dass.registry.networks import pack_teacher
 from dass.space.space import Space
-from dass.space.spaces import micro, paper, small
+from dass.space.spaces import by_name, micro, paper, residual, small
 from dass.training.inference import accuracy
 
 ALIKE = 1e-3
@@ -58,11 +58,20 @@ def family(oracle: Classifier, *, size: int) -> tuple[ResNet | None, str]:
     return made.eval(), f"its own family, {space.name}"
 
 
-def proxy_space(size: int) -> Space:
-    """Return the space of a proxy for pictures of a size; `micro` is for tests."""
-    if size <= 8:
-        return micro()
-    return small() if size <= 32 else paper()
+def proxy_space(size: int, *, exactly: bool = False) -> Space:
+    """Return the space of a proxy for pictures of a size; `micro` is for tests.
+
+    Args:
+        size: rows and columns of the pictures.
+        exactly: of no other size, though that space have no name of its own: networks as wide and
+            deep as those of `small`, with a stem of stride 1.
+    """
+    named = micro() if size <= 8 else small() if size <= 32 else paper()
+    if not exactly or named.image_size == size:
+        return named
+    base = small()
+    widths, depths = base.stage_widths, (base.depth,) * len(base.stage_widths)
+    return residual(widths, depths, stem=3, image_size=size)
 
 
 def make_searchable(material: Material, network: ResNet | None) -> tuple[dict[str, Any], str]:
@@ -77,7 +86,7 @@ def make_searchable(material: Material, network: ResNet | None) -> tuple[dict[st
     """
     task, plan, asked = material.task, material.plan, material.asked
     if network is None:
-        space = proxy_space(task.image_size)
+        space = by_name(plan.space)
         network = ResNet(space, space.largest, num_classes=task.num_classes)
         initialise(network, generator=torch.Generator().manual_seed(material.asked.seed))
         recipe = material.recipe(epochs=plan.proxy_epochs, learning_rate=0.05)
@@ -99,7 +108,9 @@ def make_searchable(material: Material, network: ResNet | None) -> tuple[dict[st
         accuracy=max(reached, 1 / (2 * len(task.validation))),  # none right is less than one
         task=material.asked.task,
     )
-    material.folder.store.write_all("work/teacher", pack_teacher(teacher), "config.json")
+    material.folder.store.write_all(
+        f"{material.folder.work}/teacher", pack_teacher(teacher), "config.json"
+    )
     material.kept["teacher"] = teacher
     facts = {"accuracy": reached, "curve": curve, "flops": teacher.flops}
     facts |= {"parameters": teacher.parameters, "space": network.space.name, "way": plan.way}

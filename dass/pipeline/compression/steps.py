@@ -5,45 +5,32 @@ The door: `compress`. Knows nothing of command lines.
 
 from __future__ import annotations
 
+import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from dass.data.seen import read_names
-from dass.data.task import Task
 from dass.data.task_config import TaskConfig
-from dass.errors import InvalidConfig
+from dass.errors import InfeasibleBudget, InvalidConfig, StorageError
 from dass.evaluation.class_scores import class_scores
 from dass.networks.oracles.oracle import Classifier, Oracle, classifier_of
 from dass.networks.resnet import ResNet
-from dass.networks.teacher import Teacher
 from dass.pipeline.compression import choose, finish, outcome
-from dass.pipeline.compression.answers import commonest, tasks_of
+from dass.pipeline.compression.answers import commonest
 from dass.pipeline.compression.asked import Asked, limits_of
-from dass.pipeline.compression.estimate import measured_costs, planned
 from dass.pipeline.compression.folder import Folder
-from dass.pipeline.compression.latency_table import (
-    check_table,
-    foreseen,
-    measure_table,
-    measured_here,
-)
-from dass.pipeline.compression.material import Material, Plan, Say
-from dass.pipeline.compression.measure import first_line
+from dass.pipeline.compression.latency_table import measure_table, measured_here
+from dass.pipeline.compression.material import Elsewhere, Material, Say
 from dass.pipeline.compression.onnx_runs import teacher_milliseconds
-from dass.pipeline.compression.order import SHIPPED_SPACE
-from dass.pipeline.compression.pictures import picture_size
-from dass.pipeline.compression.searchable import family, make_searchable, proxy_space
+from dass.pipeline.compression.prepare import plan_facts, prepared, tell_plan
+from dass.pipeline.compression.searchable import make_searchable
 from dass.pipeline.teacher_check import check_teacher
 from dass.space.cost import Budget
-
-MOST = 64
-"""Pixels of a student's pictures, where nothing is said and theirs are more."""
 
 Found = tuple[dict[str, Any], str]
 """What a step found, as values of JSON, and a line about it."""
@@ -97,56 +84,152 @@ def compress(
     return run(asked, oracle, into=into, say=say)
 
 
-def run(asked: Asked, oracle: Classifier, *, into: str, say: Say = print) -> dict[str, Any]:
-    """Do what is asked, step by step; see `compress`."""
+def run(
+    asked: Asked,
+    oracle: Classifier,
+    *,
+    into: str,
+    say: Say = print,
+    elsewhere: Elsewhere | None = None,
+) -> dict[str, Any]:
+    """Do what is asked, step by step; see `compress`.
+
+    Each of several sizes of the student's images is searched by itself; `verify` chooses among
+    all, and the rest is done for the size that it chose. `elsewhere` does trainings of students in
+    other processes, which `material_of` makes what they need.
+    """
     folder = Folder(into)
     started = time.perf_counter()
     told = asked.to_dict() | {"teacher": oracle.identity}
     kept = folder.plan(told)
-    material, network = _prepared(asked, oracle, folder=folder, say=say, kept=kept)
+    ready = prepared(asked, oracle, folder=folder, say=say, kept=kept)
     if kept is None:
-        folder.keep_plan(told, material.plan.to_dict())
+        folder.keep_plan(told, plan_facts(ready))
     folder.spend("prepare", time.perf_counter() - started)
-    _tell_plan(material)
-    steps = _steps(asked, network)
-    found: dict[str, Any] = {}
-    material.kept["found"] = found
-    for place, (name, work) in enumerate(steps.items()):
-        following = list(steps)[place + 1] if place + 1 < len(steps) else "nothing: it is done"
-        found[name] = _done(material, name, work, following=following)
+    materials = [replace(material, elsewhere=elsewhere) for material, _ in ready]
+    tell_plan(materials, minutes=asked.minutes)
+    own = [_own_steps(asked, network) for _, network in ready]
+    names = ["check", *(f"{name}{one.label}" for one, steps in zip(materials, own, strict=True)
+                        for name in steps), "verify", *LAST]  # fmt: skip
+    following = dict(zip(names, [*names[1:], "nothing: it is done"], strict=True))
+    found = {"check": _done(materials[0], "check", check, following=following)}
+    for one in materials[1:]:
+        one.folder.finish("check", found["check"])
+    alone = [
+        (one, _alone(one, steps, following=following))
+        for one, steps in zip(materials, own, strict=True)
+    ]
+    searched = [(one, facts) for one, facts in alone if "search" in facts]
+    if not searched:
+        raise InfeasibleBudget(alone[0][1]["latency"]["infeasible"])
+    materials = [one for one, _ in searched]
+    verified = _done(materials[0], "verify", lambda _: choose.verify_students(materials),
+                     following=following, folder=folder)  # fmt: skip
+    chosen = next(
+        (m for m in materials if m.task.image_size == verified.get("size")), materials[0]
+    )
+    if chosen.folder.part:
+        chosen.folder.finish("verify", verified)
+        found["sizes"] = {one.folder.part: facts for one, facts in alone}
+    found |= {**searched[materials.index(chosen)][1], "verify": verified}
+    chosen.kept["found"] = found
+    for name, work in LAST.items():
+        found[name] = _done(chosen, name, work, following=following, folder=folder)
     return found
 
 
-def _steps(asked: Asked, network: ResNet | None) -> dict[str, Callable[[Material], Found]]:
+def material_of(asked: Asked, oracle: Classifier, *, into: str) -> dict[str, Material]:
+    """Return what trainings of a compression that goes on elsewhere need, by part of its folder.
+
+    Raises:
+        StorageError: the folder is not seen from here.
+    """
+    folder = Folder(into)
+    kept = folder.plan(asked.to_dict() | {"teacher": oracle.identity})
+    if kept is None:
+        raise StorageError(
+            f"every node must see the folder of the compression under its path, but there is no "
+            f"plan in {folder.store.root} on {platform.node()}: give `--into` a folder of a "
+            "shared file system"
+        )
+    ready = prepared(asked, oracle, folder=folder, say=lambda _: None, kept=kept)
+    return {material.folder.part: material for material, _ in ready}
+
+
+LAST: dict[str, Callable[[Material], Found]] = {
+    "distil": finish.distil_student,
+    "export": finish.export_student,
+    "report": outcome.tell,
+}
+"""Steps after a student is chosen."""
+
+
+def _alone(
+    material: Material,
+    steps: Mapping[str, Callable[[Material], Found]],
+    *,
+    following: Mapping[str, str],
+) -> dict[str, Any]:
+    """Do what one size does for itself; only the table where nobody of it keeps the limit."""
+    found: dict[str, Any] = {}
+    for name, work in steps.items():
+        found[name] = _done(material, name, work, following=following)
+        if "infeasible" in found[name]:
+            break
+    return found
+
+
+def _table(material: Material) -> Found:
+    """Measure a table; that nobody keeps the limit ends only a compression of one size."""
+    try:
+        return measure_table(material)
+    except InfeasibleBudget as error:
+        if not material.folder.part:
+            raise
+        return {"infeasible": str(error)}, f"left out: {error}"
+
+
+def _own_steps(asked: Asked, network: ResNet | None) -> dict[str, Callable[[Material], Found]]:
+    """Return the steps that each size has for itself."""
     return {
-        "check": check,
-        **({"latency": measure_table} if measured_here(asked) else {}),
+        **({"latency": _table} if measured_here(asked) else {}),
         "searchable": lambda material: make_searchable(material, network),
         "search": choose.search_students,
         "logits": ask,
-        "verify": choose.verify_students,
-        "distil": finish.distil_student,
-        "export": finish.export_student,
-        "report": outcome.tell,
     }
 
 
 def _done(
-    material: Material, name: str, work: Callable[[Material], Found], *, following: str
+    material: Material,
+    name: str,
+    work: Callable[[Material], Found],
+    *,
+    following: Mapping[str, str],
+    folder: Folder | None = None,
 ) -> dict[str, Any]:
-    """Return what a step found, now or before."""
-    before = material.folder.found(name)
+    """Return what a step found, now or before.
+
+    Args:
+        material: that it works on.
+        name: of the step.
+        work: does it.
+        following: by each step, the next.
+        folder: whose step it is; that of the material where none is given.
+    """
+    joint = folder is not None or name == "check"
+    label, folder = name if joint else f"{name}{material.label}", folder or material.folder
+    before = folder.found(name)
     if before is not None:
-        material.say(f"{name}: done before")
+        material.say(f"{label}: done before")
         return before
     started = time.perf_counter()
     try:
         facts, line = work(material)
     finally:
         seconds = time.perf_counter() - started
-        material.folder.spend(name, seconds)
-    material.folder.finish(name, facts)
-    material.say(f"{name}: {line} ({seconds:.0f} s); next: {following}")
+        folder.spend(label, seconds)
+    folder.finish(name, facts)
+    material.say(f"{label}: {line} ({seconds:.0f} s); next: {following[label]}")
     return facts
 
 
@@ -181,79 +264,3 @@ def ask(material: Material) -> Found:
     material.batches()
     views, count = material.plan.views, len(material.task.train)
     return {"views": views}, f"the teacher was asked about {views} views of {count} pictures"
-
-
-def _prepared(
-    asked: Asked, oracle: Classifier, *, folder: Folder, say: Say, kept: dict[str, Any] | None
-) -> tuple[Material, ResNet | None]:
-    """Load the images, decide between family and proxy, and plan; nothing is trained."""
-    config = asked.task
-    size = asked.student_size or min(MOST, picture_size(config.source))
-    network, why = family(oracle, size=size)
-    if network is None and asked.student_size is None:
-        size = min(size, 32)  # the shipped predictor's, and affordable on a CPU
-    space = proxy_space(size) if network is None else network.space
-    check_table(asked, space)
-    task, source, ordered = tasks_of(asked, oracle, size=space.image_size, folder=folder, say=say)
-    if network is not None:
-        network, why = family(ordered, size=size)
-    proxy = f"needs a proxy, the largest member of {space.name}: {_first(why)}"
-    say(f"{oracle.name} " + (proxy if network is None else f"has students in {why}"))
-    largest = ResNet(space, space.largest, num_classes=task.num_classes)
-    whole = Teacher(name="largest", network=largest, accuracy=1.0)
-    budget = asked.budget(whole)
-    space.check_budget(budget, num_classes=task.num_classes)
-    plan = Plan(**kept) if kept is not None else _plan(
-        asked, ordered, (task, source), whole=whole, way="proxy" if network is None else "family"
-    )  # fmt: skip
-    material = Material(
-        asked=asked, oracle=ordered, task=task, source=source, folder=folder, say=say, plan=plan
-    )
-    return material, network
-
-
-def _plan(
-    asked: Asked, oracle: Classifier, tasks: tuple[Task, Task], *, whole: Teacher, way: str
-) -> Plan:
-    task, source = tasks
-    space = whole.network.space
-    batch_size = 64 if len(task.train) >= 512 else 16
-    most, seconds = asked.budget(whole).max_flops or whole.flops, 0.0
-    if asked.max_latency_ms is not None:
-        limit = foreseen(asked, space, num_classes=task.num_classes)
-        most, seconds = min(most, limit.flops), limit.seconds
-    with torch.random.fork_rng(devices=[]):
-        costs = measured_costs(
-            oracle, task, source, space=space, batch_size=batch_size, flops=most
-        )
-    extrapolated = space.name != SHIPPED_SPACE
-    if extrapolated and asked.verify == 0:
-        raise InvalidConfig(
-            f"`verify >= 1` must hold where the order is by extrapolation, but got 0 for space "
-            f"{space.name}, of which no predictor is: leave it out"
-        )
-    return planned(asked, costs, way=way, space=space.name, extrapolated=extrapolated,
-                   batch_size=batch_size, latency=seconds)  # fmt: skip
-
-
-def _tell_plan(material: Material) -> None:
-    plan, task, say = material.plan, material.task, material.say
-    total = sum(plan.seconds.values())
-    say(
-        f"{len(task.train)} pictures to train on, {len(task.validation)} to validate, "
-        f"{len(task.test)} to test, of {task.image_size} px; {task.num_classes} classes"
-    )
-    say(f"    {first_line(material.asked, tested=len(task.test))}")
-    for name, seconds in plan.seconds.items():
-        say(f"    {name:<10} about {seconds:6.0f} s")
-    say(
-        f"estimate: {total / 60:.1f} of {material.asked.minutes:g} minutes; "
-        f"{plan.verify} students verified, the last training {plan.epochs} epochs"
-    )
-    if total > 60 * material.asked.minutes:
-        say("    that is the least that can be done: fewer pictures or a smaller size take less")
-
-
-def _first(text: str) -> str:
-    """Return a long reason in short."""
-    return text.partition(", but ")[2].partition(";")[0] or text
