@@ -1,5 +1,6 @@
 """What README and docs show is there: commands parse, code runs, files exist, the site builds."""
 
+import html
 import re
 import shlex
 import subprocess
@@ -145,3 +146,8 @@ def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     fetched = re.compile(r'<(?:script|link|img|iframe)[^>]+(?:src|href)="(?:https?:)?//[^"]+"')
     assert not [page for page in tmp_path.rglob("*.html") if fetched.search(page.read_text())]
+    shown = html.unescape(
+        re.sub(r"<[^>]+>", "", (tmp_path / "examples" / "index.html").read_text())
+    )
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        assert path.read_text().strip().splitlines()[-1] in shown, f"{path.name} is not shown"
