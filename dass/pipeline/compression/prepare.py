@@ -85,21 +85,13 @@ def prepared(
     else:
         plans = {part: Plan(**(kept["sizes"][part] if several else kept))
                  for part in parts.values()}  # fmt: skip
-    return [
-        (
-            Material(
-                asked=each[place],
-                oracle=ordered,
-                task=tasks[place],
-                source=source,
-                folder=folder.of(part),
-                say=say,
-                plan=plans[part],
-            ),
-            sizes[place].network,
-        )
-        for place, part in parts.items()
-    ]
+
+    def material(place: int) -> Material:
+        part = parts[place]
+        return Material(asked=each[place], oracle=ordered, task=tasks[place], source=source,
+                        folder=folder.of(part), say=say, plan=plans[part])  # fmt: skip
+
+    return [(material(place), sizes[place].network) for place in fits]
 
 
 def plan_facts(ready: Ready) -> dict[str, Any]:

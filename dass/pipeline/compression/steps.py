@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,39 +103,42 @@ def run(
     told = asked.to_dict() | {"teacher": oracle.identity}
     kept = folder.plan(told)
     ready = prepared(asked, oracle, folder=folder, say=say, kept=kept)
-    if kept is None:
-        folder.keep_plan(told, plan_facts(ready))
+    folder.keep_plan(told, plan_facts(ready) if kept is None else kept)
     folder.spend("prepare", time.perf_counter() - started)
     materials = [replace(material, elsewhere=elsewhere) for material, _ in ready]
     tell_plan(materials, minutes=asked.minutes)
     own = [_own_steps(asked, network) for _, network in ready]
-    names = ["check", *(f"{name}{one.label}" for one, steps in zip(materials, own, strict=True)
-                        for name in steps), "verify", *LAST]  # fmt: skip
-    following = dict(zip(names, [*names[1:], "nothing: it is done"], strict=True))
+    following = _following(materials, own)
     found = {"check": _done(materials[0], "check", check, following=following)}
     for one in materials[1:]:
         one.folder.finish("check", found["check"])
-    alone = [
-        (one, _alone(one, steps, following=following))
-        for one, steps in zip(materials, own, strict=True)
-    ]
-    searched = [(one, facts) for one, facts in alone if "search" in facts]
+    each = zip(materials, own, strict=True)
+    alone = [(one, _alone(one, steps, following=following)) for one, steps in each]
+    searched = {one.task.image_size: (one, facts) for one, facts in alone if "search" in facts}
     if not searched:
         raise InfeasibleBudget(alone[0][1]["latency"]["infeasible"])
-    materials = [one for one, _ in searched]
-    verified = _done(materials[0], "verify", lambda _: choose.verify_students(materials),
+    among = [one for one, _ in searched.values()]
+    verified = _done(among[0], "verify", lambda _: choose.verify_students(among),
                      following=following, folder=folder)  # fmt: skip
-    chosen = next(
-        (m for m in materials if m.task.image_size == verified.get("size")), materials[0]
-    )
+    chosen, facts = searched[verified.get("size", among[0].task.image_size)]
     if chosen.folder.part:
         chosen.folder.finish("verify", verified)
-        found["sizes"] = {one.folder.part: facts for one, facts in alone}
-    found |= {**searched[materials.index(chosen)][1], "verify": verified}
+        found["sizes"] = {one.folder.part: own for one, own in alone}
+    found |= {**facts, "verify": verified}
     chosen.kept["found"] = found
     for name, work in LAST.items():
         found[name] = _done(chosen, name, work, following=following, folder=folder)
     return found
+
+
+def _following(
+    materials: Sequence[Material], own: Sequence[Mapping[str, Callable[[Material], Found]]]
+) -> dict[str, str]:
+    """Return by each step, as it is told, the next."""
+    sizes = zip(materials, own, strict=True)
+    each = [f"{name}{one.label}" for one, steps in sizes for name in steps]
+    names = ["check", *each, "verify", *LAST]
+    return dict(zip(names, [*names[1:], "nothing: it is done"], strict=True))
 
 
 def material_of(asked: Asked, oracle: Classifier, *, into: str) -> dict[str, Material]:

@@ -6,7 +6,7 @@ import torch
 from dass.errors import InvalidConfig
 from dass.predictor.relative import relative_features
 from dass.searching.prediction import Prediction
-from dass.searching.verification import diverse, rungs, verify
+from dass.searching.verification import Searched, diverse, rungs, verify, verify_among
 
 
 @pytest.fixture
@@ -92,3 +92,53 @@ def test_a_student_that_must_be_among_them_is(micro_space, ordered):
     )  # fmt: skip
     assert last in {each.architecture for each in rounds[0].checked}
     assert len(rounds[-1].checked) == 2
+
+
+# --- several spaces ------------------------------------------------------------------------
+
+
+def searched(space, ordered, *, better=0.0):
+    ladder = Ladder(ordered)
+    ladder.quality = {a: q + better for a, q in ladder.quality.items()}
+    return Searched(ordered=lambda _: ordered, space=space, measure=ladder), ladder
+
+
+def test_one_space_among_none_is_verified_as_ever(micro_space, ordered):
+    alone, among = (Ladder(ordered) for _ in range(2))
+    settings = {"students": 7, "longest": 4}
+    one = list(verify(lambda _: ordered, micro_space, measure=alone, **settings))
+    search = Searched(ordered=lambda _: ordered, space=micro_space, measure=among)
+    assert one == list(verify_among([search], **settings))
+    assert alone.calls == among.calls
+
+
+def test_each_space_enters_evenly_and_its_best_stays_to_the_last_round(micro_space, ordered):
+    (good, _), (bad, ladder) = (searched(micro_space, ordered, better=b) for b in (2.0, 0.0))
+    rounds = list(verify_among([good, bad], students=9, longest=4))
+    entered = [[one.place for one in each.checked] for each in rounds[:2]]
+    assert [sorted(places) for places in entered] == [[0, 0, 0, 1, 1], [0, 0, 1, 1]]
+    first, last = rounds[0].checked, rounds[-1].checked
+    assert {one.place for one in last} == {0, 1} and last[0].place == 0
+    both = [one for each in rounds[:2] for one in each.checked if one.place == 1]
+    best = max(both, key=lambda one: one.measured)
+    assert [one.architecture for one in last if one.place == 1] == [best.architecture]
+    assert len({(one.place, one.architecture) for one in (*first, *rounds[1].checked)}) == 9
+    assert len(set(ladder.calls)) == len(ladder.calls)
+
+
+def test_whoever_trains_elsewhere_is_told_of_a_round_before_it_is_measured(micro_space, ordered):
+    search, ladder = searched(micro_space, ordered)
+    told = []
+
+    def ahead(students, epochs):
+        assert not {(a, epochs) for _, a in students} & set(ladder.calls)
+        told.extend((a, epochs) for _, a in students)
+
+    list(verify_among([search], students=5, longest=4, ahead=ahead))
+    assert told == ladder.calls
+
+
+def test_each_space_must_have_a_student_at_least(micro_space, ordered):
+    search, _ = searched(micro_space, ordered)
+    with pytest.raises(InvalidConfig, match="each space"):
+        list(verify_among([search, search], students=1, longest=2))
