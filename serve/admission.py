@@ -148,10 +148,12 @@ class Admission:
 
     async def choices(self, request: requests.SearchRequest) -> http_replies.Choices:
         """Predict what one would take without the search."""
-        spec = request.plain()
         async with self._turn() as deadline:
+            spec = await self._by(
+                deadline, self.in_thread(lambda: self.ranker.timed(request.plain()))
+            )
             found = await self._by(deadline, self.in_thread(lambda: self.ranker.choices(spec)))
-        return http_replies.Choices.of(*found)
+        return http_replies.Choices.of(found, spec.clock)
 
     async def search(self, request: requests.SearchRequest) -> replies.SearchReply:
         """Search to the end."""
@@ -186,6 +188,7 @@ class Admission:
         async with self._turn() as deadline:
             began()
             try:
+                spec = await self._by(deadline, self.in_thread(lambda: self.ranker.timed(spec)))
                 generations = await self._by(
                     deadline, self.in_thread(lambda: self.ranker.search(spec))
                 )

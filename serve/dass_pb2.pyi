@@ -27,6 +27,10 @@ class PredictorRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class LatencyTablesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class TeacherName(_message.Message):
     __slots__ = ("name",)
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -200,11 +204,15 @@ class StudentId(_message.Message):
 class SearchRequest(_message.Message):
     __slots__ = (
         "algorithm",
+        "batch",
         "candidates",
         "k",
+        "latency_table",
         "max_flops",
         "max_flops_share",
+        "max_latency_ms",
         "max_parameters",
+        "precision",
         "seed",
         "support",
         "teacher",
@@ -218,6 +226,10 @@ class SearchRequest(_message.Message):
     ALGORITHM_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     SUPPORT_FIELD_NUMBER: _ClassVar[int]
+    MAX_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_TABLE_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
     teacher: str
     max_flops: int
     max_flops_share: float
@@ -227,6 +239,10 @@ class SearchRequest(_message.Message):
     algorithm: str
     seed: int
     support: _containers.RepeatedCompositeFieldContainer[Support]
+    max_latency_ms: float
+    latency_table: str
+    precision: str
+    batch: int
     def __init__(
         self,
         teacher: str | None = ...,
@@ -238,20 +254,26 @@ class SearchRequest(_message.Message):
         algorithm: str | None = ...,
         seed: int | None = ...,
         support: _Iterable[Support | _Mapping] | None = ...,
+        max_latency_ms: float | None = ...,
+        latency_table: str | None = ...,
+        precision: str | None = ...,
+        batch: int | None = ...,
     ) -> None: ...
 
 class Prediction(_message.Message):
-    __slots__ = ("accuracy", "architecture", "flops", "parameters", "uncertainty")
+    __slots__ = ("accuracy", "architecture", "flops", "milliseconds", "parameters", "uncertainty")
     ARCHITECTURE_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
     UNCERTAINTY_FIELD_NUMBER: _ClassVar[int]
     FLOPS_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
     architecture: str
     accuracy: float
     uncertainty: float
     flops: int
     parameters: int
+    milliseconds: float
     def __init__(
         self,
         architecture: str | None = ...,
@@ -259,6 +281,7 @@ class Prediction(_message.Message):
         uncertainty: float | None = ...,
         flops: int | None = ...,
         parameters: int | None = ...,
+        milliseconds: float | None = ...,
     ) -> None: ...
 
 class SearchReply(_message.Message):
@@ -420,6 +443,77 @@ class ScoreReply(_message.Message):
     PREDICTIONS_FIELD_NUMBER: _ClassVar[int]
     predictions: _containers.RepeatedCompositeFieldContainer[Prediction]
     def __init__(self, predictions: _Iterable[Prediction | _Mapping] | None = ...) -> None: ...
+
+class LatencyTableName(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: str | None = ...) -> None: ...
+
+class PutLatencyTableRequest(_message.Message):
+    __slots__ = ("name", "table")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TABLE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    table: bytes
+    def __init__(self, name: str | None = ..., table: bytes | None = ...) -> None: ...
+
+class LatencyPrices(_message.Message):
+    __slots__ = ("batch", "fastest_ms", "median_error", "p95_error", "precision", "slowest_ms")
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    FASTEST_MS_FIELD_NUMBER: _ClassVar[int]
+    SLOWEST_MS_FIELD_NUMBER: _ClassVar[int]
+    MEDIAN_ERROR_FIELD_NUMBER: _ClassVar[int]
+    P95_ERROR_FIELD_NUMBER: _ClassVar[int]
+    precision: str
+    batch: int
+    fastest_ms: float
+    slowest_ms: float
+    median_error: float
+    p95_error: float
+    def __init__(
+        self,
+        precision: str | None = ...,
+        batch: int | None = ...,
+        fastest_ms: float | None = ...,
+        slowest_ms: float | None = ...,
+        median_error: float | None = ...,
+        p95_error: float | None = ...,
+    ) -> None: ...
+
+class LatencyTable(_message.Message):
+    __slots__ = ("classes", "cpu", "device", "name", "onnxruntime", "prices", "space")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DEVICE_FIELD_NUMBER: _ClassVar[int]
+    CPU_FIELD_NUMBER: _ClassVar[int]
+    ONNXRUNTIME_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    PRICES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    device: str
+    cpu: str
+    onnxruntime: str
+    space: str
+    classes: int
+    prices: _containers.RepeatedCompositeFieldContainer[LatencyPrices]
+    def __init__(
+        self,
+        name: str | None = ...,
+        device: str | None = ...,
+        cpu: str | None = ...,
+        onnxruntime: str | None = ...,
+        space: str | None = ...,
+        classes: int | None = ...,
+        prices: _Iterable[LatencyPrices | _Mapping] | None = ...,
+    ) -> None: ...
+
+class LatencyTableList(_message.Message):
+    __slots__ = ("tables",)
+    TABLES_FIELD_NUMBER: _ClassVar[int]
+    tables: _containers.RepeatedCompositeFieldContainer[LatencyTable]
+    def __init__(self, tables: _Iterable[LatencyTable | _Mapping] | None = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("options", "stride")

@@ -114,6 +114,26 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.StudentId.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.StudentId.FromString,
                 _registered_method=True)
+        self.ListLatencyTables = channel.unary_unary(
+                '/dass.v1.Ranker/ListLatencyTables',
+                request_serializer=serve_dot_dass__pb2.LatencyTablesRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.LatencyTableList.FromString,
+                _registered_method=True)
+        self.GetLatencyTable = channel.unary_unary(
+                '/dass.v1.Ranker/GetLatencyTable',
+                request_serializer=serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.LatencyTable.FromString,
+                _registered_method=True)
+        self.PutLatencyTable = channel.unary_unary(
+                '/dass.v1.Ranker/PutLatencyTable',
+                request_serializer=serve_dot_dass__pb2.PutLatencyTableRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.LatencyTable.FromString,
+                _registered_method=True)
+        self.DeleteLatencyTable = channel.unary_unary(
+                '/dass.v1.Ranker/DeleteLatencyTable',
+                request_serializer=serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.LatencyTableName.FromString,
+                _registered_method=True)
         self.GetSpace = channel.unary_unary(
                 '/dass.v1.Ranker/GetSpace',
                 request_serializer=serve_dot_dass__pb2.SpaceRequest.SerializeToString,
@@ -238,6 +258,32 @@ class RankerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLatencyTables(self, request, context):
+        """Latency tables, by which searches have milliseconds: what `dass latency` writes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLatencyTable(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutLatencyTable(self, request, context):
+        """The same one again is fine; another one of that name is not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteLatencyTable(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSpace(self, request, context):
         """The search space, its widths and depths.
         """
@@ -334,6 +380,26 @@ def add_RankerServicer_to_server(servicer, server):
                     servicer.DeleteStudent,
                     request_deserializer=serve_dot_dass__pb2.StudentId.FromString,
                     response_serializer=serve_dot_dass__pb2.StudentId.SerializeToString,
+            ),
+            'ListLatencyTables': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLatencyTables,
+                    request_deserializer=serve_dot_dass__pb2.LatencyTablesRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.LatencyTableList.SerializeToString,
+            ),
+            'GetLatencyTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLatencyTable,
+                    request_deserializer=serve_dot_dass__pb2.LatencyTableName.FromString,
+                    response_serializer=serve_dot_dass__pb2.LatencyTable.SerializeToString,
+            ),
+            'PutLatencyTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutLatencyTable,
+                    request_deserializer=serve_dot_dass__pb2.PutLatencyTableRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.LatencyTable.SerializeToString,
+            ),
+            'DeleteLatencyTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteLatencyTable,
+                    request_deserializer=serve_dot_dass__pb2.LatencyTableName.FromString,
+                    response_serializer=serve_dot_dass__pb2.LatencyTableName.SerializeToString,
             ),
             'GetSpace': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpace,
@@ -778,6 +844,114 @@ class Ranker:
             '/dass.v1.Ranker/DeleteStudent',
             serve_dot_dass__pb2.StudentId.SerializeToString,
             serve_dot_dass__pb2.StudentId.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLatencyTables(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListLatencyTables',
+            serve_dot_dass__pb2.LatencyTablesRequest.SerializeToString,
+            serve_dot_dass__pb2.LatencyTableList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLatencyTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/GetLatencyTable',
+            serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+            serve_dot_dass__pb2.LatencyTable.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutLatencyTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/PutLatencyTable',
+            serve_dot_dass__pb2.PutLatencyTableRequest.SerializeToString,
+            serve_dot_dass__pb2.LatencyTable.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteLatencyTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/DeleteLatencyTable',
+            serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+            serve_dot_dass__pb2.LatencyTableName.FromString,
             options,
             channel_credentials,
             insecure,

@@ -87,6 +87,8 @@ class Limits:
     """Most predictions that a search returns as its best."""
     support: int = 200
     """Most measured students in one request."""
+    latency_tables: int = 100
+    """Most latency tables in the store that the service adds to."""
     students: int = 200
     """Most measured students that are kept of one teacher."""
     upload_bytes: int = 64 * 2**20

@@ -148,7 +148,8 @@ def _refusals(verb: str, path: str, call: dict[str, Any]) -> None:
     cannot = {"405"}  # a method that is documented is one
     if "application/json" not in bodies:
         cannot |= {"400", "415"}
-    if not (verb in ("post", "put") and path.startswith("/v1/teachers")):
+    names = ("/v1/teachers", "/v1/latency-tables")
+    if not (verb in ("post", "put") and path.startswith(names)):
         cannot.add("409")
     if not (named or path == "/v1/teachers"):
         cannot.add("404")

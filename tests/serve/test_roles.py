@@ -28,6 +28,8 @@ READS = {
         "GET /v1/teachers",
         "GET /v1/teachers/{name}",
         "GET /v1/teachers/{name}/students",
+        "GET /v1/latency-tables",
+        "GET /v1/latency-tables/{name}",
         "GET /v1/space",
         "GET /v1/predictor",
     ),
@@ -35,6 +37,7 @@ READS = {
 }
 RPC_READS = {
     *("Search", "StreamSearch", "CreateSearch", "ListSearches", "GetSearch", "Score"),
+    *("ListLatencyTables", "GetLatencyTable"),
     *("ListTeachers", "ListStudents", "GetTeacher", "GetSpace", "GetPredictor"),
 }
 METHODS = pb.DESCRIPTOR.services_by_name["Ranker"].methods_by_name
