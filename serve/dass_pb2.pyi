@@ -31,6 +31,10 @@ class LatencyTablesRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RunsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class TeacherName(_message.Message):
     __slots__ = ("name",)
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -514,6 +518,115 @@ class LatencyTableList(_message.Message):
     TABLES_FIELD_NUMBER: _ClassVar[int]
     tables: _containers.RepeatedCompositeFieldContainer[LatencyTable]
     def __init__(self, tables: _Iterable[LatencyTable | _Mapping] | None = ...) -> None: ...
+
+class RunCost(_message.Message):
+    __slots__ = ("hours", "unit")
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    HOURS_FIELD_NUMBER: _ClassVar[int]
+    unit: str
+    hours: float
+    def __init__(self, unit: str | None = ..., hours: float | None = ...) -> None: ...
+
+class Run(_message.Message):
+    __slots__ = (
+        "age_seconds",
+        "cost",
+        "done",
+        "failed",
+        "fraction",
+        "kind",
+        "line",
+        "lost",
+        "retried",
+        "running",
+        "seconds",
+        "state",
+        "total",
+    )
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    RETRIED_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    AGE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    COST_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    state: str
+    line: str
+    total: int
+    done: int
+    failed: int
+    retried: int
+    lost: int
+    fraction: float
+    running: _containers.RepeatedScalarFieldContainer[str]
+    seconds: float
+    age_seconds: float
+    cost: _containers.RepeatedCompositeFieldContainer[RunCost]
+    def __init__(
+        self,
+        kind: str | None = ...,
+        state: str | None = ...,
+        line: str | None = ...,
+        total: int | None = ...,
+        done: int | None = ...,
+        failed: int | None = ...,
+        retried: int | None = ...,
+        lost: int | None = ...,
+        fraction: float | None = ...,
+        running: _Iterable[str] | None = ...,
+        seconds: float | None = ...,
+        age_seconds: float | None = ...,
+        cost: _Iterable[RunCost | _Mapping] | None = ...,
+    ) -> None: ...
+
+class RunFailure(_message.Message):
+    __slots__ = ("attempts", "error", "label")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    error: str
+    attempts: int
+    def __init__(
+        self, label: str | None = ..., error: str | None = ..., attempts: int | None = ...
+    ) -> None: ...
+
+class TeacherCost(_message.Message):
+    __slots__ = ("hours", "students", "teacher")
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    STUDENTS_FIELD_NUMBER: _ClassVar[int]
+    HOURS_FIELD_NUMBER: _ClassVar[int]
+    teacher: str
+    students: int
+    hours: float
+    def __init__(
+        self, teacher: str | None = ..., students: int | None = ..., hours: float | None = ...
+    ) -> None: ...
+
+class RunList(_message.Message):
+    __slots__ = ("failures", "records", "runs", "teachers")
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    TEACHERS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    runs: _containers.RepeatedCompositeFieldContainer[Run]
+    failures: _containers.RepeatedCompositeFieldContainer[RunFailure]
+    teachers: _containers.RepeatedCompositeFieldContainer[TeacherCost]
+    records: int
+    def __init__(
+        self,
+        runs: _Iterable[Run | _Mapping] | None = ...,
+        failures: _Iterable[RunFailure | _Mapping] | None = ...,
+        teachers: _Iterable[TeacherCost | _Mapping] | None = ...,
+        records: int | None = ...,
+    ) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("options", "stride")

@@ -134,6 +134,11 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.LatencyTableName.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.LatencyTableName.FromString,
                 _registered_method=True)
+        self.ListRuns = channel.unary_unary(
+                '/dass.v1.Ranker/ListRuns',
+                request_serializer=serve_dot_dass__pb2.RunsRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.RunList.FromString,
+                _registered_method=True)
         self.GetSpace = channel.unary_unary(
                 '/dass.v1.Ranker/GetSpace',
                 request_serializer=serve_dot_dass__pb2.SpaceRequest.SerializeToString,
@@ -284,6 +289,13 @@ class RankerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRuns(self, request, context):
+        """How builds and tunes of the service's store stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSpace(self, request, context):
         """The search space, its widths and depths.
         """
@@ -400,6 +412,11 @@ def add_RankerServicer_to_server(servicer, server):
                     servicer.DeleteLatencyTable,
                     request_deserializer=serve_dot_dass__pb2.LatencyTableName.FromString,
                     response_serializer=serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+            ),
+            'ListRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRuns,
+                    request_deserializer=serve_dot_dass__pb2.RunsRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.RunList.SerializeToString,
             ),
             'GetSpace': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpace,
@@ -952,6 +969,33 @@ class Ranker:
             '/dass.v1.Ranker/DeleteLatencyTable',
             serve_dot_dass__pb2.LatencyTableName.SerializeToString,
             serve_dot_dass__pb2.LatencyTableName.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListRuns',
+            serve_dot_dass__pb2.RunsRequest.SerializeToString,
+            serve_dot_dass__pb2.RunList.FromString,
             options,
             channel_credentials,
             insecure,

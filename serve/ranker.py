@@ -26,6 +26,7 @@ from dass.space.spaces import by_name
 from serve.catalogue import Catalogue
 from serve.latency_tables import LatencyTables
 from serve.limits import Limits, Unavailable
+from serve.runs import Runs
 from serve.scoring import Chunk, Local, RemoteScorer, Scoring, Support, check_finite
 from serve.search_spec import SearchSpec as SearchSpec
 from serve.search_spec import budget_of, timed
@@ -54,6 +55,7 @@ class Ranker:
         """The one space whose students the predictor ranks."""
         self._catalogue = Catalogue(registry, self.space, self.limits)
         self._measured = MeasuredStudents(registry.store, self.limits)
+        self.runs = Runs(registry.store)
         self.latency = LatencyTables(registry.store, self.space, self.limits)
 
     @classmethod

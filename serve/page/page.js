@@ -6,6 +6,7 @@ import { address, fill, restore } from "./link.js";
 import * as results from "./results.js";
 import { waits } from "./role.js";
 import * as running from "./running.js";
+import * as runs from "./runs.js";
 import * as searches from "./searches.js";
 import { get, token } from "./service.js";
 import * as students from "./students.js";
@@ -276,6 +277,7 @@ $("device").addEventListener("change", edited);
 for (const radio of document.getElementsByName("algorithm")) radio.addEventListener("input", edited);
 $("token").addEventListener("change", unlock);
 running.begin({ say, failed: fail, known });
+runs.begin();
 history.begin({ show: again, compare, forget });
 const there = await load(asked.teacher);
 if (asked.search && there) {

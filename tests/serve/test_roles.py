@@ -30,6 +30,7 @@ READS = {
         "GET /v1/teachers/{name}/students",
         "GET /v1/latency-tables",
         "GET /v1/latency-tables/{name}",
+        "GET /v1/runs",
         "GET /v1/space",
         "GET /v1/predictor",
     ),
@@ -37,7 +38,7 @@ READS = {
 }
 RPC_READS = {
     *("Search", "StreamSearch", "CreateSearch", "ListSearches", "GetSearch", "Score"),
-    *("ListLatencyTables", "GetLatencyTable"),
+    *("ListLatencyTables", "GetLatencyTable", "ListRuns"),
     *("ListTeachers", "ListStudents", "GetTeacher", "GetSpace", "GetPredictor"),
 }
 METHODS = pb.DESCRIPTOR.services_by_name["Ranker"].methods_by_name

@@ -54,6 +54,7 @@ OPERATIONS = [
     "GET /v1/latency-tables/{name}",
     "PUT /v1/latency-tables/{name}",
     "DELETE /v1/latency-tables/{name}",
+    "GET /v1/runs",
     "GET /v1/space",
     "GET /v1/predictor",
     "GET /health",
