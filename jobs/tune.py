@@ -145,7 +145,7 @@ def _watch(config: TuneConfig) -> Any:
     """
     from ray import tune
 
-    class Watch(tune.Callback):  # type: ignore[misc]
+    class Watch(tune.Callback):
         snapshot: Snapshot | None = None
 
         def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:

@@ -86,11 +86,16 @@ class LatencyTables:
             table = read_table(data, where=name)
             self._check(table, name)
             facts = facts_of(name, table)
+        except CorruptArtifact as error:
+            raise InvalidUpload(" ".join(str(error).split())[:600]) from error
+        except DassError:
+            raise
         # What JSON can say and no table can: numbers beyond any, or nested without end.
-        except (CorruptArtifact, ValueError, OverflowError, RecursionError) as error:
-            if isinstance(error, DassError) and not isinstance(error, CorruptArtifact):
-                raise
-            raise InvalidUpload(_short(error)) from error
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise InvalidUpload(
+                "a latency table must be what `dass latency` writes, but is not: "
+                + " ".join(str(error).split())[:300]
+            ) from error
         kept = pack_table(table)
         names = self._names()
         if name not in names:
@@ -177,13 +182,6 @@ def facts_of(name: str, table: LatencyTable) -> Facts:
         classes=classes,
         prices=prices,
     )
-
-
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, CorruptArtifact):
-        return text[:600]
-    return f"a latency table must be what `dass latency` writes, but is not: {text[:300]}"
 
 
 def _key(name: str) -> str:
