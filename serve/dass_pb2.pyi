@@ -35,6 +35,10 @@ class RunsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class JobsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class TeacherName(_message.Message):
     __slots__ = ("name",)
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -626,6 +630,155 @@ class RunList(_message.Message):
         failures: _Iterable[RunFailure | _Mapping] | None = ...,
         teachers: _Iterable[TeacherCost | _Mapping] | None = ...,
         records: int | None = ...,
+    ) -> None: ...
+
+class JobRequest(_message.Message):
+    __slots__ = (
+        "batch",
+        "data",
+        "kind",
+        "latency_table",
+        "max_flops_share",
+        "max_latency_ms",
+        "max_parameters",
+        "minutes",
+        "precision",
+        "search",
+        "seed",
+        "teacher",
+    )
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TEACHER_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    MAX_FLOPS_SHARE_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    MAX_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_TABLE_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    MINUTES_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    teacher: str
+    search: str
+    data: str
+    max_flops_share: float
+    max_parameters: int
+    max_latency_ms: float
+    latency_table: str
+    precision: str
+    batch: int
+    minutes: float
+    seed: int
+    def __init__(
+        self,
+        kind: str | None = ...,
+        teacher: str | None = ...,
+        search: str | None = ...,
+        data: str | None = ...,
+        max_flops_share: float | None = ...,
+        max_parameters: int | None = ...,
+        max_latency_ms: float | None = ...,
+        latency_table: str | None = ...,
+        precision: str | None = ...,
+        batch: int | None = ...,
+        minutes: float | None = ...,
+        seed: int | None = ...,
+    ) -> None: ...
+
+class JobName(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: str | None = ...) -> None: ...
+
+class JobFile(_message.Message):
+    __slots__ = ("bytes", "name")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    bytes: int
+    def __init__(self, name: str | None = ..., bytes: int | None = ...) -> None: ...
+
+class JobFileName(_message.Message):
+    __slots__ = ("id", "name")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    name: str
+    def __init__(self, id: str | None = ..., name: str | None = ...) -> None: ...
+
+class JobFileContent(_message.Message):
+    __slots__ = ("content",)
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    def __init__(self, content: bytes | None = ...) -> None: ...
+
+class JobSummary(_message.Message):
+    __slots__ = ("created", "id", "request", "seconds", "state")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: str
+    created: str
+    request: JobRequest
+    seconds: float
+    def __init__(
+        self,
+        id: str | None = ...,
+        state: str | None = ...,
+        created: str | None = ...,
+        request: JobRequest | _Mapping | None = ...,
+        seconds: float | None = ...,
+    ) -> None: ...
+
+class JobList(_message.Message):
+    __slots__ = ("at_once", "data", "jobs")
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    AT_ONCE_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[JobSummary]
+    data: _containers.RepeatedScalarFieldContainer[str]
+    at_once: int
+    def __init__(
+        self,
+        jobs: _Iterable[JobSummary | _Mapping] | None = ...,
+        data: _Iterable[str] | None = ...,
+        at_once: int | None = ...,
+    ) -> None: ...
+
+class Job(_message.Message):
+    __slots__ = ("created", "error", "files", "id", "lines", "request", "seconds", "state")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    state: str
+    created: str
+    request: JobRequest
+    seconds: float
+    lines: _containers.RepeatedScalarFieldContainer[str]
+    files: _containers.RepeatedCompositeFieldContainer[JobFile]
+    error: Problem
+    def __init__(
+        self,
+        id: str | None = ...,
+        state: str | None = ...,
+        created: str | None = ...,
+        request: JobRequest | _Mapping | None = ...,
+        seconds: float | None = ...,
+        lines: _Iterable[str] | None = ...,
+        files: _Iterable[JobFile | _Mapping] | None = ...,
+        error: Problem | _Mapping | None = ...,
     ) -> None: ...
 
 class Stage(_message.Message):

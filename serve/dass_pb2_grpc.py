@@ -139,6 +139,36 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.RunsRequest.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.RunList.FromString,
                 _registered_method=True)
+        self.CreateJob = channel.unary_unary(
+                '/dass.v1.Ranker/CreateJob',
+                request_serializer=serve_dot_dass__pb2.JobRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.JobSummary.FromString,
+                _registered_method=True)
+        self.ListJobs = channel.unary_unary(
+                '/dass.v1.Ranker/ListJobs',
+                request_serializer=serve_dot_dass__pb2.JobsRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.JobList.FromString,
+                _registered_method=True)
+        self.GetJob = channel.unary_unary(
+                '/dass.v1.Ranker/GetJob',
+                request_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.Job.FromString,
+                _registered_method=True)
+        self.CancelJob = channel.unary_unary(
+                '/dass.v1.Ranker/CancelJob',
+                request_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.Job.FromString,
+                _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/dass.v1.Ranker/DeleteJob',
+                request_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.JobName.FromString,
+                _registered_method=True)
+        self.GetJobFile = channel.unary_unary(
+                '/dass.v1.Ranker/GetJobFile',
+                request_serializer=serve_dot_dass__pb2.JobFileName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.JobFileContent.FromString,
+                _registered_method=True)
         self.GetSpace = channel.unary_unary(
                 '/dass.v1.Ranker/GetSpace',
                 request_serializer=serve_dot_dass__pb2.SpaceRequest.SerializeToString,
@@ -296,6 +326,46 @@ class RankerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateJob(self, request, context):
+        """Jobs that train, where the operator lets the service do so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobs(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJob(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelJob(self, request, context):
+        """Stopped; what it said is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJob(self, request, context):
+        """Removed, with all that came of it; one that is under way stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJobFile(self, request, context):
+        """A file that came of it: report.html, model.onnx, infer.py and so on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSpace(self, request, context):
         """The search space, its widths and depths.
         """
@@ -417,6 +487,36 @@ def add_RankerServicer_to_server(servicer, server):
                     servicer.ListRuns,
                     request_deserializer=serve_dot_dass__pb2.RunsRequest.FromString,
                     response_serializer=serve_dot_dass__pb2.RunList.SerializeToString,
+            ),
+            'CreateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateJob,
+                    request_deserializer=serve_dot_dass__pb2.JobRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.JobSummary.SerializeToString,
+            ),
+            'ListJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobs,
+                    request_deserializer=serve_dot_dass__pb2.JobsRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.JobList.SerializeToString,
+            ),
+            'GetJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJob,
+                    request_deserializer=serve_dot_dass__pb2.JobName.FromString,
+                    response_serializer=serve_dot_dass__pb2.Job.SerializeToString,
+            ),
+            'CancelJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJob,
+                    request_deserializer=serve_dot_dass__pb2.JobName.FromString,
+                    response_serializer=serve_dot_dass__pb2.Job.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=serve_dot_dass__pb2.JobName.FromString,
+                    response_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
+            ),
+            'GetJobFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJobFile,
+                    request_deserializer=serve_dot_dass__pb2.JobFileName.FromString,
+                    response_serializer=serve_dot_dass__pb2.JobFileContent.SerializeToString,
             ),
             'GetSpace': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpace,
@@ -996,6 +1096,168 @@ class Ranker:
             '/dass.v1.Ranker/ListRuns',
             serve_dot_dass__pb2.RunsRequest.SerializeToString,
             serve_dot_dass__pb2.RunList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/CreateJob',
+            serve_dot_dass__pb2.JobRequest.SerializeToString,
+            serve_dot_dass__pb2.JobSummary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListJobs',
+            serve_dot_dass__pb2.JobsRequest.SerializeToString,
+            serve_dot_dass__pb2.JobList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/GetJob',
+            serve_dot_dass__pb2.JobName.SerializeToString,
+            serve_dot_dass__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/CancelJob',
+            serve_dot_dass__pb2.JobName.SerializeToString,
+            serve_dot_dass__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/DeleteJob',
+            serve_dot_dass__pb2.JobName.SerializeToString,
+            serve_dot_dass__pb2.JobName.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJobFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/GetJobFile',
+            serve_dot_dass__pb2.JobFileName.SerializeToString,
+            serve_dot_dass__pb2.JobFileContent.FromString,
             options,
             channel_credentials,
             insecure,

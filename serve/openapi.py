@@ -17,7 +17,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": refusals.Error, "description": text}
     for code, text in {
         401: "No token, or a wrong one.",
-        404: "There is no such teacher, search, student or latency table.",
+        404: "There is no such teacher, search, student, latency table or job.",
         408: "No answer in the time of a request.",
         409: "The name stands for another teacher, or another latency table.",
         413: "Too large, or too much work for one request.",
@@ -29,7 +29,7 @@ REFUSALS[400] = {"model": refusals.Error, "description": "The body is no JSON."}
 REFUSALS |= {
     403: {
         "model": refusals.Error,
-        "description": "A foreign page or name, or a token of another role.",
+        "description": "A foreign page or name, another role's token, or none does jobs.",
     },
     405: {"model": refusals.Error, "description": "No such method of this path."},
     415: {"model": refusals.Error, "description": "The body is not said to be JSON."},

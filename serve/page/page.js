@@ -2,6 +2,7 @@
 import * as budget from "./budget.js";
 import { copied, csv, png, save } from "./files.js";
 import * as history from "./history.js";
+import * as jobs from "./jobs.js";
 import { address, fill, restore } from "./link.js";
 import * as results from "./results.js";
 import { waits } from "./role.js";
@@ -52,7 +53,7 @@ function load(wanted) {
       const { recipe, limits } = await get("/v1/predictor");
       teachers.kept(limits);
       results.about({ space, recipe, say });
-      await budget.load();
+      await Promise.all([budget.load(), jobs.load()]);
       await teachers.load(wanted);
     } catch (error) {
       fail(error);
@@ -86,6 +87,7 @@ function show() {
   $("measured-hint").classList.toggle("failed", read.wrong.length > 0);
   $("size-hint").classList.toggle("failed", Number.isNaN(most));
   budget.show();
+  jobs.offer(of !== null);
   if (!t) return;
   $("budget").min = Math.ceil((100 * t.smallest_flops) / t.flops);
   $("budget-value").textContent = `${$("budget").value} % · ${count(($("budget").value / 100) * t.flops)}`;
@@ -278,6 +280,7 @@ for (const radio of document.getElementsByName("algorithm")) radio.addEventListe
 $("token").addEventListener("change", unlock);
 running.begin({ say, failed: fail, known });
 runs.begin();
+jobs.begin({ say, failed: fail, search: () => of });
 history.begin({ show: again, compare, forget });
 const there = await load(asked.teacher);
 if (asked.search && there) {

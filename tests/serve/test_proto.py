@@ -5,14 +5,21 @@ import ast
 import pytest
 
 from serve import dass_pb2 as pb
-from serve import latency_wire, proto, refusals, replies, requests, run_wire
+from serve import job_wire, latency_wire, proto, refusals, replies, requests, run_wire
 from serve.wire import Model
 
 MESSAGES = {
     message.name: [field.name for field in message.fields]
     for message in pb.DESCRIPTOR.message_types_by_name.values()
 }
-EMPTY = {"SpaceRequest", "PredictorRequest", "LatencyTablesRequest", "RunsRequest"}
+EMPTY = {
+    "SpaceRequest",
+    "PredictorRequest",
+    "LatencyTablesRequest",
+    "RunsRequest",
+    "JobsRequest",
+    "JobFileContent",
+}
 HTTP_ONLY = {"StreamedSearchRequest"}
 """Over gRPC a streamed search is a method of its own."""
 
@@ -29,6 +36,7 @@ MODELS = (
     | models(replies)
     | models(latency_wire)
     | models(run_wire)
+    | models(job_wire)
     | {"Problem": refusals.Problem}
 )
 

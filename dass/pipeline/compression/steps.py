@@ -97,8 +97,10 @@ def compress(
     return run(asked, oracle, into=into, say=say)
 
 
-def run(asked: Asked, oracle: Classifier, *, into: str, say: Say = print) -> dict[str, Any]:
-    """Do what is asked, step by step; see `compress`."""
+def run(
+    asked: Asked, oracle: Classifier, *, into: str, say: Say = print, last: str | None = None
+) -> dict[str, Any]:
+    """Do what is asked, step by step, to the end or to the `last` of them; see `compress`."""
     folder = Folder(into)
     started = time.perf_counter()
     told = asked.to_dict() | {"teacher": oracle.identity}
@@ -114,6 +116,8 @@ def run(asked: Asked, oracle: Classifier, *, into: str, say: Say = print) -> dic
     for place, (name, work) in enumerate(steps.items()):
         following = list(steps)[place + 1] if place + 1 < len(steps) else "nothing: it is done"
         found[name] = _done(material, name, work, following=following)
+        if name == last:
+            break
     return found
 
 
