@@ -1,4 +1,4 @@
-"""What a start says: a line for each step, with the seconds that it took. Knows nothing of them."""
+"""What a start says: a line for each step, with the seconds it took. Knows nothing of them."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def running(jobs, folder):
         runner.stop()
 
 
-def until(condition, seconds=120):
+def until(condition, seconds=500):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end
