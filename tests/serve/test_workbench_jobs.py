@@ -40,7 +40,7 @@ def test_a_search_is_trained_followed_and_its_files_are_saved(browser, tmp_path,
         page["train-button"].click()
         page.until(lambda: "waits for its turn" in page["jobs-list"].text)
         (name,) = jobs.names()
-        asked, state = jobs.read(name)
+        asked, _ = jobs.read(name)
         assert asked.request.search == page.run("return location.hash").removeprefix("#search=")
         wanted = {"kind": "compress", "teacher": "digits", "data": "photos", "minutes": 7.0}
         assert wanted.items() <= asked.request.model_dump().items()
