@@ -28,6 +28,8 @@ evidence: install  ## the comparison on unseen datasets, from the shipped files
 	$(BIN)/python -m jobs.evaluate evidence --store zoo --into runs/evidence-shipped
 
 serve: install  ## the service on this machine: page and HTTP on port 8000, gRPC on 9000
+	@port=$$(sed -nE 's/.*--port[= ]+([0-9]+).*/\1/p' <<< '$(SERVE)'); \
+	  echo "the page will be at http://127.0.0.1:$${port:-8000}/"
 	$(BIN)/python -m jobs.prepare micro
 	$(BIN)/python -m serve.app --store runs/serve $(SERVE)
 

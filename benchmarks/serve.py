@@ -1,4 +1,4 @@
-"""What two scorer replicas bring over one process, what a request costs, what a crowd waits.
+"""What two scorer replicas bring over one process, what a request costs, what clients wait.
 
     python -m benchmarks.serve --store runs/serve
 
@@ -111,6 +111,37 @@ async def crowd(url: str, teacher: str, searches: int) -> None:
     )
 
 
+CLIENTS = (1, 4, 16)
+"""How many ask one search after another."""
+EACH = 4
+"""Searches of each client in a round."""
+
+
+async def load(url: str, teacher: str, *, clients: int, rounds: int) -> None:
+    """Print searches a second and how long the slow ones take, of clients that never rest."""
+    body, times = {"teacher": teacher, "candidates": CROWD}, []
+
+    async def one(client: httpx.AsyncClient, number: int) -> None:
+        for turn in range(EACH * rounds):
+            started = time.perf_counter()
+            seed = number * EACH * rounds + turn
+            answer = await client.post(f"{url}/search", json=body | {"seed": seed})
+            assert answer.raise_for_status().json()["done"]
+            times.append(time.perf_counter() - started)
+
+    limits = httpx.Limits(max_connections=clients)
+    async with httpx.AsyncClient(timeout=300, limits=limits) as client:
+        await client.post(f"{url}/search", json=body)  # the teacher is read, once
+        started = time.perf_counter()
+        await asyncio.gather(*(one(client, number) for number in range(clients)))
+        whole = time.perf_counter() - started
+    print(
+        f"  {clients:3} clients: {len(times) / whole:6.2f} searches/s   {percentiles(times)}   "
+        f"(n = {len(times)})",
+        flush=True,
+    )
+
+
 def measure(ranker: Ranker, url: str, stub: RankerStub, arguments: argparse.Namespace) -> None:
     """Print every figure of a running service."""
     teacher, candidates, rounds = arguments.teacher, arguments.candidates, arguments.rounds
@@ -152,6 +183,9 @@ def measure(ranker: Ranker, url: str, stub: RankerStub, arguments: argparse.Name
     number = arguments.together
     compare(f"{number} searches, at once over HTTP", number * candidates, several, rounds)
     overhead(scores(tiny), 300)
+    print(f"\nsearches of {CROWD} candidates over HTTP, one after another")
+    for clients in CLIENTS:
+        asyncio.run(load(url, teacher, clients=clients, rounds=rounds))
     print(f"\nsearches of {CROWD} candidates over HTTP; at most 4 run and 64 wait")
     for number in (50, 100):
         asyncio.run(crowd(url, teacher, number))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +26,11 @@ from jobs.train import train_predictor
 def prepare(config: PrepareConfig) -> list[str]:
     """Fill the store; return the names of the teachers that can be asked for."""
     registry = Registry(Store(config.store))
-    zoo = Path(config.zoo)
+    zoo, began, how = Path(config.zoo), time.perf_counter(), "in the store"
     if not registry.has_predictor(config.predictor):
+        how = "meta-trained"
         if (zoo / "predictors" / config.predictor).is_dir():
+            how = "the shipped one copied"
             for room in (f"predictors/{config.predictor}", "teachers", "tasks"):
                 if (zoo / room).is_dir():
                     shutil.copytree(
@@ -36,8 +39,12 @@ def prepare(config: PrepareConfig) -> list[str]:
         else:
             build(replace(config.build, store=config.store))
             train_predictor(replace(config.train, store=config.store, name=config.predictor))
+    print(f"  predictor: {how} ({time.perf_counter() - began:.1f} s)", flush=True)
+    began, how = time.perf_counter(), "in the store"
     if not registry.has_teacher(config.teacher):
+        how = "trained"
         _digits_teacher(config, registry)
+    print(f"  teacher {config.teacher}: {how} ({time.perf_counter() - began:.1f} s)", flush=True)
     return registry.teachers()
 
 

@@ -1,8 +1,8 @@
-"""How a build stands, seen from any machine: a snapshot in the store, written every ten seconds.
+"""How a build or a tune stands, seen from any machine: a snapshot in the store every ten seconds.
 
     dass status s3://bucket/prefix
 
-Reads and writes `status/build.json` and `failures/KEY.json`; knows nothing of who works or how.
+Writes what `dass.registry.run_status` reads; knows nothing of who works or how.
 """
 
 from __future__ import annotations
@@ -19,17 +19,15 @@ from typing import Any
 
 from cluster.fleet.job import Failure
 from cluster.progress import Progress
-from dass.errors import MissingKey, StorageError, StoreUnavailable
-from dass.registry import record_files
+from dass.errors import StorageError, StoreUnavailable
+from dass.registry import record_files, run_status
+from dass.registry.run_status import FAILURES, Kind, read
+from dass.registry.run_status import STALE_S as STALE_S
 from dass.store.store import Store
 from jobs import console
 
-KEY = "status/build.json"
-FAILURES = "failures"
 EVERY_S = 10.0
 """Seconds between two snapshots."""
-STALE_S = 60.0
-"""Age in seconds at which a snapshot is taken for one of a build that was killed."""
 
 
 class Snapshot:
@@ -38,15 +36,17 @@ class Snapshot:
     The cost of earlier runs on the same store is carried on.
     """
 
-    def __init__(self, store: Store, *, unit: str, share: float) -> None:
+    def __init__(self, store: Store, *, unit: str, share: float, kind: Kind = "build") -> None:
         """Take over the cost so far.
 
         Args:
+            store: where it is written.
             unit: what a worker takes: "core" or "GPU".
             share: how much of it.
+            kind: of run.
         """
-        self._store, self._unit, self._share = store, unit, share
-        former = read(store)
+        self._store, self._unit, self._share, self._kind = store, unit, share, kind
+        former = read(store, kind)
         self._cost_h: dict[str, float] = dict(former["cost_h"]) if former else {}
         self._latest: Progress | None = None
         self._written_at = -EVERY_S
@@ -62,7 +62,7 @@ class Snapshot:
         hours = self._latest.busy_s * self._share / 3600
         cost = self._cost_h | {self._unit: self._cost_h.get(self._unit, 0.0) + hours}
         text = asdict(self._latest) | {
-            "line": self._latest.line("trainings"),
+            "line": self._latest.line("trials" if self._kind == "tune" else "trainings"),
             "ended": ended,
             "time": time.time(),
             "host": socket.gethostname(),
@@ -70,7 +70,7 @@ class Snapshot:
         }
         # The next one will tell; a run does not end for want of a snapshot.
         with contextlib.suppress(StoreUnavailable):
-            self._store.write(KEY, json.dumps(text, indent=2).encode())
+            self._store.write(run_status.key(self._kind), json.dumps(text, indent=2).encode())
         self._written_at = time.monotonic()
 
     def __enter__(self) -> Snapshot:
@@ -88,15 +88,6 @@ class Snapshot:
             self._write(ended=True)
 
 
-def read(store: Store) -> dict[str, Any] | None:
-    """Return the latest snapshot, or `None` if no build ever wrote one."""
-    try:
-        found: dict[str, Any] = json.loads(store.read(KEY))
-    except MissingKey:
-        return None
-    return found
-
-
 def put_failures(store: Store, failures: Iterable[Failure], *, done: set[str]) -> None:
     """Record the jobs given up, and forget the failures of those that are done now."""
     failed = {failure.key: failure for failure in failures}
@@ -110,23 +101,28 @@ def put_failures(store: Store, failures: Iterable[Failure], *, done: set[str]) -
 def describe(store: Store, now: float) -> str:
     """Return what people want to know of a build, in a few lines."""
     found = read(store)
+    tune = read(store, "tune")
+    told = [] if tune is None else [f"tune, {_state(tune, now)}: {tune['line']}"]
     if found is None:
-        return f"no build has written to {store.root} yet"
+        return "\n".join([*told, f"no build has written to {store.root} yet"])
     age = now - found["time"]
-    state = "ended" if found["ended"] else "running" if age < STALE_S else "silent, was it killed?"
     cost = ", ".join(f"{hours:.2f} {unit}-hours" for unit, hours in found["cost_h"].items())
     records = len(record_files.keys(store))
     lines = [
-        f"{state}: {found['line']}",
+        f"{_state(found, now)}: {found['line']}",
         f"snapshot {age:.0f} s old, by {found['host']}",
         f"{records} records in the store, {cost}; "
         f"attempts retried: {found['retried']}, lost: {found['lost']}",
     ]
     lines += [f"  running: {name}" for name in found["running"]]
-    for key in store.list(FAILURES):
-        failure = json.loads(store.read(key))
+    for failure in run_status.failures(store):
         lines.append(f"  failed:  {failure['label']}: {failure['error']}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *told])
+
+
+def _state(snapshot: dict[str, Any], now: float) -> str:
+    found = run_status.state(snapshot, now)
+    return "silent, was it killed?" if found == "silent" else found
 
 
 def main(arguments: Sequence[str]) -> int:

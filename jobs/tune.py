@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 
 from cluster.metrics import BEST, EPISODES, counter, gauge
+from cluster.progress import Progress
 from cluster.session import connect
 from dass.errors import InvalidConfig
 from dass.predictor.ensemble import Ensemble
@@ -35,6 +37,7 @@ from jobs.configs.tune import TuneConfig
 from jobs.planning import trials_page
 from jobs.planning.labels import Measured, episodes_of, gather
 from jobs.planning.trials_page import GOAL, Tried, ranked
+from jobs.status import Snapshot
 from jobs.train import finished, following, fresh, validation_table
 
 WEIGHTS = "weights.safetensors"
@@ -129,9 +132,55 @@ def search(config: TuneConfig, recipe: str, data: Any) -> Any:
             checkpoint_config=tune.CheckpointConfig(
                 num_to_keep=1, checkpoint_score_attribute=GOAL
             ),
+            callbacks=[_watch(config)],
             verbose=0,
         ),
     ).fit()
+
+
+def _watch(config: TuneConfig) -> Any:
+    """Return what leaves snapshots of the trials in the store; plain values, since Tune keeps it.
+
+    A restored search has it still.
+    """
+    from ray import tune
+
+    class Watch(tune.Callback):
+        snapshot: Snapshot | None = None
+
+        def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+            if self.snapshot is None:
+                unit, share = "core", float(config.cpus_per_trial)
+                store = Store(config.train.store)
+                self.began = time.monotonic()
+                self.snapshot = Snapshot(store, unit=unit, share=share, kind="tune")
+            self.snapshot(progress_of(trials, total=config.trials, began=self.began))
+
+        def on_experiment_end(self, trials: Any, **info: Any) -> None:
+            self.on_step_end(0, trials)
+            assert self.snapshot is not None, "a step made it"
+            with self.snapshot:
+                pass  # which writes the last state
+
+        def __getstate__(self) -> dict[str, Any]:
+            return {}  # another process opens the store itself
+
+    return Watch()
+
+
+def progress_of(trials: Sequence[Any], *, total: int, began: float) -> Progress:
+    """Return how far Tune's trials are, as jobs are counted."""
+    states = Counter(trial.status for trial in trials)
+    ended = states["TERMINATED"] + states["ERROR"]
+    return Progress(
+        total=total,
+        done=states["TERMINATED"],
+        failed=states["ERROR"],
+        running=tuple(str(trial) for trial in trials if trial.status == "RUNNING"),
+        seconds=time.monotonic() - began,
+        busy_s=sum((trial.last_result or {}).get("time_total_s", 0.0) for trial in trials),
+        fraction=ended / total,
+    )
 
 
 def _strategy(config: TuneConfig) -> Any:

@@ -17,6 +17,7 @@ from typing import Literal, TypeVar, cast
 
 from dass.searching.evolution import Generation
 from serve import http_replies, replies, requests
+from serve.job_store import Jobs
 from serve.limits import (
     RETRY_AFTER_S,
     NotAllowed,
@@ -51,6 +52,7 @@ class Admission:
         *,
         token_digest: str | None = None,
         reading_digest: str | None = None,
+        jobs: Jobs | None = None,
     ) -> None:
         """Serve a ranker.
 
@@ -58,9 +60,11 @@ class Admission:
             ranker: does the work.
             token_digest: `digest` of the token that calls must carry; `None` if none is needed.
             reading_digest: of another, which calls may carry that change nothing.
+            jobs: that train; by default none are taken.
         """
         self.ranker = ranker
         self.token_digest, self.reading_digest = token_digest, reading_digest
+        self.jobs = jobs or Jobs(ranker.registry.store, ranker.limits)
         self._turns = asyncio.Semaphore(ranker.limits.running)
         self._uploads = asyncio.Semaphore(ranker.limits.uploads)
         self._answers: dict[str, tuple[str, Model]] = {}
@@ -148,10 +152,12 @@ class Admission:
 
     async def choices(self, request: requests.SearchRequest) -> http_replies.Choices:
         """Predict what one would take without the search."""
-        spec = request.plain()
         async with self._turn() as deadline:
+            spec = await self._by(
+                deadline, self.in_thread(lambda: self.ranker.timed(request.plain()))
+            )
             found = await self._by(deadline, self.in_thread(lambda: self.ranker.choices(spec)))
-        return http_replies.Choices.of(*found)
+        return http_replies.Choices.of(found, spec.clock)
 
     async def search(self, request: requests.SearchRequest) -> replies.SearchReply:
         """Search to the end."""
@@ -186,6 +192,7 @@ class Admission:
         async with self._turn() as deadline:
             began()
             try:
+                spec = await self._by(deadline, self.in_thread(lambda: self.ranker.timed(spec)))
                 generations = await self._by(
                     deadline, self.in_thread(lambda: self.ranker.search(spec))
                 )

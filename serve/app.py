@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import cast
 
 import tyro
@@ -29,11 +30,14 @@ from dass.registry.registry import Registry
 from dass.store.store import Store
 from serve import rpc, web
 from serve.admission import Admission
+from serve.job_runner import JobRunner
+from serve.job_store import Jobs
 from serve.limits import Limits, Unavailable
 from serve.ports import taken
 from serve.ranker import Ranker, one_thread
 from serve.scoring import Chunk, Local, Scores, join, split
 from serve.settings import Settings, with_tokens
+from serve.start_lines import Steps
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +116,35 @@ class FanOut:
 
 
 @serve.deployment(
+    num_replicas=1,
+    ray_actor_options={"num_cpus": 0},
+    health_check_period_s=2,
+    graceful_shutdown_timeout_s=5,
+)
+class Trainer:
+    """Does the jobs, each in a process of its own; there is one where jobs are allowed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._runner = JobRunner(jobs_of(settings), folder=settings.work)
+        self._runner.start()
+
+    def pids(self) -> list[int]:
+        """Return the processes of the jobs under way, for tests."""
+        return self._runner.pids()
+
+    def __del__(self) -> None:
+        """Stop them: what they did is kept."""
+        if hasattr(self, "_runner"):
+            self._runner.stop()
+
+
+def jobs_of(settings: Settings) -> Jobs:
+    """Return where the jobs of a deployment are, with what they may use."""
+    limits = Limits(**settings.limits)  # type: ignore[arg-type]
+    return Jobs(Store(settings.store), limits, data=settings.data, at_once=settings.jobs)
+
+
+@serve.deployment(
     # Bodies that are still under way are counted by the door; here they must not fill the room.
     max_ongoing_requests=1000,
     max_queued_requests=200,
@@ -128,6 +161,7 @@ class Ingress(rpc.Calls):
         scorer: "DeploymentHandle[Scorer]",
         settings: Settings,
         tokens: tuple[str | None, str | None],
+        trainer: "DeploymentHandle[Trainer] | None" = None,
     ) -> None:
         one_thread()
         limits = Limits(**settings.limits)  # type: ignore[arg-type]
@@ -137,7 +171,9 @@ class Ingress(rpc.Calls):
             registry, predictor=settings.predictor, limits=limits, scoring=scoring
         )
         token, reading = tokens
-        self.admission = Admission(ranker, token_digest=token, reading_digest=reading)
+        self.admission = Admission(
+            ranker, token_digest=token, reading_digest=reading, jobs=jobs_of(settings)
+        )
         self.insecure, self._hosts = settings.insecure, settings.hosts
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -163,7 +199,10 @@ def build(args: Settings) -> serve.Application:
         },
     )
     ingress = ingress.options(num_replicas=args.ingresses)
-    return ingress.bind(scorer.bind(args), args, tokens)
+    if not args.jobs:
+        return ingress.bind(scorer.bind(args), args, tokens)
+    trainer = cast(serve.Deployment, Trainer)
+    return ingress.bind(scorer.bind(args), args, tokens, trainer.bind(args))
 
 
 def start(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:
@@ -213,8 +252,12 @@ def main(
         port: of HTTP.
         grpc_port: of gRPC.
     """
+    address, done = f"http://{host}:{port}/", Steps()
+    print(f"the page will be at {address}", flush=True)
     settings.store = str(Store(settings.store).root)
+    settings.work = str(Path(settings.work).absolute())
     Registry(Store(settings.store)).predictor(settings.predictor)  # fail here, not in a replica
+    done("store and predictor read")
     guarded = bool(with_tokens(settings, os.environ).token_digest)
     # Serve's gRPC reads all of a message before anyone sees it, by default one of 2 GiB.
     os.environ.setdefault("RAY_SERVE_GRPC_MAX_MESSAGE_SIZE", str(2**27))
@@ -223,11 +266,13 @@ def main(
         interrupt.listen()
         with taken(ports), connect():
             interrupt.listen()  # Ray has set a handler of its own
+            done("Ray started")
             start(settings, host=host, port=port, grpc_port=grpc_port)
             interrupt.starting = False
-            print(f"page and HTTP: http://{host}:{port}/   gRPC: port {grpc_port}", flush=True)
+            done(f"{settings.replicas} scorers and {settings.ingresses} ingresses ready")
             if not guarded:
                 print(rpc.CLOSED if not settings.insecure else "no token is asked for", flush=True)
+            print(f"page and HTTP: {address}   gRPC: port {grpc_port}", flush=True)
             interrupt.stopped.wait()
             serve.shutdown()  # type: ignore[no-untyped-call]
     except KeyboardInterrupt:

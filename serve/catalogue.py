@@ -228,14 +228,14 @@ def _unknown(name: str) -> UnknownName:
     )
 
 
-def check_name(name: str) -> None:
-    """Raise unless a teacher may be called that.
+def check_name(name: str, *, what: str = "teacher") -> None:
+    """Raise unless a teacher, or what else is kept by name, may be called that.
 
     Raises:
         InvalidRequest: says which names there may be.
     """
     if not NAME.fullmatch(name) or ".." in name:
         raise InvalidRequest(
-            "a teacher's name must be 1 to 128 of the letters a-z, A-Z, digits and ._=+@,~-, the "
+            f"a {what}'s name must be 1 to 128 of the letters a-z, A-Z, digits and ._=+@,~-, the "
             f"first a letter or digit and no two dots in a row, but got {name[:80]!r}"
         )

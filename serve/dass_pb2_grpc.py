@@ -114,6 +114,61 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.StudentId.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.StudentId.FromString,
                 _registered_method=True)
+        self.ListLatencyTables = channel.unary_unary(
+                '/dass.v1.Ranker/ListLatencyTables',
+                request_serializer=serve_dot_dass__pb2.LatencyTablesRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.LatencyTableList.FromString,
+                _registered_method=True)
+        self.GetLatencyTable = channel.unary_unary(
+                '/dass.v1.Ranker/GetLatencyTable',
+                request_serializer=serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.LatencyTable.FromString,
+                _registered_method=True)
+        self.PutLatencyTable = channel.unary_unary(
+                '/dass.v1.Ranker/PutLatencyTable',
+                request_serializer=serve_dot_dass__pb2.PutLatencyTableRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.LatencyTable.FromString,
+                _registered_method=True)
+        self.DeleteLatencyTable = channel.unary_unary(
+                '/dass.v1.Ranker/DeleteLatencyTable',
+                request_serializer=serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.LatencyTableName.FromString,
+                _registered_method=True)
+        self.ListRuns = channel.unary_unary(
+                '/dass.v1.Ranker/ListRuns',
+                request_serializer=serve_dot_dass__pb2.RunsRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.RunList.FromString,
+                _registered_method=True)
+        self.CreateJob = channel.unary_unary(
+                '/dass.v1.Ranker/CreateJob',
+                request_serializer=serve_dot_dass__pb2.JobRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.JobSummary.FromString,
+                _registered_method=True)
+        self.ListJobs = channel.unary_unary(
+                '/dass.v1.Ranker/ListJobs',
+                request_serializer=serve_dot_dass__pb2.JobsRequest.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.JobList.FromString,
+                _registered_method=True)
+        self.GetJob = channel.unary_unary(
+                '/dass.v1.Ranker/GetJob',
+                request_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.Job.FromString,
+                _registered_method=True)
+        self.CancelJob = channel.unary_unary(
+                '/dass.v1.Ranker/CancelJob',
+                request_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.Job.FromString,
+                _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/dass.v1.Ranker/DeleteJob',
+                request_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.JobName.FromString,
+                _registered_method=True)
+        self.GetJobFile = channel.unary_unary(
+                '/dass.v1.Ranker/GetJobFile',
+                request_serializer=serve_dot_dass__pb2.JobFileName.SerializeToString,
+                response_deserializer=serve_dot_dass__pb2.JobFileContent.FromString,
+                _registered_method=True)
         self.GetSpace = channel.unary_unary(
                 '/dass.v1.Ranker/GetSpace',
                 request_serializer=serve_dot_dass__pb2.SpaceRequest.SerializeToString,
@@ -238,6 +293,79 @@ class RankerServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLatencyTables(self, request, context):
+        """Latency tables, by which searches have milliseconds: what `dass latency` writes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLatencyTable(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutLatencyTable(self, request, context):
+        """The same one again is fine; another one of that name is not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteLatencyTable(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRuns(self, request, context):
+        """How builds and tunes of the service's store stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateJob(self, request, context):
+        """Jobs that train, where the operator lets the service do so.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobs(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJob(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelJob(self, request, context):
+        """Stopped; what it said is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJob(self, request, context):
+        """Removed, with all that came of it; one that is under way stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJobFile(self, request, context):
+        """A file that came of it: report.html, model.onnx, infer.py and so on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSpace(self, request, context):
         """The search space, its widths and depths.
         """
@@ -334,6 +462,61 @@ def add_RankerServicer_to_server(servicer, server):
                     servicer.DeleteStudent,
                     request_deserializer=serve_dot_dass__pb2.StudentId.FromString,
                     response_serializer=serve_dot_dass__pb2.StudentId.SerializeToString,
+            ),
+            'ListLatencyTables': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLatencyTables,
+                    request_deserializer=serve_dot_dass__pb2.LatencyTablesRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.LatencyTableList.SerializeToString,
+            ),
+            'GetLatencyTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLatencyTable,
+                    request_deserializer=serve_dot_dass__pb2.LatencyTableName.FromString,
+                    response_serializer=serve_dot_dass__pb2.LatencyTable.SerializeToString,
+            ),
+            'PutLatencyTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutLatencyTable,
+                    request_deserializer=serve_dot_dass__pb2.PutLatencyTableRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.LatencyTable.SerializeToString,
+            ),
+            'DeleteLatencyTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteLatencyTable,
+                    request_deserializer=serve_dot_dass__pb2.LatencyTableName.FromString,
+                    response_serializer=serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+            ),
+            'ListRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRuns,
+                    request_deserializer=serve_dot_dass__pb2.RunsRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.RunList.SerializeToString,
+            ),
+            'CreateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateJob,
+                    request_deserializer=serve_dot_dass__pb2.JobRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.JobSummary.SerializeToString,
+            ),
+            'ListJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobs,
+                    request_deserializer=serve_dot_dass__pb2.JobsRequest.FromString,
+                    response_serializer=serve_dot_dass__pb2.JobList.SerializeToString,
+            ),
+            'GetJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJob,
+                    request_deserializer=serve_dot_dass__pb2.JobName.FromString,
+                    response_serializer=serve_dot_dass__pb2.Job.SerializeToString,
+            ),
+            'CancelJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJob,
+                    request_deserializer=serve_dot_dass__pb2.JobName.FromString,
+                    response_serializer=serve_dot_dass__pb2.Job.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=serve_dot_dass__pb2.JobName.FromString,
+                    response_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
+            ),
+            'GetJobFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJobFile,
+                    request_deserializer=serve_dot_dass__pb2.JobFileName.FromString,
+                    response_serializer=serve_dot_dass__pb2.JobFileContent.SerializeToString,
             ),
             'GetSpace': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSpace,
@@ -778,6 +961,303 @@ class Ranker:
             '/dass.v1.Ranker/DeleteStudent',
             serve_dot_dass__pb2.StudentId.SerializeToString,
             serve_dot_dass__pb2.StudentId.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLatencyTables(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListLatencyTables',
+            serve_dot_dass__pb2.LatencyTablesRequest.SerializeToString,
+            serve_dot_dass__pb2.LatencyTableList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLatencyTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/GetLatencyTable',
+            serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+            serve_dot_dass__pb2.LatencyTable.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutLatencyTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/PutLatencyTable',
+            serve_dot_dass__pb2.PutLatencyTableRequest.SerializeToString,
+            serve_dot_dass__pb2.LatencyTable.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteLatencyTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/DeleteLatencyTable',
+            serve_dot_dass__pb2.LatencyTableName.SerializeToString,
+            serve_dot_dass__pb2.LatencyTableName.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListRuns',
+            serve_dot_dass__pb2.RunsRequest.SerializeToString,
+            serve_dot_dass__pb2.RunList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/CreateJob',
+            serve_dot_dass__pb2.JobRequest.SerializeToString,
+            serve_dot_dass__pb2.JobSummary.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/ListJobs',
+            serve_dot_dass__pb2.JobsRequest.SerializeToString,
+            serve_dot_dass__pb2.JobList.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/GetJob',
+            serve_dot_dass__pb2.JobName.SerializeToString,
+            serve_dot_dass__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/CancelJob',
+            serve_dot_dass__pb2.JobName.SerializeToString,
+            serve_dot_dass__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/DeleteJob',
+            serve_dot_dass__pb2.JobName.SerializeToString,
+            serve_dot_dass__pb2.JobName.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJobFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dass.v1.Ranker/GetJobFile',
+            serve_dot_dass__pb2.JobFileName.SerializeToString,
+            serve_dot_dass__pb2.JobFileContent.FromString,
             options,
             channel_credentials,
             insecure,

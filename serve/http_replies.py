@@ -5,8 +5,11 @@ Additions to replies, never other names. Knows nothing of how a reply is sent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dass.searching.prediction import Prediction as Predicted
 from serve import replies
+from serve.latency_tables import Clock
 from serve.wire import Model
 
 
@@ -21,7 +24,7 @@ class Choices(Model):
     """The teacher's own architecture, distilled from itself; outside of the budget."""
 
     @classmethod
-    def of(cls, largest: Predicted, drawn: Predicted, teacher: Predicted) -> Choices:
-        """Write the choices."""
-        of = replies.Prediction.of
-        return cls(largest=of(largest), random=of(drawn), teacher=of(teacher))
+    def of(cls, found: Sequence[Predicted], clock: Clock | None) -> Choices:
+        """Write the choices: the largest, one at random, the teacher's own."""
+        largest, drawn, teacher = replies.Prediction.all_of(found, clock)
+        return cls(largest=largest, random=drawn, teacher=teacher)

@@ -52,6 +52,10 @@ class NotAllowed(DassError, PermissionError):
     """The token is of a role that may not make the call."""
 
 
+class NotOffered(DassError, PermissionError):
+    """The service was not started to do that."""
+
+
 class Overloaded(DassError, RuntimeError):
     """As many searches as may run and wait do so already; later there will be room."""
 
@@ -87,6 +91,12 @@ class Limits:
     """Most predictions that a search returns as its best."""
     support: int = 200
     """Most measured students in one request."""
+    jobs: int = 200
+    """Most jobs that the service keeps, those that ended too."""
+    minutes: float = 240.0
+    """Most minutes that one job may ask for."""
+    latency_tables: int = 100
+    """Most latency tables in the store that the service adds to."""
     students: int = 200
     """Most measured students that are kept of one teacher."""
     upload_bytes: int = 64 * 2**20
@@ -116,7 +126,7 @@ class Limits:
     uploads: int = 2
     """Uploads read and checked at once, per ingress replica; others wait for their turn."""
 
-    def at_most(self, name: str, value: int) -> None:
+    def at_most(self, name: str, value: float) -> None:
         """Raise unless the value is within the limit of that name.
 
         Raises:

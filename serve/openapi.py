@@ -10,15 +10,16 @@ from typing import Annotated, Any
 from fastapi import Header
 from fastapi.openapi.models import Example
 
+from dass.space.space import Space
 from serve import refusals, requests
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": refusals.Error, "description": text}
     for code, text in {
         401: "No token, or a wrong one.",
-        404: "There is no such teacher, search or student.",
+        404: "There is no such teacher, search, student, latency table or job.",
         408: "No answer in the time of a request.",
-        409: "The name stands for another teacher.",
+        409: "The name stands for another teacher, or another latency table.",
         413: "Too large, or too much work for one request.",
         422: "A value out of its range, or no student in the budget.",
         503: "Overloaded or unavailable: ask again after `Retry-After` seconds.",
@@ -28,7 +29,7 @@ REFUSALS[400] = {"model": refusals.Error, "description": "The body is no JSON."}
 REFUSALS |= {
     403: {
         "model": refusals.Error,
-        "description": "A foreign page or name, or a token of another role.",
+        "description": "A foreign page or name, another role's token, or none does jobs.",
     },
     405: {"model": refusals.Error, "description": "No such method of this path."},
     415: {"model": refusals.Error, "description": "The body is not said to be JSON."},
@@ -49,6 +50,37 @@ def registration(space: str) -> dict[str, Any]:
     content = {
         "schema": requests.Registration.model_json_schema(),
         "examples": {"weights that are in the store": {"value": ours}},
+    }
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def latency_table(space: Space) -> dict[str, Any]:
+    """Return what is said of the body that is a latency table of a space: a file of its own form.
+
+    The example is the form, with one price; real ones have some dozens.
+    """
+    spread = {"median": 0.03, "p95": 0.1, "spearman": 0.99}
+    prices = {
+        "precision": "float32",
+        "batch": 1,
+        "vector": 8,
+        "coefficients": {"networks": 0.02, "writes": 1e-5},
+        "held_out": spread,
+        "repeatability": spread,
+    }
+    table = {
+        "format": 1,
+        "device": "phone",
+        "cpu": "ARMv8",
+        "onnxruntime": "1.20",
+        "space": space.name,
+        "num_classes": 10,
+        "measurements": [],
+        "prices": [prices],
+    }
+    content = {
+        "schema": {"type": "object", "description": "The file that `dass latency` writes."},
+        "examples": {"of one price": {"value": table}},
     }
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 

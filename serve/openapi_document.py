@@ -81,6 +81,10 @@ def document(http: FastAPI, limits: Limits, *, example: dict[str, str], guarded:
         name: {"operationId": name, "parameters": {"id": "$response.body#/id"}}
         for name in ("get_search", "delete_search")
     }
+    made["paths"]["/v1/jobs"]["post"]["responses"]["201"]["links"] = {
+        name: {"operationId": name, "parameters": {"job": "$response.body#/id"}}
+        for name in ("get_job", "cancel_job", "delete_job", "get_job_file")
+    }
     return made
 
 
@@ -144,11 +148,12 @@ def _whole(value: Any) -> None:
 def _refusals(verb: str, path: str, call: dict[str, Any]) -> None:
     """Leave only the refusals that a call can meet, with their headers."""
     bodies = call.get("requestBody", {}).get("content", {})
-    named = "{" in path or path in SEARCHING
+    named = "{" in path or path in SEARCHING or path == "/v1/jobs"
     cannot = {"405"}  # a method that is documented is one
     if "application/json" not in bodies:
         cannot |= {"400", "415"}
-    if not (verb in ("post", "put") and path.startswith("/v1/teachers")):
+    names = ("/v1/teachers", "/v1/latency-tables")
+    if not (verb in ("post", "put") and path.startswith(names)):
         cannot.add("409")
     if not (named or path == "/v1/teachers"):
         cannot.add("404")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,32 +18,22 @@ from dass.networks.teacher import Teacher
 from dass.predictor.ensemble import Ensemble
 from dass.registry.registry import Registry
 from dass.searching.evolution import Generation, search
-from dass.searching.evolution_config import SearchConfig
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
-from dass.space.cost import Budget, check_fraction
+from dass.space.cost import Budget
 from dass.space.space import Space
 from dass.space.spaces import by_name
 from serve.catalogue import Catalogue
+from serve.latency_tables import LatencyTables
 from serve.limits import Limits, Unavailable
+from serve.runs import Runs
 from serve.scoring import Chunk, Local, RemoteScorer, Scoring, Support, check_finite
+from serve.search_spec import SearchSpec as SearchSpec
+from serve.search_spec import budget_of, timed
 from serve.students import MeasuredStudents
 from serve.teacher_facts import Registration, TeacherFacts
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SearchSpec:
-    """What to search for: the plain values of a request."""
-
-    teacher: str
-    max_flops: int | None = None
-    max_flops_fraction: float | None = None
-    """The same as a fraction of the teacher's, in (0, 1]."""
-    max_parameters: int | None = None
-    config: SearchConfig = field(default_factory=SearchConfig)
-    support: tuple[Support, ...] = ()
 
 
 class Ranker:
@@ -66,6 +55,8 @@ class Ranker:
         """The one space whose students the predictor ranks."""
         self._catalogue = Catalogue(registry, self.space, self.limits)
         self._measured = MeasuredStudents(registry.store, self.limits)
+        self.runs = Runs(registry.store)
+        self.latency = LatencyTables(registry.store, self.space, self.limits)
 
     @classmethod
     def open(
@@ -175,12 +166,17 @@ class Ranker:
             InfeasibleBudget: no student fits.
             UnknownName: there is no such teacher.
         """
+        spec = self.timed(spec)
         scorer, made, budget, support = self._prepared(spec)
-        return search(scorer, made, budget, config=spec.config, support=support)
+        return search(scorer, made, budget, config=spec.config, support=support, costs=spec.clock)
 
     def check_search(self, spec: SearchSpec) -> None:
         """Raise what `search` would."""
-        self._prepared(spec)
+        self._prepared(self.timed(spec))
+
+    def timed(self, spec: SearchSpec) -> SearchSpec:
+        """Return a search with what predicts its milliseconds; raises as `search_spec.timed`."""
+        return timed(spec, self.latency, self.facts)
 
     def choices(self, spec: SearchSpec) -> tuple[Prediction, Prediction, Prediction]:
         """Predict what one would take without a search, to compare its answer with.
@@ -193,7 +189,7 @@ class Ranker:
             InfeasibleBudget: no student fits.
             UnknownName: there is no such teacher.
         """
-        scorer, made, budget, support = self._prepared(spec)
+        scorer, made, budget, support = self._prepared(self.timed(spec))
         largest = largest_in_budget(made, budget, config=spec.config)
         drawn = random_in_budget(made, budget, seed=spec.config.seed)
         members = [largest, drawn, self.space.largest]
@@ -208,7 +204,7 @@ class Ranker:
         self.limits.at_most("top", spec.config.top)
         facts, made = self._catalogue.get(spec.teacher)
         support = self._support(facts, spec.support)
-        budget = self._budget(spec, facts)
+        budget = budget_of(spec, facts)
         self.space.check_budget(budget, num_classes=facts.classes)
         return RemoteScorer(self.scoring, facts.version), made, budget, support
 
@@ -239,18 +235,6 @@ class Ranker:
                     "a measured accuracy must be a fraction in [0, 1], but got "
                     f"{student.validation_accuracy}"
                 )
-
-    def _budget(self, spec: SearchSpec, facts: TeacherFacts) -> Budget:
-        fraction, flops = spec.max_flops_fraction, spec.max_flops
-        if fraction is not None:
-            if flops is not None:
-                raise InvalidConfig(
-                    "`max_flops` and `max_flops_share` must not both be given, but got "
-                    f"{flops} and {fraction}"
-                )
-            check_fraction(fraction, "max_flops_share")
-            flops = Budget.of(facts, flops=fraction).max_flops
-        return Budget(max_flops=flops, max_parameters=spec.max_parameters)
 
     def _judge(self, teacher: Teacher) -> None:
         """Raise unless the cheapest student and the teacher itself get finite scores."""

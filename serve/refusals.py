@@ -30,6 +30,7 @@ STATUS: dict[type[Exception], tuple[int, grpc.StatusCode]] = {
     limits.TooLarge: (413, Code.OUT_OF_RANGE),
     limits.Unauthenticated: (401, Code.UNAUTHENTICATED),
     limits.NotAllowed: (403, Code.PERMISSION_DENIED),
+    limits.NotOffered: (403, Code.PERMISSION_DENIED),
     limits.TookTooLong: (408, Code.DEADLINE_EXCEEDED),
     limits.Overloaded: (503, Code.RESOURCE_EXHAUSTED),
     limits.Unavailable: (503, Code.UNAVAILABLE),

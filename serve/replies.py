@@ -6,6 +6,7 @@ Knows nothing of how a reply is sent, nor of what was asked.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Literal
 
@@ -13,9 +14,11 @@ from pydantic import Field
 
 from dass.searching.evolution import Generation
 from dass.searching.prediction import Prediction as Predicted
-from serve.ranker import Ranker, SearchSpec
+from serve.latency_tables import Clock
+from serve.ranker import Ranker
 from serve.refusals import Problem
 from serve.requests import SearchRequest
+from serve.search_spec import SearchSpec
 from serve.teacher_facts import TeacherFacts
 from serve.wire import Model
 
@@ -73,9 +76,11 @@ class Prediction(Model):
     """Multiply-adds of one forward pass."""
     parameters: int
     """Trainable parameters."""
+    milliseconds: float | None = None
+    """Of one pass on the device of the request's latency table; none without a table."""
 
     @classmethod
-    def of(cls, prediction: Predicted) -> Prediction:
+    def of(cls, prediction: Predicted, milliseconds: float | None = None) -> Prediction:
         """Write a prediction."""
         return cls(
             architecture=str(prediction.architecture),
@@ -83,7 +88,16 @@ class Prediction(Model):
             uncertainty=prediction.std,
             flops=prediction.flops,
             parameters=prediction.parameters,
+            milliseconds=milliseconds,
         )
+
+    @classmethod
+    def all_of(cls, found: Sequence[Predicted], clock: Clock | None) -> list[Prediction]:
+        """Write predictions, with their milliseconds where there is a clock."""
+        if clock is None:
+            return [cls.of(p) for p in found]
+        times = clock([p.architecture for p in found])
+        return [cls.of(p, time) for p, time in zip(found, times, strict=True)]
 
 
 class ScoreReply(Model):
@@ -107,7 +121,8 @@ class SearchReply(Model):
     top: list[Prediction]
     """The best so far, best first."""
     pareto: list[Prediction]
-    """Those that no candidate beats in both FLOPs and accuracy, cheapest first."""
+    """Those that no candidate beats in both FLOPs and accuracy, cheapest first; with a latency
+    table in both milliseconds and accuracy, fastest first."""
     by_size: bool = False
     """Always false: size alone gives no order any more. For clients of before."""
     out_of_distribution: bool
@@ -130,8 +145,8 @@ class SearchReply(Model):
             scored=found.scored,
             candidates=spec.config.candidates,
             seconds=seconds,
-            top=[Prediction.of(p) for p in found.top],
-            pareto=[Prediction.of(p) for p in found.pareto],
+            top=Prediction.all_of(found.top, spec.clock),
+            pareto=Prediction.all_of(found.pareto, spec.clock),
             out_of_distribution=out_of_distribution,
         )
 

@@ -12,15 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dass.searching.evolution_config import SearchConfig
 from serve import scoring, teacher_facts
-from serve.ranker import SearchSpec
+from serve.search_spec import SearchSpec
 from serve.wire import (
     Base64,
+    Batch,
     ClassName,
     Count,
     Dataset,
     Epochs,
     Fraction,
     Id,
+    Milliseconds,
     Model,
     Name,
     Note,
@@ -62,6 +64,14 @@ class SearchRequest(Model):
     """Equal seeds, equal answers."""
     support: list[Support] = Field(default=[])
     """Measured students to adapt on, beside the teacher itself."""
+    max_latency_ms: Milliseconds | None = None
+    """Most milliseconds of one pass, as `latency_table` predicts them."""
+    latency_table: Name | None = None
+    """Name of the table; with it students have milliseconds, and the Pareto front is over them."""
+    precision: Literal["float32", "int8"] = "float32"
+    """Of weights and activations in that pass."""
+    batch: Batch = 1
+    """Images of that pass."""
 
     def plain(self) -> SearchSpec:
         """Return the search as the ranker takes it."""
@@ -74,6 +84,10 @@ class SearchRequest(Model):
                 algorithm=self.algorithm, candidates=self.candidates, top=self.k, seed=self.seed
             ),
             support=measured(self.support),
+            max_latency_ms=self.max_latency_ms,
+            latency_table=self.latency_table,
+            precision=self.precision,
+            batch=self.batch,
         )
 
 

@@ -20,6 +20,9 @@ from serve.limits import Overloaded
 from serve.proto import from_proto, to_proto
 from serve.rpc_door import CLOSED as CLOSED
 from serve.rpc_door import Context
+from serve.rpc_jobs import JobCalls
+from serve.rpc_latency import LatencyCalls
+from serve.rpc_runs import RunCalls
 from serve.rpc_searches import SearchCalls
 from serve.rpc_students import StudentCalls
 
@@ -27,7 +30,7 @@ WATCHERS, WATCHED_S = 16, 5.0
 """Streams of health at once, and seconds between two looks."""
 
 
-class Calls(SearchCalls, StudentCalls):
+class Calls(SearchCalls, StudentCalls, LatencyCalls, RunCalls, JobCalls):
     """One method per call; needs an admission, and whether calls without any token are served."""
 
     watchers: int = 0

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 SEARCHES, KEYS = "service/searches", "service/search-keys"
 ID = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{8}")
+LATER = ("max_latency_ms", "latency_table", "precision", "batch")
+"""Fields of a request that keys of before do not know."""
 STALE_S = 45.0
 """Seconds without a word from whoever searches, after which it is taken to have stopped."""
 
@@ -246,7 +248,9 @@ def _digest(text: str) -> str:
 
 
 def _asked(request: SearchRequest) -> str:
-    return _digest(request.model_dump_json())
+    fields = type(request).model_fields
+    later = {name for name in LATER if getattr(request, name) == fields[name].default}
+    return _digest(request.model_dump_json(exclude=later))
 
 
 def _bytes(model: BaseModel) -> bytes:

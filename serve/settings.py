@@ -43,6 +43,12 @@ class Settings(BaseModel):
     stands for any. Where absent and a token is asked for, any."""
     insecure: bool = False
     """Serve gRPC, which listens on every interface, without any token."""
+    jobs: int = 0
+    """Jobs that train, at once; 0 for none: then no request starts any."""
+    data: dict[str, str] = {}
+    """Images that jobs may use: a name for requests, and what `dass compress --data` takes."""
+    work: str = "runs/serve-jobs"
+    """Folder of the machine that runs jobs, in which one that was stopped goes on."""
     limits: dict[str, float] = {}
     """Bounds of requests other than those of `serve.limits.Limits`, by name."""
 

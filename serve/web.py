@@ -25,6 +25,9 @@ from serve.answers import answer_errors, is_json, untyped
 from serve.door import Door
 from serve.openapi import CHOICES, REFUSALS, SEARCH, UPLOAD, Key, registration
 from serve.openapi_document import document
+from serve.web_jobs import add_jobs
+from serve.web_latency import add_latency
+from serve.web_runs import add_runs
 from serve.web_searches import add_searches
 from serve.web_students import add_students
 from serve.wire import Name
@@ -54,6 +57,9 @@ def application(admission: Admission, *, hosts: Sequence[str] = ()) -> FastAPI:
     _students(http, admission)
     add_searches(http, admission)
     add_students(http, admission)
+    add_latency(http, admission)
+    add_runs(http, admission)
+    add_jobs(http, admission)
     _choices(http, admission)
     _health(http, admission)
     _document(http, admission)

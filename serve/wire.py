@@ -41,6 +41,8 @@ ClassName = Annotated[str, Field(min_length=1, max_length=200)]
 Note = Annotated[str, Field(min_length=1, max_length=2000)]
 Epochs = Annotated[int, Field(ge=0, le=100_000)]
 PageSize = Annotated[int, Field(ge=1, le=100)]
+Milliseconds = Annotated[float, Field(gt=0, le=1e9)]
+Batch = Annotated[int, Field(ge=1, le=2**20)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Name = Annotated[
     str,

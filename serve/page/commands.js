@@ -14,6 +14,9 @@ export function compress({ request }) {
   const budget = [
     ...(request.max_flops_share ? [`--max-flops-fraction ${request.max_flops_share}`] : []),
     ...(request.max_parameters ? [`--max-parameters ${request.max_parameters}`] : []),
+    ...(request.max_latency_ms ? [`--max-latency-ms ${request.max_latency_ms} --latency TABLE.json`] : []),
+    ...(request.max_latency_ms && request.precision ? [`--latency-precision ${request.precision}`] : []),
+    ...(request.max_latency_ms && request.batch ? [`--latency-batch ${request.batch}`] : []),
   ].join(" ");
   return `dass compress --teacher torchvision:NAME --weights FILE.safetensors --data folder:PICTURES --into FOLDER ${budget}`.trim();
 }

@@ -8,21 +8,22 @@ export const KINDS = {
   random: "One at random",
   teacher: "The teacher",
 };
+const FLOPS = { of: (p) => p.flops, told: (p) => `${count(p.flops)} FLOPs`, tick: count, axis: "FLOPs (multiply-adds), logarithmic" };
 const NEAR = 44; // pixels within which a click means a point
 
 /** Draw points `{p, kind}` as a radio group: arrow keys go by cost, a click takes the nearest. */
-export function chart({ points, other = [], width, choose }) {
+export function chart({ points, other = [], width, choose, cost = FLOPS }) {
   const height = width < 560 ? 300 : 380;
-  const scales = scaled([...points.map((q) => q.p), ...other], width, height);
+  const scales = scaled([...points.map((q) => q.p), ...other], { width, height, cost });
   const svg = node("svg", {
     width, height, viewBox: `0 0 ${width} ${height}`, role: "radiogroup",
-    "aria-label": "Students by FLOPs, cheapest first",
+    "aria-label": `Students by ${cost.axis.split(/[ ,]/)[0]}, cheapest first`,
   });
   svg.append(...axes(scales, width, height));
   if (other.length) {
-    const line = other.map((p) => `${scales.x(p.flops)},${scales.y(p.accuracy)}`).join(" ");
+    const line = other.map((p) => `${scales.x(p)},${scales.y(p.accuracy)}`).join(" ");
     svg.append(node("polyline", { class: "other", points: line }));
-    svg.append(...other.map((p) => node("circle", { class: "other", cx: scales.x(p.flops), cy: scales.y(p.accuracy), r: 3.5 })));
+    svg.append(...other.map((p) => node("circle", { class: "other", cx: scales.x(p), cy: scales.y(p.accuracy), r: 3.5 })));
   }
   const students = points.filter((q) => q.kind === "student").map((q) => q.p);
   svg.append(...band(students, scales));
@@ -38,51 +39,53 @@ export function chart({ points, other = [], width, choose }) {
     });
     // A copy above all others, since moving the mark itself would lose the focus.
     const copy = shape(points[i], scales);
-    const x = scales.x(points[i].p.flops), y = scales.y(points[i].p.accuracy);
+    const x = scales.x(points[i].p), y = scales.y(points[i].p.accuracy);
     top.replaceChildren(node("circle", { class: "halo", cx: x, cy: y, r: 11 }), ...copy);
   };
   return svg;
 }
 
-function scaled(all, width, height) {
+function scaled(all, { width, height, cost }) {
   const margin = { left: 54, right: 16, top: 18, bottom: 44 };
   let low = Math.min(...all.map((p) => interval(p)[0])), high = Math.max(...all.map((p) => interval(p)[1]));
   const room = Math.max(0.01, 0.06 * (high - low));
   [low, high] = [Math.max(0, low - room), Math.min(1, high + room)];
-  const left = Math.min(...all.map((p) => p.flops)) / 1.06, right = Math.max(...all.map((p) => p.flops)) * 1.06;
+  const left = Math.min(...all.map(cost.of)) / 1.06, right = Math.max(...all.map(cost.of)) * 1.06;
   const across = width - margin.left - margin.right, down = height - margin.top - margin.bottom;
   return {
-    low, high, left, right, margin,
-    x: (flops) => margin.left + (Math.log(flops / left) / Math.log(right / left)) * across,
+    low, high, left, right, margin, cost,
+    at: (value) => margin.left + (Math.log(value / left) / Math.log(right / left)) * across,
+    x(p) { return this.at(cost.of(p)); },
     y: (accuracy) => margin.top + ((high - accuracy) / (high - low)) * down,
   };
 }
 
-function axes({ low, high, left, right, margin, x, y }, width, height) {
+function axes({ low, high, left, right, margin, at, y, cost }, width, height) {
   const made = [];
   for (const a of ticks(low, high, 5)) {
     made.push(node("line", { class: "grid", x1: margin.left, x2: width - margin.right, y1: y(a), y2: y(a) }));
     made.push(node("text", { x: margin.left - 8, y: y(a) + 4, "text-anchor": "end" }, `${+(100 * a).toFixed(1)} %`));
   }
   for (const f of logTicks(left, right, Math.floor(width / 75))) {
-    const at = Math.min(x(f), width - 18);
-    made.push(node("text", { x: at, y: height - margin.bottom + 18, "text-anchor": "middle" }, count(f)));
+    const x = Math.min(at(f), width - 18);
+    made.push(node("text", { x, y: height - margin.bottom + 18, "text-anchor": "middle" }, String(cost.tick(f))));
   }
-  made.push(node("text", { x: width - margin.right, y: height - 6, "text-anchor": "end" }, "FLOPs (multiply-adds), logarithmic"));
+  made.push(node("text", { x: width - margin.right, y: height - 6, "text-anchor": "end" }, cost.axis));
   return made;
 }
 
-function band(students, { x, y }) {
+function band(found, scales) {
+  const { y } = scales, x = (p) => scales.x(p), students = [...found].sort((a, b) => scales.cost.of(a) - scales.cost.of(b));
   const edge = [
-    ...students.map((p) => `${x(p.flops)},${y(interval(p)[1])}`),
-    ...students.map((p) => `${x(p.flops)},${y(interval(p)[0])}`).reverse(),
+    ...students.map((p) => `${x(p)},${y(interval(p)[1])}`),
+    ...students.map((p) => `${x(p)},${y(interval(p)[0])}`).reverse(),
   ];
-  const line = students.map((p) => `${x(p.flops)},${y(p.accuracy)}`);
+  const line = students.map((p) => `${x(p)},${y(p.accuracy)}`);
   return [node("polygon", { class: "band", points: edge.join(" ") }), node("polyline", { class: "front", points: line.join(" ") })];
 }
 
-function shape({ p, kind }, { x, y }) {
-  const cx = x(p.flops), cy = y(p.accuracy), [low, high] = interval(p);
+function shape({ p, kind }, scales) {
+  const { y } = scales, cx = scales.x(p), cy = y(p.accuracy), [low, high] = interval(p);
   const drawn = {
     student: () => node("circle", { class: "dot", cx, cy, r: 5 }),
     largest: () => node("rect", { class: "dot", x: cx - 5, y: cy - 5, width: 10, height: 10 }),
@@ -95,7 +98,7 @@ function shape({ p, kind }, { x, y }) {
 function mark(q, scales) {
   const { p, kind, also = [] } = q;
   const names = [...(kind === "student" ? [] : [KINDS[kind]]), ...also.map((k) => KINDS[k])];
-  const words = `${names.map((n) => `${n}: `).join("")}${percent(p.accuracy)}, ${count(p.flops)} FLOPs`;
+  const words = `${names.map((n) => `${n}: `).join("")}${percent(p.accuracy)}, ${scales.cost.told(p)}`;
   const made = node(
     "g",
     { class: `point ${kind}`, role: "radio", tabindex: -1, "aria-checked": false, "aria-label": words },
@@ -107,7 +110,7 @@ function mark(q, scales) {
 }
 
 function listen(svg, { points, marks, scales, width, choose }) {
-  const order = points.map((_, i) => i).sort((a, b) => points[a].p.flops - points[b].p.flops);
+  const order = points.map((_, i) => i).sort((a, b) => scales.cost.of(points[a].p) - scales.cost.of(points[b].p));
   const take = (i) => {
     choose(i);
     marks[i].focus({ preventScroll: true });
@@ -122,7 +125,7 @@ function listen(svg, { points, marks, scales, width, choose }) {
   const nearest = (event) => {
     const box = svg.getBoundingClientRect(), zoom = width / box.width;
     const x = (event.clientX - box.left) * zoom, y = (event.clientY - box.top) * zoom;
-    const far = points.map(({ p }) => Math.hypot(scales.x(p.flops) - x, scales.y(p.accuracy) - y));
+    const far = points.map(({ p }) => Math.hypot(scales.x(p) - x, scales.y(p.accuracy) - y));
     const least = Math.min(...far);
     if (least > NEAR) return null;
     // Points in one place take turns.

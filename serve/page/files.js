@@ -11,12 +11,12 @@ export function save(name, type, content) {
 
 /** All points of a search as comma-separated values; accuracies are fractions. */
 export function csv(points, teacher) {
-  const head = ["what", "architecture", "accuracy", "low_90", "high_90", "gap_to_teacher", "flops", "flops_fraction", "parameters", "megabytes"];
+  const head = ["what", "architecture", "accuracy", "low_90", "high_90", "gap_to_teacher", "flops", "flops_fraction", "parameters", "megabytes", "milliseconds"];
   const rows = points.map(({ p, kind }) => {
     const [low, high] = between(p) ? interval(p) : ["", ""];
     return [
       kind, p.architecture, p.accuracy, low, high, p.accuracy - teacher.accuracy,
-      p.flops, p.flops / teacher.flops, p.parameters, (BYTES * p.parameters) / 1e6,
+      p.flops, p.flops / teacher.flops, p.parameters, (BYTES * p.parameters) / 1e6, p.milliseconds ?? "",
     ];
   });
   return [head, ...rows].map((row) => `${row.join(",")}\r\n`).join("");

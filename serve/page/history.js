@@ -1,4 +1,5 @@
 // Searches of before: those that the service keeps and, beside them or in their place, this browser's.
+import { on } from "./budget.js";
 import { page } from "./searches.js";
 import { reader } from "./service.js";
 import { $, made } from "./svg.js";
@@ -46,6 +47,8 @@ export function summary({ request, reply, teacher, name, state }) {
     ...(request.max_flops_share ? [`${+(100 * request.max_flops_share).toFixed(1)} % of FLOPs`] : []),
     ...(request.max_flops ? [`${count(request.max_flops)} FLOPs`] : []),
     ...(request.max_parameters ? [`${count(request.max_parameters)} parameters`] : []),
+    ...(request.max_latency_ms ? [`${request.max_latency_ms} ms`] : []),
+    ...(request.latency_table ? [on(request)] : []),
     ...(request.seed ? [`seed ${request.seed}`] : []),
     ...(request.algorithm === "random" ? ["random"] : []),
     ...(request.support?.length ? [`${request.support.length} measured`] : []),

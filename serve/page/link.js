@@ -1,8 +1,9 @@
 // The state of the form as an address, so that it can be kept, sent and opened again. Never the token.
+import * as budget from "./budget.js";
 import { $ } from "./svg.js";
 import { measured, written } from "./support.js";
 
-const FIELDS = { teacher: "teacher", flops: "budget", size: "size", unit: "unit", candidates: "candidates", seed: "seed" };
+const FIELDS = { teacher: "teacher", flops: "budget", size: "size", unit: "unit", candidates: "candidates", seed: "seed", device: "device", ms: "ms" };
 const DEFAULTS = { flops: "50", size: "", unit: "parameters", candidates: "1000", seed: "0", algorithm: "evolution" };
 
 /** Write the form; what stands at its default is left out. `search` is one that the service keeps. */
@@ -23,6 +24,7 @@ export function fill(request, { flops }) {
   $("budget").value = Math.round(100 * share);
   $("size").value = request.max_parameters ?? "";
   $("unit").value = "parameters";
+  budget.fill(request);
   $("candidates").value = request.candidates;
   $("seed").value = request.seed;
   $("measured").value = written(request.support ?? []).replaceAll(";", "\n");
@@ -35,7 +37,8 @@ export function fill(request, { flops }) {
 export function restore({ search, hash }) {
   const found = new URLSearchParams(search);
   for (const [key, id] of Object.entries(FIELDS)) {
-    if (found.has(key) && key !== "teacher") $(id).value = found.get(key);
+    if (found.has(key) && key === "device") budget.choose(found.get(key));
+    else if (found.has(key) && key !== "teacher") $(id).value = found.get(key);
   }
   for (const radio of document.getElementsByName("algorithm")) {
     if (radio.value === found.get("algorithm")) radio.checked = true;

@@ -1,17 +1,20 @@
 // The page: asks for a search, follows it, and joins the parts.
+import * as budget from "./budget.js";
 import { copied, csv, png, save } from "./files.js";
 import * as history from "./history.js";
+import * as jobs from "./jobs.js";
 import { address, fill, restore } from "./link.js";
 import * as results from "./results.js";
 import { waits } from "./role.js";
 import * as running from "./running.js";
+import * as runs from "./runs.js";
 import * as searches from "./searches.js";
 import { get, token } from "./service.js";
 import * as students from "./students.js";
 import { measured } from "./support.js";
 import { $ } from "./svg.js";
 import * as teachers from "./teachers.js";
-import { BYTES, count, megabytes, told } from "./words.js";
+import { count, megabytes, told } from "./words.js";
 
 let space = null;
 let of = null; // the search of the service that the form is of
@@ -31,7 +34,7 @@ function fail(error) {
   console.info(error.code ?? error.name, error.message);
   const smallest = teachers.chosen();
   const least = error.code === "InfeasibleBudget" && smallest
-    ? ` The smallest student has ${count(smallest.smallest_flops)} FLOPs and ${count(smallest.smallest_parameters)} parameters (${megabytes(smallest.smallest_parameters)}).` : "";
+    ? ` The smallest student has ${count(smallest.smallest_flops)} FLOPs and ${count(smallest.smallest_parameters)} parameters (${megabytes(smallest.smallest_parameters)}).${budget.least()}` : "";
   if (error.code === "UnknownName") load();
   if (error.status === 401) {
     $("locked").hidden = false;
@@ -50,6 +53,7 @@ function load(wanted) {
       const { recipe, limits } = await get("/v1/predictor");
       teachers.kept(limits);
       results.about({ space, recipe, say });
+      await Promise.all([budget.load(), jobs.load()]);
       await teachers.load(wanted);
     } catch (error) {
       fail(error);
@@ -68,20 +72,11 @@ function load(wanted) {
   return loading;
 }
 
-/** The most parameters that the size field allows; null without a limit, NaN where it is no number. */
-function size() {
-  const text = $("size").value.trim();
-  if (!text) return null;
-  const found = /^(\d+(?:\.\d+)?(?:e\d+)?)\s*([kMG]?)$/.exec(text);
-  const number = found ? Number(found[1]) * { "": 1, k: 1e3, M: 1e6, G: 1e9 }[found[2]] : NaN;
-  return Math.floor($("unit").value === "megabytes" ? (number * 1e6) / BYTES : number);
-}
-
 /** Write beside the controls what they mean for this teacher. */
 function show() {
   const t = teachers.chosen();
   $("candidates-value").textContent = Number($("candidates").value).toLocaleString("en");
-  const most = size(), read = measured($("measured").value);
+  const most = budget.size(), read = measured($("measured").value);
   $("size-hint").textContent = Number.isNaN(most) ? "Write a number, such as 250k or 1.5M."
     : most === null ? "Without a number, any size. A megabyte holds 250,000 parameters of 4 bytes (float32)."
       : `${count(most)} parameters, ${megabytes(most)} at 4 bytes each (float32).`;
@@ -91,6 +86,8 @@ function show() {
   waits("keep-students", !t || !read.students.length || read.wrong.length > 0);
   $("measured-hint").classList.toggle("failed", read.wrong.length > 0);
   $("size-hint").classList.toggle("failed", Number.isNaN(most));
+  budget.show();
+  jobs.offer(of !== null);
   if (!t) return;
   $("budget").min = Math.ceil((100 * t.smallest_flops) / t.flops);
   $("budget-value").textContent = `${$("budget").value} % · ${count(($("budget").value / 100) * t.flops)}`;
@@ -99,7 +96,7 @@ function show() {
 }
 
 function request(t) {
-  const most = size(), { students, wrong } = measured($("measured").value);
+  const most = budget.size(), { students, wrong } = measured($("measured").value);
   if (Number.isNaN(most) || wrong.length) $("more").open = true;
   if (Number.isNaN(most)) throw new Error("The size limit must be a number, such as 250k or 1.5M.");
   if (wrong.length) throw new Error(`A measured student must be architecture,accuracy,epochs, but one is: ${wrong[0].slice(0, 80)}`);
@@ -110,6 +107,7 @@ function request(t) {
     candidates: Number($("candidates").value),
     algorithm: new FormData($("form")).get("algorithm"),
     seed: Number($("seed").value || 0),
+    ...budget.asked(),
     ...(students.length ? { support: students } : {}),
   };
 }
@@ -254,6 +252,7 @@ $("link").addEventListener("click", () => {
 });
 $("csv").addEventListener("click", () => save("students.csv", "text/csv", csv(results.current().points, results.current().shown.teacher)));
 $("png").addEventListener("click", picture);
+$("axis").addEventListener("input", results.axis);
 $("alone").addEventListener("click", results.alone);
 $("remove").addEventListener("click", () => teachers.remove(talk));
 $("undo-button").addEventListener("click", () => teachers.undo(talk));
@@ -275,10 +274,13 @@ function edited() {
   of = null;
   show();
 }
-for (const id of ["budget", "candidates", "size", "unit", "seed", "measured"]) $(id).addEventListener("input", edited);
+for (const id of ["budget", "candidates", "size", "unit", "seed", "measured", "device", "ms"]) $(id).addEventListener("input", edited);
+$("device").addEventListener("change", edited);
 for (const radio of document.getElementsByName("algorithm")) radio.addEventListener("input", edited);
 $("token").addEventListener("change", unlock);
 running.begin({ say, failed: fail, known });
+runs.begin();
+jobs.begin({ say, failed: fail, search: () => of });
 history.begin({ show: again, compare, forget });
 const there = await load(asked.teacher);
 if (asked.search && there) {

@@ -1,5 +1,6 @@
 // What a search found: the chart, its table, one student and what to do with it.
 import { blocks } from "./blocks.js";
+import { ms, on } from "./budget.js";
 import { compress, curl, distill } from "./commands.js";
 import { chart, KINDS } from "./draw.js";
 import { copied } from "./files.js";
@@ -8,6 +9,10 @@ import { token } from "./service.js";
 import { $, made } from "./svg.js";
 import { between, count, interval, LEVEL, megabytes, percent, points as difference, ratio, UNLIKE } from "./words.js";
 
+const COSTS = {
+  flops: { of: (p) => p.flops, told: (p) => `${count(p.flops)} FLOPs`, tick: count, axis: "FLOPs (multiply-adds), logarithmic" },
+  milliseconds: { of: (p) => p.milliseconds, told: (p) => ms(p.milliseconds), tick: (x) => +x.toPrecision(2), axis: "Milliseconds, logarithmic" },
+};
 const EMPTY = "Search, and the best students for each cost appear here.";
 let space = null, recipe = "";
 let shown = null, other = null, points = [], chosen = null, say = () => {};
@@ -28,7 +33,7 @@ export function wish(architecture) {
 export function clear() {
   [shown, other, points, chosen] = [null, null, [], null];
   $("plot").replaceChildren(made("p", { className: "empty", textContent: EMPTY }));
-  for (const id of ["student", "table", "keep", "unlike", "legend", "compared"]) $(id).hidden = true;
+  for (const id of ["student", "table", "keep", "unlike", "legend", "compared", "axis"]) $(id).hidden = true;
 }
 
 /** Lay a former search beside the one that is shown, or show it if there is none. */
@@ -49,6 +54,7 @@ export function draw(entry) {
   $("unlike").textContent = reply.out_of_distribution ? UNLIKE : "";
   for (const id of ["table", "keep", "legend"]) $(id).hidden = false;
   for (const item of $("legend").children) item.hidden = item.dataset.kind === "other" ? !other : !points.some((q) => q.kind === item.dataset.kind);
+  $("axis").hidden = $("ms-column").hidden = !timed();
   compared();
   const best = points.findIndex((q) => q.p.architecture === reply.top[0].architecture);
   const there = points.findIndex((q) => q.p.architecture === chosen);
@@ -65,15 +71,23 @@ function together({ reply, teacher, choices }) {
     if (twin) twin.also.push(kind);
     else found.push({ p: choices[kind], kind, also: [] });
   }
-  const { accuracy, flops, parameters } = teacher;
-  const itself = { architecture: space.largest, accuracy, flops, parameters, uncertainty: null };
+  const { accuracy, flops, parameters } = teacher, milliseconds = choices?.teacher.milliseconds ?? null;
+  const itself = { architecture: space.largest, accuracy, flops, parameters, uncertainty: null, milliseconds };
+  if (reply.top[0].milliseconds != null && milliseconds === null) return found; // not timed yet
   return [...found, { p: itself, kind: "teacher", also: [] }];
 }
+
+const timed = () => points.every(({ p }) => p.milliseconds != null);
+const across = () => (timed() ? document.querySelector("[name=axis]:checked").value : "flops");
+
+/** Draw it anew over the cost that was chosen. */
+export const axis = () => shown && plot();
 
 /** Draw the chart as wide as there is room for. */
 function plot() {
   const focused = $("plot").contains(document.activeElement);
-  const svg = chart({ points, other: other?.reply.pareto, width: Math.max(280, $("plot").clientWidth), choose });
+  const cost = COSTS[across()], beside = other?.reply.pareto.filter((p) => cost.of(p) != null);
+  const svg = chart({ points, other: beside, cost, width: Math.max(280, $("plot").clientWidth), choose });
   $("plot").replaceChildren(svg);
   const i = points.findIndex((q) => q.p.architecture === chosen);
   if (i >= 0) svg.choose(i);
@@ -96,11 +110,12 @@ function row({ p, kind, also }, teacher) {
   const cells = [
     what ? `${what}: ${p.architecture}` : p.architecture, percent(p.accuracy), between(p), difference(p.accuracy - teacher.accuracy),
     count(p.flops), count(p.parameters), megabytes(p.parameters),
+    ...(timed() ? [ms(p.milliseconds)] : []),
   ];
   return made("tr", {}, ...cells.map((text) => made("td", { textContent: text })));
 }
 
-function facts({ p, kind }, { teacher, choices }) {
+function facts({ p, kind }, { teacher, choices, request }) {
   const largest = choices?.largest;
   return {
     ...(kind === "teacher" ? { "Measured accuracy": percent(p.accuracy) } : { "Predicted accuracy": percent(p.accuracy) }),
@@ -110,6 +125,7 @@ function facts({ p, kind }, { teacher, choices }) {
     FLOPs: kind === "teacher" ? count(p.flops) : `${count(p.flops)} (${ratio(p.flops, teacher.flops)})`,
     Parameters: kind === "teacher" ? count(p.parameters) : `${count(p.parameters)} (${ratio(p.parameters, teacher.parameters)})`,
     "Size at 4 bytes a parameter": megabytes(p.parameters),
+    ...(p.milliseconds == null ? {} : { [`Time on ${on(request)}`]: ms(p.milliseconds) }),
   };
 }
 
@@ -127,7 +143,7 @@ function choose(i) {
   const config = {
     space: space.name, architecture: chosen, num_classes: teacher.classes, teacher: teacher.name,
     [q.kind === "teacher" ? "measured_accuracy" : "predicted_accuracy"]: p.accuracy, uncertainty: p.uncertainty, interval: p.uncertainty == null ? null : { level: LEVEL, low, high },
-    flops: p.flops, parameters: p.parameters,
+    flops: p.flops, parameters: p.parameters, ...(p.milliseconds == null ? {} : { milliseconds: p.milliseconds, device: on(request) }),
   };
   URL.revokeObjectURL($("download").href);
   $("download").href = URL.createObjectURL(new Blob([JSON.stringify(config, null, 2)], { type: "application/json" }));

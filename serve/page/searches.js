@@ -59,8 +59,9 @@ export const forget = (id) => ask(`${PATH}/${encodeURIComponent(id)}`, { method:
 export const entry = ({ id, created, request }) => ({ id, stored: true, at: Date.parse(created), request: plain(request) });
 
 /** A request without what stands at its default. */
-function plain({ k, support, ...request }) {
+function plain({ k, support, precision, batch, ...request }) {
+  const timed = { ...(precision === "int8" ? { precision } : {}), ...(batch > 1 ? { batch } : {}) };
   const found = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== null));
   const measured = support.map(({ epochs, ...s }) => (epochs ? { ...s, epochs } : s));
-  return { ...found, ...(k === 5 ? {} : { k }), ...(measured.length ? { support: measured } : {}) };
+  return { ...found, ...timed, ...(k === 5 ? {} : { k }), ...(measured.length ? { support: measured } : {}) };
 }

@@ -20,6 +20,7 @@ from serve.admission import Admission
 from serve.dass_pb2_grpc import RankerStub, add_RankerServicer_to_server
 from serve.limits import Limits
 from serve.ranker import Ranker
+from tests.support.device import file_of
 from tests.support.serving import LIMITS, any_teacher, prepare, weights_of
 from tests.support.serving_contract import SOME, SPACE, registration
 
@@ -50,10 +51,12 @@ FIELDS = {
     "/v1/search": (
         *("teacher", "max_flops", "max_flops_share", "max_parameters", "candidates", "k"),
         *("algorithm", "seed", "support", "stream", "other"),
+        *("max_latency_ms", "latency_table", "precision", "batch"),
     ),
     "/v1/searches": (
         *("teacher", "max_flops", "max_flops_share", "max_parameters", "candidates", "k"),
         *("algorithm", "seed", "support", "stream", "other"),
+        *("max_latency_ms", "latency_table", "precision", "batch"),
     ),
     "/v1/teachers/digits/students": ("students", "other"),
     "/v1/score": ("teacher", "architectures", "support", "other"),
@@ -72,6 +75,8 @@ def good(luck, path):
         return {"teacher": "digits", "architectures": luck.sample(SOME, 3)}
     if path.endswith("/students"):
         return {"teacher": "digits", "students": students(luck)}
+    if path == "/v1/latency":
+        return {"name": "phone", "table": file_of()}
     return registration(f"fuzz{luck.randrange(3)}", WEIGHTS)
 
 
@@ -129,6 +134,7 @@ def http_case(luck):
             *(f"/v1/teachers/{name}", f"/v1/teachers/{name}/restore", f"/v1/searches/{odd}"),
             *(f"/v1/teachers/{name}/students", f"/v1/teachers/{name}/students/{odd}"),
             *(f"/v1/searches?limit={odd}", f"/v1/searches?after={odd}&limit=2", "/v1/teachers"),
+            *("/v1/latency-tables", f"/v1/latency-tables/{name}"),
             *(f"/v1/teachers/{name}?purge={odd}", "/v1/teachers?deleted=true"),
             *("/v1/space", "/ready", "/x"),
         ]
@@ -147,7 +153,7 @@ def http_case(luck):
         if luck.random() < 0.5:
             facts[luck.choice([*facts, "other"])] = str(value(luck, json_only=False))
         path = str(httpx.URL(path, params=facts))
-        content = luck.choice([WEIGHTS, WEIGHTS[:-1], content, b""])
+        content = luck.choice([WEIGHTS, WEIGHTS[:-1], content, b"", file_of(), file_of()[:-9]])
     return verb, path, headers, content
 
 
@@ -193,6 +199,9 @@ def grpc_case(luck):
             ("/v1/teachers", "DeleteTeacher", pb.TeacherName),
             ("/v1/teachers", "RestoreTeacher", pb.TeacherName),
             ("/v1/teachers", "PurgeTeacher", pb.TeacherName),
+            ("/v1/latency", "PutLatencyTable", pb.PutLatencyTableRequest),
+            ("/v1/latency", "GetLatencyTable", pb.LatencyTableName),
+            ("/v1/latency", "DeleteLatencyTable", pb.LatencyTableName),
             ("/v1/searches", "CreateSearch", pb.SearchRequest),
             ("/v1/searches", "ListSearches", pb.ListSearchesRequest),
             ("/v1/searches", "GetSearch", pb.SearchId),

@@ -5,14 +5,21 @@ import ast
 import pytest
 
 from serve import dass_pb2 as pb
-from serve import proto, refusals, replies, requests
+from serve import job_wire, latency_wire, proto, refusals, replies, requests, run_wire
 from serve.wire import Model
 
 MESSAGES = {
     message.name: [field.name for field in message.fields]
     for message in pb.DESCRIPTOR.message_types_by_name.values()
 }
-EMPTY = {"SpaceRequest", "PredictorRequest"}
+EMPTY = {
+    "SpaceRequest",
+    "PredictorRequest",
+    "LatencyTablesRequest",
+    "RunsRequest",
+    "JobsRequest",
+    "JobFileContent",
+}
 HTTP_ONLY = {"StreamedSearchRequest"}
 """Over gRPC a streamed search is a method of its own."""
 
@@ -24,7 +31,14 @@ def models(module):
     return {model.__name__: model for model in found if issubclass(model, Model)}
 
 
-MODELS = models(requests) | models(replies) | {"Problem": refusals.Problem}
+MODELS = (
+    models(requests)
+    | models(replies)
+    | models(latency_wire)
+    | models(run_wire)
+    | models(job_wire)
+    | {"Problem": refusals.Problem}
+)
 
 
 def test_every_message_has_its_model():

@@ -12,6 +12,7 @@ from dass.errors import InvalidConfig
 from serve import dass_pb2 as pb
 from serve import rpc, web
 from serve.admission import Admission
+from serve.job_store import Jobs
 from serve.limits import NotAllowed
 from serve.ranker import Ranker
 from serve.render import main
@@ -28,6 +29,12 @@ READS = {
         "GET /v1/teachers",
         "GET /v1/teachers/{name}",
         "GET /v1/teachers/{name}/students",
+        "GET /v1/latency-tables",
+        "GET /v1/latency-tables/{name}",
+        "GET /v1/runs",
+        "GET /v1/jobs",
+        "GET /v1/jobs/{job}",
+        "GET /v1/jobs/{job}/files/{file}",
         "GET /v1/space",
         "GET /v1/predictor",
     ),
@@ -35,6 +42,8 @@ READS = {
 }
 RPC_READS = {
     *("Search", "StreamSearch", "CreateSearch", "ListSearches", "GetSearch", "Score"),
+    *("ListLatencyTables", "GetLatencyTable", "ListRuns"),
+    *("ListJobs", "GetJob", "GetJobFile"),
     *("ListTeachers", "ListStudents", "GetTeacher", "GetSpace", "GetPredictor"),
 }
 METHODS = pb.DESCRIPTOR.services_by_name["Ranker"].methods_by_name
@@ -46,7 +55,8 @@ def ranker(tmp_path_factory):
 
 
 def guarded(ranker):
-    return Admission(ranker, token_digest=digest("op"), reading_digest=digest("rd"))
+    jobs = Jobs(ranker.registry.store, ranker.limits, data={"digits": "digits"}, at_once=1)
+    return Admission(ranker, token_digest=digest("op"), reading_digest=digest("rd"), jobs=jobs)
 
 
 def test_every_call_of_the_document_is_a_readers_or_tells_it_whose_it_is(ranker):
@@ -62,6 +72,8 @@ def test_every_call_of_the_document_is_a_readers_or_tells_it_whose_it_is(ranker)
                     url = (
                         path.replace("{name}", "nobody")
                         .replace("{id}", "nobody")
+                        .replace("{job}", "nobody")
+                        .replace("{file}", "nothing")
                         .replace("{architecture}", "4_8_32")
                     )
                     answers = [

@@ -28,7 +28,7 @@ CACHE = Path.home() / ".cache" / "dass-tests"
 
 
 @contextlib.contextmanager
-def served(registry, *, token=None, reading=None, port=0, limits=None):
+def served(registry, *, token=None, reading=None, port=0, limits=None, jobs=None):
     """Serve a registry on loopback; gives the address of the page."""
     ranker = Ranker.open(registry, limits=Limits(**LIMITS | (limits or {})))
     digests = {
@@ -37,7 +37,7 @@ def served(registry, *, token=None, reading=None, port=0, limits=None):
     }
     found = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(
-        lambda: web.application(Admission(ranker, **digests)),
+        lambda: web.application(Admission(ranker, jobs=jobs, **digests)),
         factory=True,
         log_level="critical",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dass.errors import InvalidArchitecture
 from dass.networks.family import space_of_state_dict, with_our_pixels
@@ -38,6 +38,11 @@ def family(oracle: Classifier, *, size: int) -> tuple[ResNet | None, str]:
     module = oracle.forward
     if not isinstance(module, nn.Module):
         return None, "it is no torch module"
+    if isinstance(module, ResNet) and module.architecture == module.space.largest:
+        if module.space.image_size != size or oracle.preprocessing.mean != (0.5, 0.5, 0.5):
+            return None, f"it is of space {module.space.name} at its own size alone"
+        state = module.state_dict()
+        return _arranged(state, oracle, module.space), f"its own space, {module.space.name}"
     state = module.state_dict()
     try:
         space = space_of_state_dict(state, image_size=size)
@@ -50,12 +55,17 @@ def family(oracle: Classifier, *, size: int) -> tuple[ResNet | None, str]:
         return None, "it computes something else than its shapes say"
     before = oracle.preprocessing
     state = with_our_pixels(state, mean=before.mean, std=before.std, channels=before.channels)
+    return _arranged(state, oracle, space), f"its own family, {space.name}"
+
+
+def _arranged(state: dict[str, Tensor], oracle: Classifier, space: Space) -> ResNet:
+    """Return a largest member of these weights, its outputs in the order of the classes."""
     if oracle.columns is not None:
         rows = list(oracle.columns)
-        state |= {name: state[name][rows] for name in ("fc.weight", "fc.bias")}
+        state = state | {name: state[name][rows] for name in ("fc.weight", "fc.bias")}
     made = ResNet(space, space.largest, num_classes=oracle.num_classes)
     made.load_state_dict(state)
-    return made.eval(), f"its own family, {space.name}"
+    return made.eval()
 
 
 def proxy_space(size: int, *, exactly: bool = False) -> Space:

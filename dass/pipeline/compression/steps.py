@@ -91,8 +91,9 @@ def run(
     into: str,
     say: Say = print,
     elsewhere: Elsewhere | None = None,
+    last: str | None = None,
 ) -> dict[str, Any]:
-    """Do what is asked, step by step; see `compress`.
+    """Do what is asked, step by step, to the end or to the `last`, `verify` or later.
 
     Each of several sizes of the student's images is searched by itself; `verify` chooses among
     all, and the rest is done for the size that it chose. `elsewhere` does trainings of students in
@@ -126,8 +127,11 @@ def run(
         found["sizes"] = {one.folder.part: own for one, own in alone}
     found |= {**facts, "verify": verified}
     chosen.kept["found"] = found
-    for name, work in LAST.items():
+    remaining = LAST if last != "verify" else {}
+    for name, work in remaining.items():
         found[name] = _done(chosen, name, work, following=following, folder=folder)
+        if name == last:
+            break
     return found
 
 

@@ -1,0 +1,264 @@
+"""Jobs that train: kept, done by a process each, stopped, gone on with, told and fetched."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import time
+
+import pytest
+import torch
+
+from dass.data.task import load_task
+from dass.data.task_config import TaskConfig
+from dass.errors import UnknownName
+from dass.networks.resnet import ResNet, initialise
+from dass.networks.teacher import Teacher
+from dass.space.spaces import by_name
+from serve import dass_pb2 as pb
+from serve import rpc
+from serve.admission import Admission
+from serve.job_runner import JobRunner
+from serve.job_store import JOBS, STALE_S, Jobs, State
+from serve.job_wire import JobRequest
+from serve.limits import Limits, NotOffered
+from serve.ranker import Ranker
+from tests.serve.test_ranker import Context, plain
+from tests.serve.test_searches import asking
+from tests.support.device import file_of
+from tests.support.serving import LIMITS, prepare
+
+BODY = {"teacher": "digits", "data": "digits", "minutes": 0.2, "max_flops_share": 0.5}
+
+
+@pytest.fixture
+def registry(tmp_path):
+    return prepare(tmp_path / "prepared")
+
+
+@pytest.fixture
+def ranker(registry):
+    return Ranker.open(registry, limits=Limits(**LIMITS | {"jobs": 3}))
+
+
+def kept(ranker, at_once=1, **others):
+    data = {"digits": "digits", "gone": "folder:/srv/private/nowhere"}
+    return Jobs(ranker.registry.store, ranker.limits, data=data, at_once=at_once, **others)
+
+
+@contextlib.contextmanager
+def running(jobs, folder):
+    runner = JobRunner(jobs, folder=str(folder))
+    runner.start()
+    try:
+        yield runner
+    finally:
+        runner.stop()
+
+
+def until(condition, seconds=500):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return found
+
+
+def ended(jobs, name):
+    until(lambda: jobs.get(name).state in ("done", "failed", "cancelled"))
+    return jobs.get(name)
+
+
+def test_a_service_that_does_no_jobs_takes_none(ranker):
+    async def go():
+        async with asking(Admission(ranker)) as (client,):
+            answer = await client.post("/v1/jobs", json=BODY)
+            assert answer.status_code == 403
+            assert answer.json()["error"]["code"] == "NotOffered"
+            assert (await client.get("/v1/jobs")).json() == {"jobs": [], "data": [], "at_once": 0}
+
+    asyncio.run(go())
+
+
+def test_what_cannot_be_is_refused_before_it_is_kept(ranker):
+    ranker.latency.put("phone", file_of())
+
+    async def go():
+        async with asking(Admission(ranker, jobs=kept(ranker))) as (client,):
+            for change, status, match in (
+                ({"data": "/etc"}, 422, "['digits', 'gone']"),
+                ({"teacher": "nobody"}, 404, "nobody"),
+                ({"teacher": None}, 422, "exactly one"),
+                ({"search": "20261126T062754123456-1a2b3c4d"}, 422, "exactly one"),
+                ({"max_flops_share": 1e-6}, 422, "cheapest"),
+                ({"max_latency_ms": 1.0}, 422, "latency_table"),
+                ({"max_latency_ms": 1e-6, "latency_table": "phone"}, 422, "fastest"),
+                ({"minutes": 1000.0}, 413, "minutes"),
+                ({"kind": "play"}, 422, "kind"),
+            ):
+                answer = await client.post("/v1/jobs", json=BODY | change)
+                assert answer.status_code == status, (change, answer.text)
+                assert match in answer.json()["error"]["message"]
+            for _ in range(3):
+                assert (await client.post("/v1/jobs", json=BODY)).status_code == 201
+            assert (await client.post("/v1/jobs", json=BODY)).status_code == 413
+            listed = (await client.get("/v1/jobs")).json()
+            assert [job["state"] for job in listed["jobs"]] == ["queued"] * 3
+            assert "srv" not in json.dumps(listed) and listed["data"] == ["digits", "gone"]
+
+    asyncio.run(go())
+
+
+def test_a_job_of_a_search_has_its_teacher_and_budget(ranker):
+    async def go():
+        async with asking(Admission(ranker, jobs=kept(ranker))) as (client,):
+            search = {"teacher": "digits", "candidates": 5, "max_parameters": 20_000}
+            made = (await client.post("/v1/searches", json=search)).json()
+            body = {"search": made["id"], "data": "digits"}
+            job = (await client.post("/v1/jobs", json=body)).json()
+            wanted = {"teacher": "digits", "max_parameters": 20_000, "search": made["id"]}
+            assert wanted.items() <= job["request"].items()
+            answer = await client.post("/v1/jobs", json=body | {"max_flops_share": 0.5})
+            assert answer.status_code == 422
+
+    asyncio.run(go())
+
+
+def test_a_job_that_fails_says_why_and_not_where(ranker, tmp_path):
+    jobs = kept(ranker)
+    made = jobs.create(JobRequest(**BODY))
+    other = jobs.create(JobRequest(**BODY | {"data": "gone"}))
+    with running(jobs, tmp_path / "work"):
+        found, lost = ended(jobs, made.id), ended(jobs, other.id)
+    assert found.state == lost.state == "failed"
+    assert found.error.code == "UnfitTeacher" and found.lines, "it has initial weights"
+    assert lost.error.code != "InternalError"
+    for job in (found, lost):
+        told = job.model_dump_json()
+        assert "private" not in told and str(tmp_path) not in told
+    assert not list((tmp_path / "work").glob("*")), "nothing is left"
+
+
+def learner():
+    """Return a micro teacher that was shown the digits: it knows some."""
+    space, task = by_name("micro"), load_task(TaskConfig(source="digits"), image_size=8)
+    network = ResNet(space, space.largest, num_classes=10)
+    generator = torch.Generator().manual_seed(0)
+    initialise(network, generator=generator)
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+    pixels = (task.train.images.float() / 255 - 0.5) / 0.5
+    for _ in range(120):
+        rows = torch.randint(len(pixels), (128,), generator=generator)
+        loss = torch.nn.functional.cross_entropy(network(pixels[rows]), task.train.labels[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return Teacher(name="learner", network=network.eval(), accuracy=0.9)
+
+
+def test_a_job_ends_with_its_files_though_its_process_and_its_runner_are_stopped(
+    registry, ranker, tmp_path
+):
+    registry.put_teacher(learner(), {"recipe": "own"})
+    jobs, body = kept(ranker), BODY | {"teacher": "learner", "minutes": 0.1}
+    made = jobs.create(JobRequest(**body))
+    with running(jobs, tmp_path / "work") as first:
+        until(lambda: any("next: " in line for line in jobs.get(made.id).lines))
+        (pid,) = first.pids()
+    assert jobs.get(made.id).state == "stopped"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with running(jobs, tmp_path / "work"):
+        found = ended(jobs, made.id)
+    assert found.state == "done", found.error
+    assert "it was stopped, and goes on" in found.lines
+    assert any(line.endswith("done before") for line in found.lines), "no step is done twice"
+    names = {file.name for file in found.files}
+    assert {"report.html", "model.onnx", "infer.py"} <= names
+    assert not list((tmp_path / "work").glob("*"))
+
+    async def go():
+        async with asking(Admission(ranker, jobs=jobs)) as (client,):
+            path = f"/v1/jobs/{made.id}/files"
+            answer = await client.get(f"{path}/report.html")
+            assert answer.status_code == 200 and b"<html" in answer.content
+            assert answer.headers["content-type"] == "application/octet-stream"
+            assert "attachment" in answer.headers["content-disposition"]
+            for name in ("nothing", "state.json", "..%2Fstate.json", ".env"):
+                assert (await client.get(f"{path}/{name}")).status_code in (404, 422)
+            assert (await client.delete(f"/v1/jobs/{made.id}")).status_code == 204
+            assert (await client.get(f"/v1/jobs/{made.id}")).status_code == 404
+
+    asyncio.run(go())
+    assert registry.store.list(JOBS) == []
+
+
+def test_jobs_wait_for_their_turn_and_end_when_they_are_cancelled_or_deleted(
+    registry, ranker, tmp_path
+):
+    registry.put_teacher(learner(), {"recipe": "own"})
+    jobs, body = kept(ranker), BODY | {"teacher": "learner", "minutes": 5.0}
+    first, second, third = (jobs.create(JobRequest(**body)) for _ in range(3))
+    jobs.cancel(third.id)
+    with running(jobs, tmp_path / "work") as runner:
+        until(runner.pids)
+        time.sleep(1.5)
+        assert len(runner.pids()) == 1 and jobs.get(second.id).state == "queued"
+        jobs.cancel(first.id)
+        assert jobs.get(first.id).state == "cancelled", "at once"
+        until(lambda: jobs.get(second.id).state == "running")
+        (pid,) = runner.pids()
+        jobs.delete(second.id)
+        until(lambda: not runner.pids())
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        assert jobs.get(third.id).state == "cancelled"
+    assert {job.state for job in jobs.all().jobs} == {"cancelled"}
+    with pytest.raises(UnknownName):
+        jobs.get(second.id)
+    jobs.cancel(first.id)  # once more is fine
+
+
+def test_a_process_that_is_killed_is_a_job_that_failed(registry, ranker, tmp_path):
+    registry.put_teacher(learner(), {"recipe": "own"})
+    jobs = kept(ranker)
+    made = jobs.create(JobRequest(**BODY | {"teacher": "learner", "minutes": 5.0}))
+    with running(jobs, tmp_path / "work") as runner:
+        (pid,) = until(runner.pids)
+        os.kill(pid, signal.SIGKILL)
+        found = ended(jobs, made.id)
+    assert found.state == "failed" and "want of memory" in found.error.message
+
+
+def test_a_job_whose_runner_is_silent_is_told_as_stopped(ranker):
+    now = [1e9]
+    jobs = kept(ranker, clock=lambda: now[0])
+    made = jobs.create(JobRequest(**BODY))
+    jobs.save(made.id, State(state="running"))
+    assert jobs.get(made.id).state == "running"
+    now[0] += STALE_S + 1
+    assert jobs.get(made.id).state == jobs.all().jobs[0].state == "stopped"
+
+
+def test_the_same_over_grpc(ranker):
+    async def go():
+        calls = rpc.Calls()
+        calls.admission, calls.insecure = Admission(ranker, jobs=kept(ranker)), True
+
+        async def ask(method, message):
+            return plain(await getattr(calls, method)(message, Context()))
+
+        made = await ask("CreateJob", pb.JobRequest(teacher="digits", data="digits", minutes=2))
+        named = pb.JobName(id=made["id"])
+        assert (await ask("ListJobs", pb.JobsRequest()))["jobs"] == [made]
+        assert (await ask("GetJob", named))["state"] == "queued"
+        with pytest.raises(UnknownName):
+            await ask("GetJobFile", pb.JobFileName(id=made["id"], name="model.onnx"))
+        assert (await ask("CancelJob", named))["state"] == "cancelled"
+        assert await ask("DeleteJob", named) == {"id": made["id"]}
+        calls.admission = Admission(ranker)
+        with pytest.raises(NotOffered):
+            await ask("CreateJob", pb.JobRequest(teacher="digits", data="digits"))
+
+    asyncio.run(go())
