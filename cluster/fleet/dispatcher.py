@@ -26,6 +26,8 @@ BEAT_S = 5.0
 """Seconds between two signs of life of a worker."""
 WAIT_S = (0.1, 2.0)
 """Seconds a worker without a job waits until it asks again: at first, and at most."""
+FULL_S = (1.0, 60.0)
+"""Seconds a worker whose disk is full waits until it asks again: at first, and at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,10 +117,13 @@ class Dispatcher:
     def exchange(self, worker: str, report: Report | None, device: str = "") -> Lease | Idle:
         """Take a worker's report, if any, and give it its next job: one round trip a job.
 
-        A worker whose accelerator is lost is finished: its jobs go to the others.
+        A worker whose accelerator is lost is finished: its jobs go to the others. One whose disk
+        is full gets none now: it would take job after job and fail each at once.
         """
         if report is not None:
             self._settle(report)
+            if report.reply.health is Health.FULL:
+                return Idle.WAIT
         if device in self._retired:
             return Idle.FINISHED
         if self._clock() < self._opens_at:
