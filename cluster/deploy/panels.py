@@ -22,7 +22,7 @@ class Panel:
     legend: str = ""
     """Label by which curves are told apart; empty for one curve."""
     row: str = "build"
-    """Part of the product that must have run for it to show anything."""
+    """Part of the product that must have run for it to show anything; `fails` where it failed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +50,20 @@ def _quantile(q: float, metric: str, by: str = "") -> str:
 
 STUDENTS = 'ray_dass_jobs_done_total{kind="student"}'
 DONE, FAILED = _rate("ray_dass_jobs_done_total"), _rate("ray_dass_jobs_failed_total")
+SLOW = "1.5"
+"""How many times as long a node may take for the same work."""
+
+
+def _slowness(window: str, *, past: str = "") -> str:
+    """Return seconds a unit of planned cost, by node: of every size of student the same number."""
+    done, offset = 'kind="student"', f" offset {past}" if past else ""
+    seconds, cost = (
+        f"sum by (node) (rate({metric}{{{done}}}[{window}]{offset}))"
+        for metric in ("ray_dass_node_done_seconds_total", "ray_dass_node_cost_total")
+    )
+    return f"({seconds} / ({cost} > 0))"
+
+
 WAITING, RUNNING = "max(ray_dass_queue_length)", "max(ray_dass_jobs_running)"
 
 PANELS = (
@@ -89,6 +103,51 @@ PANELS = (
         query=f"({WAITING} + {RUNNING}) / ({DONE} > 0)",
     ),
     Panel(
+        title="Jobs left, by teacher",
+        unit="short",
+        query="topk(20, max by (group) (ray_dass_group_left) > 0)",
+        legend="group",
+    ),
+    Panel(
+        title="Cost by teacher: worker-hours in the last six hours",
+        unit="h",
+        query="topk(20, sum by (group) (increase(ray_dass_group_seconds_total[6h])) / 3600)",
+        legend="group",
+    ),
+    Panel(
+        title="Attempts that did not succeed, by teacher, an hour",
+        unit="short",
+        query="topk(20, 3600 * sum by (group) "
+        '(rate(ray_dass_group_attempts_total{verdict!="done"}[30m])))',
+        legend="group",
+        row="fails",
+    ),
+    Panel(
+        title="Jobs done, by node, an hour",
+        unit="short",
+        query='3600 * sum by (node) (rate(ray_dass_node_attempts_total{verdict="done"}[5m]))',
+        legend="node",
+    ),
+    Panel(
+        title="Cost by node: worker-hours in the last hour",
+        unit="h",
+        query="sum by (node) (increase(ray_dass_node_seconds_total[1h])) / 3600",
+        legend="node",
+    ),
+    Panel(
+        title="Attempts that did not succeed, by node, an hour",
+        unit="short",
+        query='3600 * sum by (node) (rate(ray_dass_node_attempts_total{verdict!="done"}[30m]))',
+        legend="node",
+        row="fails",
+    ),
+    Panel(
+        title="Slowness of a node: seconds a unit of cost, against the fleet's median",
+        unit="short",
+        query=f"{_slowness('30m')} / scalar(quantile(0.5, {_slowness('30m')}))",
+        legend="node",
+    ),
+    Panel(
         title="Nodes alive",
         unit="short",
         query='count(count by (instance) (ray_node_mem_total{instance!=""}))',
@@ -122,6 +181,25 @@ PANELS = (
         row="tune",
     ),
     Panel(
+        title="Tune: episodes by node, a second",
+        unit="short",
+        query=_rate("ray_dass_tune_episodes_total", "instance"),
+        legend="instance",
+        row="tune",
+    ),
+    Panel(
+        title="Tune: cost, core-hours of trials in the last hour",
+        unit="h",
+        query="sum(increase(ray_dass_tune_seconds_total[1h])) / 3600",
+        row="tune",
+    ),
+    Panel(
+        title="Tune: trials that raised, in the last hour",
+        unit="short",
+        query="sum(increase(ray_dass_tune_failed_total[1h]))",
+        row="fails",
+    ),
+    Panel(
         title="Tune: best objective of the trials that run",
         unit="short",
         query="max(ray_dass_tune_best)",
@@ -150,6 +228,14 @@ ALERTS = (
         minutes=30,
         severity="ticket",
         summary="one attempt in five is lost with its node: the spot market is against us",
+    ),
+    Alert(
+        name="StudentsGotSlower",
+        query=f"{_slowness('30m')} > {SLOW} * scalar(quantile(0.5, {_slowness('30m')})) "
+        f"or {_slowness('30m')} > {SLOW} * {_slowness('2h', past='1h')}",
+        minutes=15,
+        severity="ticket",
+        summary="a node takes half as long again for the same work as the others, or as before",
     ),
     Alert(
         name="DiskFillsUp",

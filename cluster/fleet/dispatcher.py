@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.fleet.devices import Health
-from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Reply
+from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Reply, Verdict
 from cluster.fleet.meters import Meters
 from cluster.fleet.queue import Queue
 from cluster.fleet.settle import settle
@@ -158,7 +158,9 @@ class Dispatcher:
             self._lost(lease, "its worker was silent for too long")
         journal = self._queue.journal[known if life == self._life else 0 :]
         progress = self._queue.progress(seconds=now - self._started, now=now)
-        self._meters.queue(waiting=self._queue.pending, running=len(progress.running))
+        self._meters.queue(
+            waiting=self._queue.pending, running=len(progress.running), left=self._queue.left
+        )
         return State(
             life=self._life,
             entries=tuple(journal) if self._opens_at < math.inf else (),
@@ -175,11 +177,13 @@ class Dispatcher:
         if report.device and report.reply.health is Health.LOST:
             self._retired.setdefault(report.device, report.reply.error or "")
         self._meters.ended(
-            report.lease.job.kind,
+            report.lease,
             verdict,
             seconds=now - report.lease.started,
             counts=report.reply.counts,
         )
 
     def _lost(self, lease: Lease, why: str) -> None:
+        now = self._clock()
+        self._meters.ended(lease, Verdict.LOST, seconds=now - lease.started, counts={})
         logger.warning("take back %s from %s: %s", lease.job.name, lease.worker, why)

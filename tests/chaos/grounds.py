@@ -26,6 +26,7 @@ DISK = "300m"
 """Size of a node's disk, which holds Ray's logs and the scratch of jobs."""
 HEAD = f"""
     mount --make-rprivate /
+    mount --bind /dev/null /etc/resolv.conf
     mkdir -p /tmp/ray
     mount -t tmpfs tmpfs /tmp/ray
     ip link set lo up

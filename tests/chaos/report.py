@@ -93,12 +93,14 @@ class Report:
                     f"{median(lost):.1f}, {max(lost):.1f} | {sum(f['twice'] for f in faults)} |"
                 )
         seconds = sum(line["seconds"] for line in self.rounds.values())
+        mended = sum(fault.get("mended", 0) for fault in self.faults)
         faults, rounds = fated + len(self.faults), len(self.rounds)
         return "\n".join(
             [
                 *lines,
                 "",
                 f"{faults} faults in {rounds} rounds, {seconds:.0f} s; "
+                f"nodes that had to be given power again: {mended}; "
                 + ", ".join(f"{name}: {value}" for name, value in self.totals.items()),
             ]
         )

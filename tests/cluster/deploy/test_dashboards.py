@@ -27,7 +27,8 @@ def test_every_metric_of_ours_that_is_asked_for_is_measured():
     for name in asked:
         for suffix in SUFFIXES:
             name = name.removesuffix(suffix)
-        assert f'"{name}"' in source, name
+        whole = re.fullmatch(r"dass_(group|node)_(attempts|seconds)", name)
+        assert whole or f'"{name}"' in source, name
 
 
 def test_the_runbook_has_an_entry_for_every_alert():
