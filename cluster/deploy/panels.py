@@ -1,4 +1,4 @@
-"""What there is to watch: the panels of the dashboard and the alerts, as two tables.
+"""What there is to watch: the panels of the dashboard, as a table; `alerts.py` has the alerts.
 
 Names are those of cluster/metrics.py and cluster/fleet/meters.py with Ray's prefix; a panel asks
 for rates over five minutes, so that a counter that starts anew with its process does no harm.
@@ -25,36 +25,23 @@ class Panel:
     """Part of the product that must have run for it to show anything; `fails` where it failed."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alert:
-    """A condition that someone must look at; docs/operations.md says what to do."""
-
-    name: str
-    query: str
-    minutes: int
-    """For how long it must hold."""
-    severity: str
-    """`page` wakes someone, `ticket` waits for the morning."""
-    summary: str
-
-
-def _rate(metric: str, by: str = "", *, window: str = WINDOW) -> str:
+def rate_of(metric: str, by: str = "", *, window: str = WINDOW) -> str:
+    """Return the query of a counter's increase a second, summed by a label or in all."""
     rate = f"rate({metric}[{window}])"
     return f"sum by ({by}) ({rate})" if by else f"sum({rate})"
 
 
-def _quantile(q: float, metric: str, by: str = "") -> str:
+def quantile_of(q: float, metric: str, by: str = "") -> str:
+    """Return the query of a histogram's quantile."""
     labels = f"{by}, le" if by else "le"
-    return f"histogram_quantile({q}, {_rate(f'{metric}_bucket', labels)})"
+    return f"histogram_quantile({q}, {rate_of(f'{metric}_bucket', labels)})"
 
 
 STUDENTS = 'ray_dass_jobs_done_total{kind="student"}'
-DONE, FAILED = _rate("ray_dass_jobs_done_total"), _rate("ray_dass_jobs_failed_total")
-SLOW = "1.5"
-"""How many times as long a node may take for the same work."""
+DONE, FAILED = rate_of("ray_dass_jobs_done_total"), rate_of("ray_dass_jobs_failed_total")
 
 
-def _slowness(window: str, *, past: str = "") -> str:
+def slowness_of(window: str, *, past: str = "") -> str:
     """Return seconds a unit of planned cost, by node: of every size of student the same number."""
     done, offset = 'kind="student"', f" offset {past}" if past else ""
     seconds, cost = (
@@ -67,7 +54,7 @@ def _slowness(window: str, *, past: str = "") -> str:
 WAITING, RUNNING = "max(ray_dass_queue_length)", "max(ray_dass_jobs_running)"
 
 PANELS = (
-    Panel(title="Students an hour", unit="short", query=f"3600 * {_rate(STUDENTS)}"),
+    Panel(title="Students an hour", unit="short", query=f"3600 * {rate_of(STUDENTS)}"),
     Panel(title="Jobs that wait", unit="short", query=WAITING),
     Panel(title="Jobs that run", unit="short", query=RUNNING),
     Panel(
@@ -79,17 +66,17 @@ PANELS = (
     Panel(
         title="Seconds of an attempt, median",
         unit="s",
-        query=_quantile(0.5, "ray_dass_job_seconds"),
+        query=quantile_of(0.5, "ray_dass_job_seconds"),
     ),
     Panel(
         title="Seconds of an attempt, 99th percentile",
         unit="s",
-        query=_quantile(0.99, "ray_dass_job_seconds"),
+        query=quantile_of(0.99, "ray_dass_job_seconds"),
     ),
     Panel(
         title="Images trained on, a second",
         unit="short",
-        query=_rate("ray_dass_images_total", "kind"),
+        query=rate_of("ray_dass_images_total", "kind"),
         legend="kind",
     ),
     Panel(
@@ -144,7 +131,7 @@ PANELS = (
     Panel(
         title="Slowness of a node: seconds a unit of cost, against the fleet's median",
         unit="short",
-        query=f"{_slowness('30m')} / scalar(quantile(0.5, {_slowness('30m')}))",
+        query=f"{slowness_of('30m')} / scalar(quantile(0.5, {slowness_of('30m')}))",
         legend="node",
     ),
     Panel(
@@ -177,13 +164,13 @@ PANELS = (
     Panel(
         title="Tune: episodes of all trials, a second",
         unit="short",
-        query=_rate("ray_dass_tune_episodes_total"),
+        query=rate_of("ray_dass_tune_episodes_total"),
         row="tune",
     ),
     Panel(
         title="Tune: episodes by node, a second",
         unit="short",
-        query=_rate("ray_dass_tune_episodes_total", "instance"),
+        query=rate_of("ray_dass_tune_episodes_total", "instance"),
         legend="instance",
         row="tune",
     ),
@@ -207,104 +194,48 @@ PANELS = (
     ),
 )
 
-ALERTS = (
-    Alert(
-        name="BuildMakesNoProgress",
-        query=f"{RUNNING} + {WAITING} > 0 unless sum(increase(ray_dass_jobs_done_total[15m])) > 0",
-        minutes=15,
-        severity="page",
-        summary="jobs wait or run, but none was done for a quarter of an hour",
-    ),
-    Alert(
-        name="BuildFailsOften",
-        query=f"{FAILED} / ({DONE} + {FAILED} > 0) > 0.05",
-        minutes=10,
-        severity="ticket",
-        summary="more than one job in twenty is given up after its last attempt",
-    ),
-    Alert(
-        name="BuildLosesNodes",
-        query=f"{_rate('ray_dass_jobs_lost_total', window='30m')} / ({DONE} > 0) > 0.2",
-        minutes=30,
-        severity="ticket",
-        summary="one attempt in five is lost with its node: the spot market is against us",
-    ),
-    Alert(
-        name="StudentsGotSlower",
-        query=f"{_slowness('30m')} > {SLOW} * scalar(quantile(0.5, {_slowness('30m')})) "
-        f"or {_slowness('30m')} > {SLOW} * {_slowness('2h', past='1h')}",
-        minutes=15,
-        severity="ticket",
-        summary="a node takes half as long again for the same work as the others, or as before",
-    ),
-    Alert(
-        name="DiskFillsUp",
-        query="max by (instance) (ray_node_disk_utilization_percentage) > 90",
-        minutes=10,
-        severity="page",
-        summary="a node's disk is nearly full of logs or spilled objects",
-    ),
-    Alert(
-        name="HeadRunsOutOfMemory",
-        query='max(ray_node_mem_used{IsHeadNode="true"} / ray_node_mem_total{IsHeadNode="true"}) '
-        "> 0.9",
-        minutes=5,
-        severity="page",
-        summary="the head, which holds the queue, is nearly out of memory",
-    ),
-)
-
 HTTP_MS, GRPC_MS = (f"ray_serve_{protocol}_request_latency_ms" for protocol in ("http", "grpc"))
 
 SERVICE_PANELS = (
     Panel(
         title="HTTP requests a second",
         unit="reqps",
-        query=_rate("ray_serve_num_http_requests_total", "route"),
+        query=rate_of("ray_serve_num_http_requests_total", "route"),
         legend="route",
         row="serve",
     ),
     Panel(
         title="gRPC calls a second",
         unit="reqps",
-        query=_rate("ray_serve_num_grpc_requests_total", "method"),
+        query=rate_of("ray_serve_num_grpc_requests_total", "method"),
         legend="method",
         row="serve",
     ),
     Panel(
         title="HTTP latency, 99th percentile",
         unit="ms",
-        query=_quantile(0.99, HTTP_MS, "route"),
+        query=quantile_of(0.99, HTTP_MS, "route"),
         legend="route",
         row="serve",
     ),
     Panel(
         title="gRPC latency, 99th percentile",
         unit="ms",
-        query=_quantile(0.99, GRPC_MS, "method"),
+        query=quantile_of(0.99, GRPC_MS, "method"),
         legend="method",
         row="serve",
     ),
     Panel(
         title="Candidates scored, a second",
         unit="short",
-        query=_rate("ray_dass_candidates_total"),
+        query=rate_of("ray_dass_candidates_total"),
         row="serve",
     ),
     Panel(
         title="Calls of each deployment, a second",
         unit="reqps",
-        query=_rate("ray_serve_deployment_request_counter_total", "deployment"),
+        query=rate_of("ray_serve_deployment_request_counter_total", "deployment"),
         legend="deployment",
         row="serve",
-    ),
-)
-SERVICE_ALERTS = (
-    Alert(
-        name="ServiceIsSlow",
-        query=f"{_quantile(0.99, HTTP_MS)} > 30000 or {_quantile(0.99, GRPC_MS)} > 30000",
-        minutes=10,
-        severity="page",
-        summary="one request in a hundred takes longer than half a minute",
     ),
 )

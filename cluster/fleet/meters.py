@@ -74,30 +74,19 @@ class RayMeters(Meters):
         self._waiting = Gauge("dass_queue_length", description="Jobs that wait for a worker.")
         self._running = Gauge("dass_jobs_running", description="Jobs that a worker holds.")
         self._groups, self._nodes = Labels(), Labels()
-        self._left = Gauge(
-            "dass_group_left",
-            description="Jobs of a group neither done nor given up.",
-            tag_keys=("group",),
-        )
-        self._per_group, self._per_node = (
-            tuple(
-                Counter(f"dass_{what}_{name}", description=text, tag_keys=(what, *labels))
-                for name, text, labels in (
-                    ("attempts", f"Attempts of a {what}, by how they ended.", ("verdict",)),
-                    ("seconds", f"Worker-seconds of a {what}'s attempts.", ("verdict",)),
-                )
-            )
-            for what in ("group", "node")
-        )
+        text = "Jobs of a group neither done nor given up."
+        self._left = Gauge("dass_group_left", description=text, tag_keys=("group",))
+        self._per_group, self._per_node = _spent("group"), _spent("node")
+        labels = ("node", "kind")
         self._done_cost = Counter(
             "dass_node_cost",
             description="Cost of the jobs a node has done, in the unit of their plan.",
-            tag_keys=("node", "kind"),
+            tag_keys=labels,
         )
         self._done_seconds = Counter(
             "dass_node_done_seconds",
             description="Worker-seconds of the jobs a node has done.",
-            tag_keys=("node", "kind"),
+            tag_keys=labels,
         )
 
     def ended(
@@ -138,3 +127,19 @@ class RayMeters(Meters):
 def node_of(lease: Lease) -> str:
     """Return the first letters of the node that a lease is on, as people tell nodes apart."""
     return lease.worker.partition("/")[0][:12]
+
+
+def _spent(whose: str) -> tuple[Any, Any]:
+    """Return counters of the attempts of a group or a node, and of their seconds."""
+    from ray.util.metrics import Counter
+
+    tags = (whose, "verdict")
+    attempts = Counter(
+        f"dass_{whose}_attempts",
+        description=f"Attempts of a {whose}, by how they ended.",
+        tag_keys=tags,
+    )
+    seconds = Counter(
+        f"dass_{whose}_seconds", description=f"Worker-seconds of a {whose}.", tag_keys=tags
+    )
+    return attempts, seconds

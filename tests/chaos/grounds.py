@@ -238,7 +238,13 @@ def ground(number) -> Iterator[Ground]:
 
     made = Ground(number)
     try:
-        ray.init(address=made.address, log_to_driver=False, logging_level=logging.ERROR)
+        for last in (False,) * 9 + (True,):
+            try:
+                ray.init(address=made.address, log_to_driver=False, logging_level=logging.ERROR)
+                break
+            except ConnectionError:  # the port is open before the head is ready
+                if last:
+                    raise
         yield made
     finally:
         ray.shutdown()

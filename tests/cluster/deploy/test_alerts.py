@@ -10,8 +10,8 @@ import subprocess
 import pytest
 import yaml
 
+from cluster.deploy.alerts import ALERTS
 from cluster.deploy.dashboards import FOLDER
-from cluster.deploy.panels import ALERTS
 from tests.hosts.machines import folders
 
 PROMTOOL = shutil.which("promtool", path=os.pathsep.join([os.environ["PATH"], *folders()]))

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
+from cluster.deploy.alerts import ALERTS, SERVICE_ALERTS
 from cluster.deploy.dashboards import FOLDER, dashboard, files
-from cluster.deploy.panels import ALERTS, PANELS, SERVICE_ALERTS, SERVICE_PANELS
+from cluster.deploy.panels import PANELS, SERVICE_PANELS
 
 ROOT = Path(__file__).parents[3]
 SUFFIXES = ("_total", "_bucket", "_count", "_sum")
