@@ -176,7 +176,7 @@ def kinds_of(number, *, round_, seed, allowed):
 def parse(words=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faults", type=int, default=200, help="in all, those of jobs included")
-    parser.add_argument("--jobs", type=int, default=3000, help="of one round")
+    parser.add_argument("--jobs", type=int, default=1500, help="of one round")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one job")
     parser.add_argument("--nodes", type=int, default=3, help="beside the head")
     parser.add_argument("--seed", type=int, default=0)

@@ -54,7 +54,8 @@ class Node(Host):
 
 def environment():
     secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 2}
-    return os.environ | secret | {"LD_LIBRARY_PATH": "", "RAY_USAGE_STATS_ENABLED": "0"}
+    settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    return os.environ | secret | settings | {"LD_LIBRARY_PATH": ""}
 
 
 def start_of_head(address):
@@ -62,7 +63,8 @@ def start_of_head(address):
     rendered = source_text(RenderConfig(redis=REDIS))
     (kept,) = re.findall(r"(RAY_REDIS_ADDRESS=\S+ \S+) ray start --head", rendered)
     options = f"--num-cpus=0 --node-ip-address={address} --port=6379 --include-dashboard=true"
-    return f"export {kept}; ray start --head {options} --object-store-memory=80000000 --block"
+    start = f"ray start --head {options} --object-store-memory=80000000 --block"
+    return f"export {kept}; while true; do {start}; sleep 1; done"  # as systemd would
 
 
 def published(store, number, *, seconds=600):
@@ -92,7 +94,7 @@ def test_a_run_of_jobs_outlives_the_head(redis):
     head.begin(start_of_head(head.address))
     options = f"--num-cpus=2 --node-ip-address={node.address} --object-store-memory=80000000"
     address = f"{head.address}:6379"
-    node.begin(f"until ray start --address={address} {options} --block; do sleep 1; done")
+    node.begin(f"while true; do ray start --address={address} {options} --block; sleep 1; done")
     drive = [sys.executable, "-m", "tests.chaos", "--drive", "--store", store.url]
     for name, value in vars(SHAPE).items():
         drive += [f"--{name}", str(value)]
