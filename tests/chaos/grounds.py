@@ -261,6 +261,7 @@ def on_ground(arguments):
         "RAY_AUTH_TOKEN": os.urandom(16).hex(),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",
+        "RAY_raylet_start_wait_time_s": "300",
         "RAY_worker_niceness": "0",  # else whatever runs beside it starves workers
         "OMP_NUM_THREADS": "1",
     }

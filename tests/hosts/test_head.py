@@ -55,7 +55,7 @@ class Node(Host):
 def environment():
     secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 2}
     settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
-    settings["RAY_DASHBOARD_STARTUP_TIMEOUT_S"] = "300"
+    settings |= {"RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300", "RAY_raylet_start_wait_time_s": "300"}
     return os.environ | secret | settings | {"LD_LIBRARY_PATH": ""}
 
 
