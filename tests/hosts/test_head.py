@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cluster.deploy.render import RenderConfig, source_text
+from cluster.deploy.render import AWAY, RenderConfig, source_text
 from tests.chaos.faults import counts
 from tests.chaos.store import FlakyStore
 from tests.chaos.work import HURRY
@@ -56,6 +56,8 @@ def environment():
     secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 2}
     settings = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     settings |= {"RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300", "RAY_raylet_start_wait_time_s": "300"}
+    name, _, seconds = AWAY.partition("=")
+    settings[name] = seconds
     return os.environ | secret | settings | {"LD_LIBRARY_PATH": ""}
 
 
