@@ -56,7 +56,7 @@ test-ray: install  ## the suite that needs Ray: one cluster for the whole run
 test-cluster: install  ## `ray up` on three machines made of namespaces; needs root and Linux
 	$(BIN)/python -m tests.hosts $(BIN)/python -m pytest -m hosts -s -x -p no:cacheprovider tests/hosts
 
-test-chaos: install  ## fifty faults on a cluster of four nodes on this machine, some 15 minutes
+test-chaos: install  ## two hundred faults on machines made of namespaces, some two hours; goes on where it was killed
 	$(BIN)/python -m tests.chaos
 
 bench: install  ## every claim of speed as a ratio

@@ -12,6 +12,8 @@ Meter = tuple[str, str]
 """Name and description."""
 SCORED: Meter = ("dass_candidates", "Candidates scored by the service.")
 EPISODES: Meter = ("dass_tune_episodes", "Episodes of meta-training done by trials.")
+TUNED: Meter = ("dass_tune_seconds", "Worker-seconds that trials took.")
+TUNE_FAILED: Meter = ("dass_tune_failed", "Trials that raised.")
 BEST: Meter = ("dass_tune_best", "Best objective so far of a trial that runs.")
 
 

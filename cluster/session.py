@@ -7,6 +7,9 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
+from typing import Any
+
+from cluster import tracing
 
 NAMESPACE = "dass"
 """Where named actors are found again by another driver."""
@@ -52,15 +55,18 @@ def connect(*, cpus: int | None = None) -> Iterator[None]:
     for name, value in DRIVER.items():
         os.environ.setdefault(name, value)
     address = os.environ.get("RAY_ADDRESS")
-    settings = (
+    traces = {tracing.PLACE: os.environ[tracing.PLACE]} if tracing.PLACE in os.environ else {}
+    settings: dict[str, Any] = (
         {"address": address}
         if address
         # The dashboard is where Train, Tune and the metrics are seen; loopback only.
         else {"address": "local", "num_cpus": cpus, "dashboard_host": "127.0.0.1"}
     )
+    if traces and not address:  # of a cluster that is there, `ray start` decides
+        settings["_tracing_startup_hook"] = tracing.HOOK
     ray.init(
         namespace=NAMESPACE,
-        runtime_env={"env_vars": ENVIRONMENT},
+        runtime_env={"env_vars": ENVIRONMENT | traces},
         logging_level=logging.WARNING,
         # Workers' own words are in the dashboard and the session's logs; drivers say what matters.
         log_to_driver=False,

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from cluster.metrics import BEST, EPISODES, counter, gauge
+from cluster.metrics import BEST, EPISODES, TUNE_FAILED, TUNED, counter, gauge
 from cluster.progress import Progress
 from cluster.session import connect
 from dass.errors import InvalidConfig
@@ -75,17 +75,27 @@ class Trial:
 
     def __call__(self, chosen: Mapping[str, Any], data: Any) -> None:
         """Run in a Tune worker."""
+        try:
+            self._fit(chosen, data)
+        except Exception:
+            counter(TUNE_FAILED)(1)
+            raise
+
+    def _fit(self, chosen: Mapping[str, Any], data: Any) -> None:
         from ray import tune
 
         config = settings_of(self.config, chosen)
         episodes, validation = episodes_of(data)
         predictor = fresh(config, self.recipe, episodes, seed=config.meta.seed)
         advance, show_best, seen = counter(EPISODES), gauge(BEST), 0
+        spend, since = counter(TUNED), time.monotonic()
         for step in fit(predictor, episodes, validation, config=config.meta):
             if step.validation is None:
                 continue
             advance(step.number - seen)
-            seen = step.number
+            seen, now = step.number, time.monotonic()
+            spend(now - since)
+            since = now
             if step.best is not None:
                 show_best(step.best)
             values = {"episodes": step.number, "loss": step.loss, GOAL: step.best}

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import itertools
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar, cast
 
+from cluster import tracing
 from dass.searching.evolution import Generation
 from serve import http_replies, replies, requests
 from serve.job_store import Jobs
@@ -26,7 +28,7 @@ from serve.limits import (
     Unauthenticated,
     key_of_another,
 )
-from serve.ranker import Ranker
+from serve.ranker import Ranker, SearchSpec
 from serve.search_runs import SearchRuns
 from serve.searches import Searches
 from serve.settings import digest
@@ -189,12 +191,12 @@ class Admission:
             )
 
         stop = threading.Event()
-        async with self._turn() as deadline:
+        async with self._traced_turn(spec) as (deadline, trace):
             began()
             try:
                 spec = await self._by(deadline, self.in_thread(lambda: self.ranker.timed(spec)))
                 generations = await self._by(
-                    deadline, self.in_thread(lambda: self.ranker.search(spec))
+                    deadline, self.in_thread(lambda: _traced(self.ranker.search(spec), trace))
                 )
                 in_distribution = await self._by(
                     deadline,
@@ -212,6 +214,17 @@ class Admission:
                 stop.set()
         assert last is not None, "a feasible budget has at least one candidate"
         yield reply(last, done=True)
+
+    @contextlib.asynccontextmanager
+    async def _traced_turn(self, spec: SearchSpec) -> AsyncIterator[tuple[float, tracing.Span]]:
+        """Hold a turn as `_turn`, within a trace of the search that begins while it waits."""
+        candidates = spec.config.candidates
+        trace = tracing.begin("search", teacher=spec.teacher, candidates=candidates)
+        try:
+            async with self._turn() as deadline:
+                yield deadline, trace
+        finally:
+            trace.end()
 
     @contextlib.asynccontextmanager
     async def _turn(self) -> AsyncIterator[float]:
@@ -258,3 +271,17 @@ class Admission:
 
 def _next(generations: Iterator[T], stop: threading.Event) -> T | None:
     return None if stop.is_set() else next(generations, None)
+
+
+def _traced(generations: Iterator[Generation], trace: tracing.Span) -> Iterator[Generation]:
+    """Yield the generations of a search, each traced as a part of it in the thread that asks."""
+    for number in itertools.count():
+        with trace.current():
+            span = tracing.begin("generation", generation=number)
+            with span.current():
+                found = next(generations, None)
+        if found is None:
+            return  # its span is never ended, and so not told
+        span.note(scored=found.scored)
+        span.end()
+        yield found

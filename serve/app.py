@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +24,7 @@ from ray.serve.config import gRPCOptions
 from ray.serve.exceptions import DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
+from cluster import tracing
 from cluster.metrics import SCORED, counter
 from cluster.session import connect
 from dass.errors import DassError, StorageError
@@ -65,9 +67,14 @@ class Scorer:
         self._turn, self._scored = threading.Lock(), 0
         self._count = counter(SCORED)
 
-    def score(self, chunk: Chunk) -> Scores:
-        """Score one chunk."""
-        with self._turn:
+    def score(self, chunk: Chunk, trace: Mapping[str, str] | None = None) -> Scores:
+        """Score one chunk; `trace` says which span this is a part of."""
+        candidates = len(chunk.architectures)
+        with (
+            tracing.span("scorer", trace, candidates=candidates, teacher=chunk.teacher) as span,
+            self._turn,
+        ):
+            span.note(process=os.getpid())
             self._scored += 1
             scores = self._scoring(chunk)
         if chunk.architectures:  # Ray's counters take no zero
@@ -94,11 +101,14 @@ class FanOut:
             Unavailable: no replica answered for a minute.
         """
         parts = split(chunk, self._parts)
-        asked = [(where, part, self._ask(part)) for where, part in parts]
-        return join([(where, self._answer(part, sent)) for where, part, sent in asked])
+        with tracing.span("chunk", candidates=len(chunk.architectures), parts=len(parts)):
+            asked = [(where, part, self._ask(part)) for where, part in parts]
+            return join([(where, self._answer(part, sent)) for where, part, sent in asked])
 
     def _ask(self, part: Chunk) -> "DeploymentResponse[Scores]":
-        return cast("DeploymentResponse[Scores]", self._scorer.score.remote(part))
+        return cast(
+            "DeploymentResponse[Scores]", self._scorer.score.remote(part, tracing.carried())
+        )
 
     def _answer(self, part: Chunk, asked: "DeploymentResponse[Scores]") -> Scores:
         until = time.monotonic() + self._patience_s

@@ -53,7 +53,7 @@ ORDER = [
     ),
     *("dass.predictor", "dass.searching", "dass.baselines", "dass.registry", "dass.evaluation"),
     *("dass.pipeline", "dass.testing", "dass"),
-    *("cluster.session", "cluster.progress", "cluster.metrics"),
+    *("cluster.tracing", "cluster.session", "cluster.progress", "cluster.metrics"),
     *("cluster.fleet", "cluster.rehearsal", "cluster.deploy", "cluster"),
     *("jobs.console", "jobs.planning.quantity", "jobs.configs", "jobs.planning"),
     *(f"jobs.{verb}" for verb in VERBS),

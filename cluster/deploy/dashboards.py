@@ -2,8 +2,8 @@
 
     python -m cluster.deploy.dashboards          # writes cluster/deploy/monitoring/
 
-The tables of panels and alerts (`panels.py`) are the source; the files are derived, and a test
-compares them. Knows nothing of what a panel asks for.
+The tables of panels and alerts (`panels.py`, `alerts.py`) are the source; the files are derived,
+and a test compares them. Knows nothing of what a panel asks for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from cluster.deploy.panels import ALERTS, PANELS, SERVICE_ALERTS, SERVICE_PANELS, Alert, Panel
+from cluster.deploy.alerts import ALERTS, SERVICE_ALERTS, Alert
+from cluster.deploy.panels import PANELS, SERVICE_PANELS, Panel
 
 FOLDER = Path(__file__).parent / "monitoring"
 

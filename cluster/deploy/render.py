@@ -51,6 +51,9 @@ one that comes back has the address, which is the name, of the one that was lost
 
 HEAD = "# Printed by `python -m cluster.deploy.render`; the reasons are in ray-cluster.yaml.\n"
 START = "ray start --head"
+QUIET = "RAY_USAGE_STATS_ENABLED=0"
+AWAY = "RAY_gcs_rpc_server_reconnect_timeout_s=600"
+"""With Redis: nodes and drivers wait so long for a head; a minute, Ray's default, is soon over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,7 +179,7 @@ def source_text(config: RenderConfig) -> str:
     own = own.replace("\ncluster_name: dass\n", f"\ncluster_name: {config.name}\n")
     if config.redis and config.provider != "kubernetes":
         kept = f"RAY_REDIS_ADDRESS={config.redis} RAY_external_storage_namespace={config.name}"
-        own = own.replace(START, f"{kept} {START}")
+        own = own.replace(START, f"{kept} {START}").replace(QUIET, f"{QUIET} {AWAY}")
     return own
 
 

@@ -153,7 +153,7 @@ def attempt(work: Work, job: Job) -> Reply:
 def reply_to(error: Exception) -> Reply:
     """Return what an attempt that raised came to: whose fault it was, and what broke."""
     health = health_after(error)
-    blameless = health is Health.LOST or bool(getattr(error, "blameless", False))
+    blameless = health in {Health.LOST, Health.FULL} or bool(getattr(error, "blameless", False))
     return Reply(error=describe(error), blameless=blameless, health=health)
 
 

@@ -1,4 +1,4 @@
-"""Whose fault an error of an accelerator is: the job's, its process's, or the device's.
+"""Whose fault an error of a machine is: the job's, its process's, the accelerator's or a disk's.
 
 Read from the words of errors, since libraries wrap the driver's codes in types of their own.
 Knows nothing of torch, of CUDA's interface or of queues.
@@ -6,6 +6,7 @@ Knows nothing of torch, of CUDA's interface or of queues.
 
 from __future__ import annotations
 
+import errno
 from enum import Enum
 
 
@@ -18,6 +19,8 @@ class Health(Enum):
     """The process can use its device no more; a fresh one can."""
     LOST = "lost"
     """The device itself is broken or gone: no process can use it."""
+    FULL = "full"
+    """A disk has no room, the node's or the store's: no job can be done here until it has."""
 
 
 _LOST = (
@@ -45,10 +48,11 @@ _SPOILT = (
     "cudnn_status_execution_failed",
 )
 """Errors after which CUDA answers every further call of the process with the same one."""
+_FULL = ("no space left on device", "quota exceeded", "insufficient storage", "storagefull")
 
 
 def health_after(error: BaseException) -> Health:
-    """Return what an error, or whatever caused it, says of the worker's device."""
+    """Return what an error, or whatever caused it, says of the worker's device and disks."""
     seen: set[int] = set()
     found = Health.WELL
     cause: BaseException | None = error
@@ -57,6 +61,10 @@ def health_after(error: BaseException) -> Health:
         text = str(cause).lower()
         if any(words in text for words in _LOST):
             return Health.LOST
+        if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return Health.FULL
+        if any(words in text for words in _FULL):
+            return Health.FULL
         if any(words in text for words in _SPOILT):
             found = Health.SPOILT
         cause = cause.__cause__ or cause.__context__

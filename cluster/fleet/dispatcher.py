@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.fleet.devices import Health
-from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Reply
+from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Reply, Verdict
 from cluster.fleet.meters import Meters
 from cluster.fleet.queue import Queue
 from cluster.fleet.settle import settle
@@ -26,6 +26,8 @@ BEAT_S = 5.0
 """Seconds between two signs of life of a worker."""
 WAIT_S = (0.1, 2.0)
 """Seconds a worker without a job waits until it asks again: at first, and at most."""
+FULL_S = (1.0, 60.0)
+"""Seconds a worker whose disk is full waits until it asks again: at first, and at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,10 +117,13 @@ class Dispatcher:
     def exchange(self, worker: str, report: Report | None, device: str = "") -> Lease | Idle:
         """Take a worker's report, if any, and give it its next job: one round trip a job.
 
-        A worker whose accelerator is lost is finished: its jobs go to the others.
+        A worker whose accelerator is lost is finished: its jobs go to the others. One whose disk
+        is full gets none now: it would take job after job and fail each at once.
         """
         if report is not None:
             self._settle(report)
+            if report.reply.health is Health.FULL:
+                return Idle.WAIT
         if device in self._retired:
             return Idle.FINISHED
         if self._clock() < self._opens_at:
@@ -153,7 +158,9 @@ class Dispatcher:
             self._lost(lease, "its worker was silent for too long")
         journal = self._queue.journal[known if life == self._life else 0 :]
         progress = self._queue.progress(seconds=now - self._started, now=now)
-        self._meters.queue(waiting=self._queue.pending, running=len(progress.running))
+        self._meters.queue(
+            waiting=self._queue.pending, running=len(progress.running), left=self._queue.left
+        )
         return State(
             life=self._life,
             entries=tuple(journal) if self._opens_at < math.inf else (),
@@ -170,11 +177,13 @@ class Dispatcher:
         if report.device and report.reply.health is Health.LOST:
             self._retired.setdefault(report.device, report.reply.error or "")
         self._meters.ended(
-            report.lease.job.kind,
+            report.lease,
             verdict,
             seconds=now - report.lease.started,
             counts=report.reply.counts,
         )
 
     def _lost(self, lease: Lease, why: str) -> None:
+        now = self._clock()
+        self._meters.ended(lease, Verdict.LOST, seconds=now - lease.started, counts={})
         logger.warning("take back %s from %s: %s", lease.job.name, lease.worker, why)

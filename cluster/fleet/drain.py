@@ -16,7 +16,7 @@ import ray
 
 from cluster.fleet.child import Child
 from cluster.fleet.devices import Health
-from cluster.fleet.dispatcher import BEAT_S, WAIT_S, Report
+from cluster.fleet.dispatcher import BEAT_S, FULL_S, WAIT_S, Report
 from cluster.fleet.job import ChildDied, FleetError, Idle, Lease, Reply, failed_at_start
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class _Worker:
         Raises:
             FleetError: no child comes up.
         """
-        report, pause = None, WAIT_S[0]
+        report, pause, full_s = None, WAIT_S[0], 0.0
         try:
             self._ensure_child()
             while True:
@@ -71,11 +71,14 @@ class _Worker:
                 if answer is Idle.FINISHED:
                     return
                 if isinstance(answer, Lease):
-                    reply, pause = self._attempt(answer), WAIT_S[0]
+                    reply = self._attempt(answer)
                     report = Report(lease=answer, reply=reply, device=self._device)
+                    full = reply.health is Health.FULL
+                    full_s = min(max(FULL_S[0], 2 * full_s), FULL_S[1]) if full else 0.0
+                    pause = full_s or WAIT_S[0]
                 else:
                     time.sleep(pause)
-                    pause = min(2 * pause, WAIT_S[1])
+                    pause = max(full_s, min(2 * pause, WAIT_S[1]))
         finally:
             self._remove_child()
 
@@ -108,7 +111,7 @@ class _Worker:
         except ChildDied as death:
             self._remove_child()
             return Reply(error=str(death))
-        if reply.health is not Health.WELL:
+        if reply.health in {Health.SPOILT, Health.LOST}:
             self._remove_child()
         return reply
 

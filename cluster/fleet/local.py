@@ -57,7 +57,8 @@ def run_inline(
         progress: called after every job and about twice a second.
 
     Raises:
-        FleetError: the workers died before they could take a job, or the device is lost.
+        FleetError: the workers died before they could take a job, the device is lost, or a disk
+            is full.
     """
     if workers < 1:
         raise ValueError(f"workers >= 1 must hold, but got {workers=}; use 1 for this process")
@@ -87,6 +88,16 @@ def _run_here(queue: Queue, work: Work, show: Callable[[], None]) -> None:
         show()
         if reply.health is Health.LOST:
             raise FleetError(_no_device(reply.error))
+        if reply.health is Health.FULL:
+            raise FleetError(_no_room(reply.error))
+
+
+def _no_room(error: str | None) -> str:
+    """Return the message of a `FleetError`: this machine's or the store's disk is full."""
+    return (
+        f"disks of this machine and of the store must have room, but one is full ({error}); "
+        "what is published is safe: make room, then run the same line again"
+    )
 
 
 def _no_device(error: str | None) -> str:
@@ -160,6 +171,8 @@ class _Pool:
         assert worker.lease is not None
         settle(self._queue, worker.lease, reply, now=time.monotonic())
         worker.lease = None
+        if reply.health is Health.FULL:
+            raise FleetError(_no_room(reply.error))
         if reply.health is not Health.WELL:
             self._replace(worker, reply)
 

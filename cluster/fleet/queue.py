@@ -1,9 +1,8 @@
 """Who does which job next: leases, stay-with-your-group, stealing, retries. Pure decisions.
 
 Time is an argument, workers are names, and every method is a transition of plain data, so one
-queue serves threads, processes and actors. Each job is done once, failed, running or waiting;
-nothing is ever lost, nothing counted twice. Which of the waiting jobs a worker gets is chosen in
-`waiting.py`. Knows nothing of processes, Ray, clocks or stores.
+queue serves threads, processes and actors. Each job is done once, failed, running or waiting.
+`waiting.py` chooses which of those a worker gets. Knows nothing of Ray, clocks or stores.
 """
 
 import math
@@ -58,6 +57,7 @@ class Queue:
         self.retries, self.losses, self.lease_s = retries, losses, lease_s
         self.failures: list[Failure] = []
         self.journal: list[Entry] = []
+        self.left: Counter[str] = Counter()  # jobs of each group neither done nor given up
         self._states: dict[str, _State] = {}
         self._waiting = Waiting()
         self._leases: dict[int, Lease] = {}
@@ -85,6 +85,7 @@ class Queue:
                 )
             state = self._states[job.key] = _State(job=job, order=len(self._states))
             self._open += 1
+            self.left[job.group] += 1
             self._open_cost += job.cost
             self._kinds.setdefault(job.kind, [0, 0])[1] += 1
             if not job.needs or self._states[job.needs].done:
@@ -216,9 +217,7 @@ class Queue:
         running = self.running()
         done, failed = self._counts[Verdict.DONE], self._counts[Verdict.FAILED]
         cost = self._open_cost + self._closed_cost
-        fraction = (
-            self._closed_cost / cost if cost else (done + failed) / max(1, len(self._states))
-        )
+        fraction = self._closed_cost / cost if cost else (done + failed) / (len(self._states) or 1)
         return Progress(
             total=len(self._states),
             done=done,
@@ -286,6 +285,7 @@ class Queue:
     def _close(self, state: _State) -> None:
         state.closed = True
         self._open -= 1
+        self.left[state.job.group] -= 1
         self._open_cost -= state.job.cost
         self._closed_cost += state.job.cost
 

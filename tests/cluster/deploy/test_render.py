@@ -14,7 +14,7 @@ import yaml
 from cluster.deploy.clouds import CloudConfig
 from cluster.deploy.head import main as record
 from cluster.deploy.head import state
-from cluster.deploy.render import WORKER, RenderConfig, main, render
+from cluster.deploy.render import AWAY, WORKER, RenderConfig, main, render
 from cluster.deploy.source import SOURCE, load
 
 LOCAL = RenderConfig(
@@ -144,6 +144,10 @@ def test_a_redis_is_told_to_the_head_and_to_no_worker(config):
     assert kept in start
     assert "REDIS" not in str(cluster["worker_start_ray_commands"])
     assert "REDIS" not in render(config)
+    for key in ("head_start_ray_commands", "worker_start_ray_commands"):
+        assert AWAY in cluster[key][-1].split(), "nodes wait for a head that comes back"
+    alone = yaml.safe_load(render(replace(config, name="lab")))
+    assert AWAY not in str(alone), "without Redis no head finds them again"
 
 
 def test_every_machine_that_is_there_is_wanted_and_the_head_is_none_of_them():

@@ -1,5 +1,9 @@
-"""An accelerator that breaks retires its workers, not the run; one that was misused does not."""
+"""An accelerator that breaks retires its workers, not the run; one that was misused does not.
 
+A disk that is full makes its worker wait, and blames no job.
+"""
+
+import errno
 import os
 from functools import partial
 from pathlib import Path
@@ -12,6 +16,7 @@ from cluster.fleet.dispatcher import Dispatcher, Report
 from cluster.fleet.job import FleetError, Idle, Job, Lease, Placement, Reply
 from cluster.fleet.local import run_inline
 from cluster.fleet.watch import Node, Watch, staffed
+from dass.errors import StorageError
 
 ECC = "CUDA error: uncorrectable ECC error encountered"
 ASSERT = "CUDA error: device-side assert triggered"
@@ -26,6 +31,10 @@ TEXTS = {
     ASSERT: Health.SPOILT,
     "CUDA out of memory. Tried to allocate 2.00 GiB": Health.WELL,
     "size mismatch for layer1": Health.WELL,
+    "An error occurred (XMinioStorageFull) when calling the PutObject operation": Health.FULL,
+    "[enforce fail at inline_container.cc:664] . unexpected pos: No space left on device": (
+        Health.FULL
+    ),
 }
 
 
@@ -130,3 +139,41 @@ def test_a_run_without_any_device_left_says_so(workers):
     planned = [Job(key=f"k{i}", group="g", cost=1.0) for i in range(3)]
     with pytest.raises(FleetError, match=r"the device must answer, but is lost .*ECC"):
         run_inline(planned, partial(raising, ECC), workers=workers)
+
+
+def filling(job):
+    """Write to a device that is always full, as the kernel has one."""
+    with open("/dev/full", "wb") as file:
+        file.write(b"x" * 2**20)
+
+
+def publishing(job):
+    """Write to a store that cannot keep it: a folder whose scratch is that device's."""
+    try:
+        filling(job)
+    except OSError as error:
+        raise StorageError("the store must write k, but it says so") from error
+
+
+@pytest.mark.parametrize("work", [filling, publishing])
+def test_a_full_disk_costs_a_job_no_attempt_and_its_worker_gets_none_at_once(work):
+    reply = attempt(work, Job(key="k", group="g", cost=1.0))
+    assert (reply.health, reply.blameless) == (Health.FULL, True)
+    _, dispatcher = opened(2)
+    lease = dispatcher.exchange("a/0", None)
+    assert dispatcher.exchange("a/0", Report(lease=lease, reply=reply)) is Idle.WAIT
+    assert dispatcher.exchange("b/0", None).job.key == lease.job.key
+    assert isinstance(dispatcher.exchange("a/0", None), Lease), "once it asks again"
+    progress = dispatcher.state(0, "").progress
+    assert (progress.lost, progress.retried, progress.failed) == (1, 0, 0)
+
+
+def test_a_disk_quota_is_a_full_disk_too():
+    assert health_after(OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))) is Health.FULL
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_on_one_machine_ends_where_its_disk_is_full(workers):
+    jobs = [Job(key=f"k{i}", group="g", cost=1.0) for i in range(3)]
+    with pytest.raises(FleetError, match="make room"):
+        run_inline(jobs, filling, workers=workers)

@@ -3,6 +3,7 @@
 import pickle
 import random
 import time
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -202,11 +203,11 @@ class Counted(Meters):
     def __init__(self):
         self.seen = []
 
-    def ended(self, kind, verdict, *, seconds, counts):
-        self.seen.append((kind, verdict, dict(counts)))
+    def ended(self, lease, verdict, *, seconds, counts):
+        self.seen.append((lease.job.kind, verdict, dict(counts)))
 
-    def queue(self, *, waiting, running):
-        self.waiting = waiting
+    def queue(self, *, waiting, running, left):
+        self.waiting, self.left = waiting, dict(left)
 
 
 def test_meters_hear_of_every_attempt_and_of_the_queue():
@@ -221,6 +222,31 @@ def test_meters_hear_of_every_attempt_and_of_the_queue():
         ("student", Verdict.RETRY, {}),
     ]
     assert meters.waiting == 0
+    dispatcher.lose("w")
+    assert meters.seen[-1] == ("student", Verdict.LOST, {}), "a node's end is an attempt's too"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_left_of_each_group_is_what_is_neither_done_nor_given_up(seed):
+    luck = random.Random(seed)
+    jobs = [Job(key=f"k{i}", group=f"g{i % 3}", cost=1.0) for i in range(12)]
+    meters, last = Counted(), None
+    dispatcher = opened(jobs, meters=meters)
+    for _ in range(luck.randrange(6, 20)):
+        lease = dispatcher.exchange("w", last)
+        if not isinstance(lease, Lease):
+            break
+        last = report(lease, error=luck.choice([None, "boom"]))
+    journal = dispatcher.open([], 0.0, 0.0)
+    over = {e.key for e in journal if e.verdict in (Verdict.DONE, Verdict.FAILED)}
+    again = Counted()
+    rebuilt = Dispatcher(jobs, retries=1, lease_s=60.0, meters=again)
+    rebuilt.open(journal, 0.0, 0.0)
+    for queue in (dispatcher, rebuilt):
+        queue.state(0, "")
+    expected = Counter(job.group for job in jobs if job.key not in over)
+    assert over and {g: n for g, n in meters.left.items() if n} == expected
+    assert again.left == meters.left, "a rebuilt queue says the same"
 
 
 # the child

@@ -114,12 +114,11 @@ def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, clust
     assert again["chosen"] == card["chosen"] and time.monotonic() - started < 60
 
 
-def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice(cluster, monkeypatch):
+def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice(cluster):
     """On the head and one more node, which is taken away while it works."""
-    monkeypatch.setattr(faults, "KINDS", ("child", "store", "queue", "node"))
-    words = ["--faults", "9", "--fated", "5", "--jobs", "60", "--seconds", "0.4", "--nodes", "1"]
-    arguments = faults.parse(words)
-    run, code, found = faults.siege(arguments, cluster)
+    words = ["--fated", "5", "--jobs", "60", "--seconds", "0.4", "--nodes", "1"]
+    kinds = ["child", "store", "queue", "full", "node"]
+    run, code, found = faults.siege(faults.parse(words), cluster, kinds)
     assert code == 1, "one job is made to fail"
-    assert found["lost"] == found["duplicated"] == 0
-    assert found["records"] == 59 and sum(map(len, run.cost.values())) == 4
+    assert found["lost"] == found["twice"] == 0
+    assert found["records"] == 59 and sum(map(len, run.cost.values())) == len(kinds)
