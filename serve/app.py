@@ -106,9 +106,8 @@ class FanOut:
             return join([(where, self._answer(part, sent)) for where, part, sent in asked])
 
     def _ask(self, part: Chunk) -> "DeploymentResponse[Scores]":
-        return cast(
-            "DeploymentResponse[Scores]", self._scorer.score.remote(part, tracing.carried())
-        )
+        sent = self._scorer.score.remote(part, tracing.carried())
+        return cast("DeploymentResponse[Scores]", sent)
 
     def _answer(self, part: Chunk, asked: "DeploymentResponse[Scores]") -> Scores:
         until = time.monotonic() + self._patience_s
@@ -171,6 +170,7 @@ class Ingress(rpc.Calls):
         scorer: "DeploymentHandle[Scorer]",
         settings: Settings,
         tokens: tuple[str | None, str | None],
+        *,
         trainer: "DeploymentHandle[Trainer] | None" = None,
     ) -> None:
         one_thread()
@@ -212,7 +212,7 @@ def build(args: Settings) -> serve.Application:
     if not args.jobs:
         return ingress.bind(scorer.bind(args), args, tokens)
     trainer = cast(serve.Deployment, Trainer)
-    return ingress.bind(scorer.bind(args), args, tokens, trainer.bind(args))
+    return ingress.bind(scorer.bind(args), args, tokens, trainer=trainer.bind(args))
 
 
 def start(settings: Settings, *, host: str, port: int, grpc_port: int) -> None:

@@ -58,6 +58,12 @@ def add_jobs(http: FastAPI, admission: Admission) -> None:
         """Remove a job and all that came of it; one that is under way stops."""
         await admission.in_thread(lambda: kept.delete(job))
 
+    _add_files(http, admission)
+
+
+def _add_files(http: FastAPI, admission: Admission) -> None:
+    kept = admission.jobs
+
     @http.get(
         "/v1/jobs/{job}/files/{file}",
         tags=["jobs"],

@@ -113,6 +113,25 @@ def run(
     found = {"check": _done(materials[0], "check", check, following=following)}
     for one in materials[1:]:
         one.folder.finish("check", found["check"])
+    chosen, chosen_facts = _chosen(materials, own, following=following, folder=folder)
+    found |= chosen_facts
+    chosen.kept["found"] = found
+    remaining = LAST if last != "verify" else {}
+    for name, work in remaining.items():
+        found[name] = _done(chosen, name, work, following=following, folder=folder)
+        if name == last:
+            break
+    return found
+
+
+def _chosen(
+    materials: Sequence[Material],
+    own: Sequence[Mapping[str, Callable[[Material], Found]]],
+    *,
+    following: Mapping[str, str],
+    folder: Folder,
+) -> tuple[Material, dict[str, Any]]:
+    """Search each size and verify among all; return the size of the choice, and what was found."""
     each = zip(materials, own, strict=True)
     alone = [(one, _alone(one, steps, following=following)) for one, steps in each]
     searched = {one.task.image_size: (one, facts) for one, facts in alone if "search" in facts}
@@ -122,17 +141,11 @@ def run(
     verified = _done(among[0], "verify", lambda _: choose.verify_students(among),
                      following=following, folder=folder)  # fmt: skip
     chosen, facts = searched[verified.get("size", among[0].task.image_size)]
+    sizes = {}
     if chosen.folder.part:
         chosen.folder.finish("verify", verified)
-        found["sizes"] = {one.folder.part: own for one, own in alone}
-    found |= {**facts, "verify": verified}
-    chosen.kept["found"] = found
-    remaining = LAST if last != "verify" else {}
-    for name, work in remaining.items():
-        found[name] = _done(chosen, name, work, following=following, folder=folder)
-        if name == last:
-            break
-    return found
+        sizes = {"sizes": {one.folder.part: own for one, own in alone}}
+    return chosen, {**sizes, **facts, "verify": verified}
 
 
 def _following(
