@@ -38,7 +38,6 @@ def order_of(material: Material) -> Order:
         order = order_for(material.plan.space, accuracy=found["accuracy"])
         if material.measure.agreement:  # what is predicted are accuracies, on true labels
             order = replace(order, accuracies=False)
-        order = order.looking(material.teacher(), material.task.train.images)
         material.kept["order"] = order
     made: Order = material.kept["order"]
     return made
@@ -55,7 +54,7 @@ def search_students(material: Material) -> tuple[dict[str, Any], str]:
         kind: chosen_within(material, partial(chosen_plainly, kind, teacher, config=config))
         for kind in PLAIN
     }
-    spoken = predictions(order.last, teacher, list(rivals.values()))
+    spoken = predictions(order.scorer, teacher, list(rivals.values()))
     best = found.top[0]
     facts = {
         "order": order.said,
@@ -181,7 +180,7 @@ def _ordered(
     top = sought(order, teacher, budget_of(material), candidates=asked.candidates,
                  seed=asked.seed, support=support).top  # fmt: skip
     known = support if order.conditions else ()
-    return with_extra(top, predictions(order.last, teacher, [largest], support=known))
+    return with_extra(top, predictions(order.scorer, teacher, [largest], support=known))
 
 
 def _unverified(

@@ -7,21 +7,16 @@ Only the first is of this space; the others are extrapolation. Knows nothing of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-
-from jaxtyping import UInt8
-from torch import Tensor
+from dataclasses import dataclass
 
 from dass.baselines.size import ByFlops
 from dass.baselines.teacher_blind import TeacherBlind, fit_teacher_blind
 from dass.errors import DassError
-from dass.networks.inheritance import LEAST_IMAGES
 from dass.networks.teacher import Teacher
-from dass.pipeline.looking import second_look
 from dass.predictor.level import Facts
 from dass.predictor.scorer import Scorer
 from dass.registry import zoo
-from dass.searching.evolution import Generation, SecondLook, run
+from dass.searching.evolution import Generation, run
 from dass.searching.evolution_config import SearchConfig
 from dass.searching.prediction import Prediction
 from dass.searching.verification import Short
@@ -30,9 +25,6 @@ from dass.space.cost import Budget
 
 TOP = 200
 """Students that a search returns, among which those to verify are chosen."""
-
-LOOKED_AT = 64
-"""Students that are looked at with images, beside those of the Pareto front."""
 
 TEACHERS = 24
 """Labelled teachers that are learned from at most: the time of the fit grows with them."""
@@ -54,20 +46,6 @@ class Order:
     """Whether its scores are predicted accuracies."""
     conditions: bool
     """Whether it learns from students that were trained for a part of the recipe."""
-    second: SecondLook | None = None
-    """Who looks at the best of a search with images, where that was seen to help."""
-
-    @property
-    def last(self) -> Scorer:
-        """Who has the last word on a student."""
-        return self.scorer if self.second is None else self.second.scorer
-
-    def looking(self, teacher: Teacher, images: UInt8[Tensor, "n 3 s s"]) -> Order:
-        """Return the order that looks at images too; itself where it is extrapolation."""
-        if self.extrapolated or len(images) < LEAST_IMAGES:
-            return self
-        second = second_look(self.scorer, teacher, images, students=LOOKED_AT)
-        return replace(self, second=second, said=f"{self.said} and what students inherit")
 
 
 def order_for(space: str, *, accuracy: float) -> Order:
@@ -145,7 +123,7 @@ def sought(
         found: list[float] = latency.milliseconds(students, num_classes=classes).tolist()
         return found
 
-    return run(order.scorer, teacher, budget, config=config, support=known, second=order.second,
+    return run(order.scorer, teacher, budget, config=config, support=known,
                costs=None if latency is None else milliseconds)  # fmt: skip
 
 
