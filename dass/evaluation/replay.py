@@ -237,7 +237,7 @@ def rows_of(found: Mapping[str, Any]) -> list[list[str]]:
     return [*lines, ["validation accuracy", "all, trained whole", told, "", "", ""]]
 
 
-def _with_interval(one: Mapping[str, float], name: str) -> str:
+def _with_interval(one: Mapping[str, Any], name: str) -> str:
     return f"{one[name]:.2f} [{one['low']:.2f}, {one['high']:.2f}]"
 
 

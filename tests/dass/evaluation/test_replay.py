@@ -1,7 +1,7 @@
 """Verification replayed from recorded curves, by the very rule that is used."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -13,15 +13,12 @@ from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
 from dass.pipeline.compression.expected import sentence
 from dass.predictor.crossfit import Lesson
+from dass.predictor.episode import episode
 from dass.predictor.level import Facts
 from dass.predictor.surrogate_fit import Students, fit_surrogate
 from dass.registry import zoo
+from dass.space.architecture import Architecture
 from dass.space.spaces import by_name
-
-
-@dataclass
-class Nothing:
-    """Stands where an episode would: nobody hears members here."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +34,9 @@ def recorded():
         network = ResNet(space, space.largest, num_classes=10).eval()
         students = Students.of(space, records, Facts(0.8, 10), group=name)
         teacher = Teacher(name=name, network=network, accuracy=0.8)
-        judged.append(Judged(teacher, Lesson(students, Nothing()), records, None))
+        few = [Architecture.parse(record.architecture) for record in records[:2]]
+        heard = episode(teacher, few, [r.validation_accuracy for r in records[:2]])
+        judged.append(Judged(teacher, Lesson(students, heard), records, None))
     return judged
 
 
