@@ -66,8 +66,15 @@ class _Run:
         """End the process; it has no children."""
         self.process.kill()
         self.process.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Take the last words of a process that has ended, and give its pipes back."""
         for reader in self.readers:
             reader.join(5)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 class JobRunner:
@@ -181,8 +188,7 @@ class JobRunner:
             return True
 
     def _end(self, run: _Run, code: int) -> None:
-        for reader in run.readers:
-            reader.join(5)
+        run.close()
         run.hear()
         run.state.state = "done" if code == 0 else "failed"
         if code:

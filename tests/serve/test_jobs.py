@@ -132,7 +132,7 @@ def test_a_job_that_fails_says_why_and_not_where(ranker, tmp_path):
     with running(jobs, tmp_path / "work"):
         found, lost = ended(jobs, made.id), ended(jobs, other.id)
     assert found.state == lost.state == "failed"
-    assert found.error.code == "UnfitTeacher" and found.lines, "it has initial weights"
+    assert found.error.code == "InvalidConfig" and "10 classes" in found.error.message
     assert lost.error.code != "InternalError"
     for job in (found, lost):
         told = job.model_dump_json()

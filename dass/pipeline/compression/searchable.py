@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from dass.errors import InvalidArchitecture
 from dass.networks.family import space_of_state_dict, with_our_pixels
 from dass.networks.oracles.oracle import Classifier, logits_of
+from dass.networks.oracles.preprocessing import Preprocessing
 from dass.networks.resnet import ResNet, initialise
 from dass.networks.teacher import Teacher
 from dass.pipeline.compression.batch_norms import recalibrate
 from dass.pipeline.compression.material import Material
 from dass.pipeline.compression.measure import Measure
 from dass.registry.networks import pack_teacher
+from dass.space.published import PublishedSpace
 from dass.space.space import Space
 from dass.space.spaces import by_name, micro, paper, residual, small
 from dass.training.inference import accuracy
@@ -38,9 +40,7 @@ def family(oracle: Classifier, *, size: int) -> tuple[ResNet | None, str]:
     module = oracle.forward
     if not isinstance(module, nn.Module):
         return None, "it is no torch module"
-    if isinstance(module, ResNet) and module.architecture == module.space.largest:
-        if module.space.image_size != size or oracle.preprocessing.mean != (0.5, 0.5, 0.5):
-            return None, f"it is of space {module.space.name} at its own size alone"
+    if isinstance(module, ResNet) and _published(module, oracle.preprocessing, size=size):
         state = module.state_dict()
         return _arranged(state, oracle, module.space), f"its own space, {module.space.name}"
     state = module.state_dict()
@@ -56,6 +56,18 @@ def family(oracle: Classifier, *, size: int) -> tuple[ResNet | None, str]:
     before = oracle.preprocessing
     state = with_our_pixels(state, mean=before.mean, std=before.std, channels=before.channels)
     return _arranged(state, oracle, space), f"its own family, {space.name}"
+
+
+def _published(module: ResNet, before: Preprocessing, *, size: int) -> bool:
+    """Return whether a teacher is the largest member of a published space, as it is."""
+    half = (0.5, 0.5, 0.5)
+    return (
+        type(module) is ResNet
+        and isinstance(module.space, PublishedSpace)
+        and module.architecture == module.space.largest
+        and (before.size, before.mean, before.std, before.channels) == (size, half, half, "RGB")
+        and module.space.image_size == size
+    )
 
 
 def _arranged(state: dict[str, Tensor], oracle: Classifier, space: Space) -> ResNet:
