@@ -199,7 +199,7 @@ def _plots(measure: Measure, steps: dict[str, Any], *, verified: int) -> dict[st
                 [points], x_label="predicted, %", y_label="measured, %", title="Verified",
                 diagonal=True,
             )  # fmt: skip
-    replay = None if material.measure.agreement else recorded()  # it is of accuracy
+    replay = None if measure.agreement else recorded()  # it is of accuracy
     if replay is not None:
         said = sentence(replay, verified=verified, extrapolated=found["extrapolated"])
         drawn[said] = regrets(replay)
