@@ -614,7 +614,7 @@ def test_a_readers_page_searches_and_says_why_it_changes_nothing(registry, brows
         for button in page.all("button.operator"):
             assert not button.is_enabled() and "operator" in button.get_attribute("title")
             assert button.get_attribute("aria-describedby") == "role"
-        assert len(page.all("button.operator")) == 5
+        assert len(page.all("button.operator")) == 6
         buttons = [button.text for button in page.all("#searches li:first-child button")]
         assert buttons == ["Show", "Compare"]
         page.open("/?candidates=5000", keep=True).ready()
