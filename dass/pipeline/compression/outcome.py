@@ -199,7 +199,7 @@ def _plots(measure: Measure, steps: dict[str, Any], *, verified: int) -> dict[st
                 [points], x_label="predicted, %", y_label="measured, %", title="Verified",
                 diagonal=True,
             )  # fmt: skip
-    if (replay := recorded()) is not None:
+    if not measure.agreement and (replay := recorded()) is not None:
         said = sentence(replay, verified=verified, extrapolated=found["extrapolated"])
         drawn[said] = regrets(replay)
     epochs = [float(number) for number, _ in enumerate(distil["curve"], 1)]
