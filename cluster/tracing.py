@@ -36,10 +36,9 @@ def start() -> None:
     from opentelemetry import trace
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.sampling import ParentBased
 
     provider = TracerProvider(
-        sampler=ParentBased(root=_only_ours()),
+        sampler=_only_ours(),
         resource=Resource.create({"service.name": "dass", "host.name": socket.gethostname()}),
     )
     provider.add_span_processor(_processor(place))
@@ -155,16 +154,25 @@ def _processor(place: str) -> Any:
 
 
 def _only_ours() -> Any:
-    """Return a sampler of first spans: Ray's health checks begin traces of their own, too."""
+    """Return a sampler of our spans and of all below them.
+
+    Ray's spans above ours, of a request say, and its health checks are left out; so whether a
+    span of ours is kept may not hang on its parent's.
+    """
+    from opentelemetry import trace
     from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
     class Ours(Sampler):
         def should_sample(self, *args: Any, **named: Any) -> Any:
             attributes = named.get("attributes") or (args[4] if len(args) > 4 else None) or {}
-            chosen = ALWAYS_ON if OURS in attributes else ALWAYS_OFF
-            return chosen.should_sample(*args, **named)
+            above = args[0] if args else named.get("parent_context")
+            parent = trace.get_current_span(above).get_span_context()
+            below = parent.is_valid and parent.trace_flags.sampled
+            if OURS not in attributes and not below:
+                return ALWAYS_OFF.should_sample(*args, **named)
+            return ALWAYS_ON.should_sample(*args, **named)
 
         def get_description(self) -> str:
-            return "spans of ours begin a trace, others do not"
+            return "spans of ours and what is below them"
 
     return Ours()

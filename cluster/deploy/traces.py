@@ -74,10 +74,16 @@ def walk(
     spans: Sequence[Seen], parent: str | None = None, depth: int = 0
 ) -> Iterator[tuple[int, Seen]]:
     """Yield the spans of one trace and how deep each lies."""
-    below = [span for span in spans if span.parent == parent]
+    below = [s for s in spans if s.parent == parent] if parent else firsts(spans)
     for span in sorted(below, key=lambda span: span.start_s):
         yield depth, span
         yield from walk(spans, span.key, depth + 1)
+
+
+def firsts(spans: Sequence[Seen]) -> list[Seen]:
+    """Return the spans that are part of none that was kept."""
+    keys = {span.key for span in spans}
+    return [span for span in spans if span.parent not in keys]
 
 
 def longest(spans: Sequence[Seen]) -> list[Seen]:
@@ -86,7 +92,7 @@ def longest(spans: Sequence[Seen]) -> list[Seen]:
     Raises:
         ValueError: there is none.
     """
-    roots = [span for span in spans if span.parent is None]
+    roots = firsts(spans)
     if not roots:
         raise ValueError(
             "a folder of traces must have a span that has ended, but has none; ask for a search "
@@ -97,13 +103,16 @@ def longest(spans: Sequence[Seen]) -> list[Seen]:
 
 
 def draw(spans: Sequence[Seen], into: str) -> None:
-    """Draw the spans of one trace over time, a line each, coloured by process."""
+    """Draw the spans of one trace over time, a line each, coloured by process.
+
+    Ray's own, of calls, are left out: the tree has them.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    rows = list(walk(spans))
+    rows = [(depth, span) for depth, span in walk(spans) if " ray.remote" not in span.name]
     began = rows[0][1].start_s
     processes = sorted({span.process for _, span in rows})
     figure, axes = plt.subplots(figsize=(9, 0.6 + 0.19 * len(rows)), layout="constrained")

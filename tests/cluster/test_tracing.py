@@ -35,6 +35,18 @@ def place(tmp_path, monkeypatch):
     tracing.use(None)
 
 
+BELOW = """
+from opentelemetry import trace
+from cluster import tracing
+
+tracing.start()
+rays = trace.get_tracer("ray")
+with rays.start_as_current_span("a request"):
+    with tracing.span("search", candidates=1), rays.start_as_current_span("a call"):
+        pass
+"""
+
+
 def another_process(place, carrier):
     line = [sys.executable, "-c", CHILD, json.dumps(carrier)]
     subprocess.run(line, check=True, env=os.environ | {tracing.PLACE: str(place)})
@@ -81,6 +93,18 @@ def test_a_search_holds_generations_they_chunks_and_these_what_another_process_d
             assert whole.start_s <= span.start_s
             assert span.start_s + span.seconds <= whole.start_s + whole.seconds + 1e-6
     assert sum(span.name == "generation" for span in spans.values()) == 2, "no empty last one"
+
+
+def test_spans_of_ours_are_kept_below_spans_that_are_not_and_those_with_what_is_below_them(
+    tmp_path, monkeypatch
+):
+    """Ray's span of a request is above ours, and its spans of calls are below."""
+    line = [sys.executable, "-c", BELOW]
+    subprocess.run(line, check=True, env=os.environ | {tracing.PLACE: str(tmp_path)})
+    spans = read(tmp_path)
+    assert [span.name for span in spans] == ["a call", "search"], "in the order of their ends"
+    lines = list(tree(longest(spans)))
+    assert lines[0].startswith("search") and lines[1].startswith("  a call")
 
 
 def test_the_longest_search_is_shown_as_a_tree_and_drawn(place, tmp_path):
