@@ -25,8 +25,8 @@ from dass.evaluation.scoring import fitted
 from dass.networks.inheritance import Inherited
 from dass.networks.teacher import Teacher
 from dass.predictor.crossfit import Fold, Lesson, crossfitted, unheard
-from dass.predictor.ensemble import Ensemble, standing
-from dass.predictor.informed import blended, sample_of
+from dass.predictor.ensemble import Ensemble, sample_of, standing
+from dass.predictor.informed import blended, standings
 from dass.predictor.network import Predictor
 from dass.predictor.records import StudentRecord
 from dass.predictor.relative import relative_features
@@ -187,11 +187,12 @@ def _conditioned(
 ) -> Iterator[pd.DataFrame]:
     """Score with nothing measured, and with some students measured, several times."""
     expected = surrogate.level.expected(one.lesson.students.facts)
+    sample = None if look is None else _sample_inputs(one)
 
     def said(conditioned: Conditioned) -> tuple[Tensor, Tensor]:
         mean, std = conditioned.predict(inputs)
-        if look is not None:
-            mean = blended(mean, conditioned.predict(_sample_inputs(one))[0], look)
+        if look is not None and sample is not None:
+            mean = blended(mean, conditioned.predict(sample)[0], look)
         return mean, std
 
     yield _rows(one, name, said(surrogate.conditioned(expected)))
@@ -262,8 +263,7 @@ def with_inheritance(scores: pd.DataFrame, judged: Sequence[Judged]) -> pd.DataF
     for one in judged:
         inherited = one.lesson.students.inherited
         if inherited is not None:
-            among = standing(inherited.students.T, inherited.sample.T).sum(0)
-            alone = _rows(one, INHERITANCE, (among, None))
+            alone = _rows(one, INHERITANCE, (standings(inherited)[0], None))
             parts += [alone, *_with(scores, one, alone, names=WITH_INHERITANCE, named=INHERITANCE)]
     return pd.concat(parts, ignore_index=True)
 

@@ -32,6 +32,7 @@ from dass.predictor.scorer import Scores
 from dass.predictor.surrogate import Conditioned, Observed, Surrogate
 from dass.space.architecture import Architecture
 from dass.space.sampling import stratified
+from dass.space.space import Space
 
 SAMPLE = 24
 """Members of a space, stratified by FLOPs, among which an opinion of a student is a standing."""
@@ -43,6 +44,11 @@ def standing(
     """Return predictions in standard deviations from the mean of what is said of a sample."""
     spread = among.std(-1, correction=0, keepdim=True).clamp(min=1e-9)
     return (predicted - among.mean(-1, keepdim=True)) / spread
+
+
+def sample_of(space: Space) -> list[Architecture]:
+    """Return the members of a space among which standings are taken."""
+    return stratified(space, SAMPLE, seed=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +190,7 @@ class Adapted:
             return features
         if not architectures:
             return torch.cat([features, features[:, :1]], 1)
-        sample = stratified(space, SAMPLE, seed=0)
+        sample = sample_of(space)
         students = self._students([*sample, *architectures])
         pairs = zip(self.ensemble.members, self.weights, strict=True)
         each = torch.stack([m.predict_episode(students, w) for m, w in pairs]).double().cpu()

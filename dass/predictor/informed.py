@@ -19,20 +19,16 @@ from torch import Tensor
 from dass.errors import InvalidConfig
 from dass.networks.inheritance import NAMES, Inherited, Shown, inheritance
 from dass.networks.teacher import Teacher
-from dass.predictor.ensemble import standing
+from dass.predictor.ensemble import sample_of, standing
 from dass.predictor.records import Measured
 from dass.predictor.scorer import Scorer, Scores
 from dass.space.architecture import Architecture
-from dass.space.sampling import stratified
-from dass.space.space import Space
-
-SAMPLE = 24
-"""Members of a space, stratified by FLOPs, among which standings are taken."""
 
 
-def sample_of(space: Space) -> list[Architecture]:
-    """Return the members of a space among which what a student inherits is a standing."""
-    return stratified(space, SAMPLE, seed=0)
+def standings(inherited: Inherited) -> tuple[Float[Tensor, " n"], Float[Tensor, " a"]]:
+    """Return what students and the sample inherit in all: sums of standings among the sample."""
+    students, sample = inherited.students.T.double(), inherited.sample.T.double()
+    return standing(students, sample).sum(0), standing(sample, sample).sum(0)
 
 
 def blended(
@@ -47,9 +43,8 @@ def blended(
         of_sample: the scorer's, of the sample.
         inherited: of the same students and sample.
     """
-    students, sample = inherited.students.T.double(), inherited.sample.T.double()
     said, of_sample = said.double(), of_sample.double()
-    each, beside = standing(students, sample).sum(0), standing(sample, sample).sum(0)
+    each, beside = standings(inherited)
     total = standing(said, of_sample) + standing(each, beside)
     of_all = standing(of_sample, of_sample) + standing(beside, beside)
     spread = of_sample.std(correction=0)

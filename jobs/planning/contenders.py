@@ -14,7 +14,7 @@ from dass.baselines.choices import chosen_plainly
 from dass.networks.teacher import Teacher
 from dass.predictor.records import FIRST_CLOSED_LOOP_SEED
 from dass.predictor.scorer import Scorer
-from dass.searching.evolution import SecondLook, run
+from dass.searching.evolution import SecondLook, search
 from dass.searching.prediction import Prediction, predictions
 from dass.space.architecture import Architecture
 from dass.space.cost import Budget
@@ -65,13 +65,10 @@ def contenders(
     """
     for fraction in config.fractions:
         budget = Budget.of(teacher, flops=fraction)
-        chosen = {
-            kind: run(predictor, teacher, budget, config=config.search, second=look)
-            .top[0]
-            .architecture
-            for kind, look in ((SEARCHED, None), (LOOKED, second))
-            if look is not None or kind == SEARCHED
-        } | {
+        kinds = (SEARCHED,) if second is None else (SEARCHED, LOOKED)  # a look comes last
+        found = list(search(predictor, teacher, budget, config=config.search, second=second))
+        ends = zip(kinds, found[-len(kinds) :], strict=True)
+        chosen = {kind: end.top[0].architecture for kind, end in ends} | {
             kind: chosen_plainly(kind, teacher, budget, config=config.search)
             for kind in config.beside
         }

@@ -15,7 +15,7 @@ from dass.data.task import load_task
 from dass.errors import DassError
 from dass.networks.inheritance import Inherited, Shown, inheritance
 from dass.predictor.crossfit import Lesson
-from dass.predictor.informed import sample_of
+from dass.predictor.ensemble import sample_of
 from dass.registry.inherited import Rows, read_inherited, write_inherited
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture

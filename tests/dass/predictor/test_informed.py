@@ -7,7 +7,8 @@ from dass.baselines.size import ByFlops
 from dass.errors import CorruptArtifact, InvalidConfig
 from dass.networks.inheritance import Inherited
 from dass.pipeline.looking import second_look
-from dass.predictor.informed import Informed, blended, sample_of
+from dass.predictor.ensemble import sample_of
+from dass.predictor.informed import Informed, blended
 from dass.predictor.scorer import Scores
 from dass.registry.inherited import read_inherited, write_inherited
 from dass.searching.evolution import SearchConfig, SecondLook, run
