@@ -33,6 +33,7 @@ from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
 from jobs.configs.cross_validate import CrossValidateConfig
+from jobs.configs.train import TrainConfig
 from jobs.planning.inherited import with_inherited
 from jobs.planning.labels import Measured, gather, lessons_of
 from jobs.train import members_for
@@ -48,13 +49,9 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
     if train.folds < 2:
         raise InvalidConfig(f"`train.folds >= 2` must hold to leave folds out, got {train.folds}")
     registry = Registry(Store(train.store))
-    recipe, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
-    measured = {one.name: one for role in train.roles for one in data[role]}
+    recipe, lessons, measured = _taught(registry, train)
     lessons = with_inherited(
-        registry,
-        lessons_of(registry, data, train.roles),
-        list(measured.values()),
-        data_root=config.data_root,
+        registry, lessons, list(measured.values()), data_root=config.data_root
     )
     open_ones = [one for one in lessons if one.students.group not in train.without]
     folds = folds_of([one.students.group for one in open_ones], train.folds)
@@ -83,13 +80,8 @@ def replay(config: CrossValidateConfig) -> pd.DataFrame:
     """
     train = config.train
     registry = Registry(Store(train.store, read_only=True))
-    _, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
-    measured = {one.name: one for role in train.roles for one in data[role]}
-    lessons = [
-        one
-        for one in lessons_of(registry, data, train.roles)
-        if one.students.group not in train.without
-    ]
+    _, every, measured = _taught(registry, train)
+    lessons = [one for one in every if one.students.group not in train.without]
     judged = judged_of(registry, lessons, measured)
     rows: list[dict[str, Any]] = []
     folds = folds_of([one.students.group for one in lessons], train.folds)
@@ -100,6 +92,15 @@ def replay(config: CrossValidateConfig) -> pd.DataFrame:
             rows += replays(own, fit_surrogate(rest, widened=False))
             bar.update()
     return pd.DataFrame(rows)
+
+
+def _taught(
+    registry: Registry, train: TrainConfig
+) -> tuple[str, list[Lesson], dict[str, Measured]]:
+    """Return the recipe, all that may be learned from, and its teachers by name."""
+    recipe, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
+    measured = {one.name: one for role in train.roles for one in data[role]}
+    return recipe, lessons_of(registry, data, train.roles), measured
 
 
 def judged_of(
