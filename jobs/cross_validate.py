@@ -20,8 +20,9 @@ from jaxtyping import Float
 from dass.errors import InvalidConfig
 from dass.evaluation.comparison_config import PROBE
 from dass.evaluation.left_out import KEPT, Judged, scores_of, with_early, with_inheritance
-from dass.evaluation.replay import HEAD, replays, rows_of, summary
-from dass.evaluation.replay import KEPT as REPLAYED
+from dass.evaluation.replay import replays
+from dass.evaluation.replay_tables import HEAD, rows_of, summary
+from dass.evaluation.replay_tables import KEPT as REPLAYED
 from dass.evaluation.scoring import kept
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher

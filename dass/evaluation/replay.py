@@ -8,24 +8,20 @@ fitted without the task's group of origins, or from FLOPs. Knows nothing of stor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
-import numpy as np
-import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
 
 from dass.evaluation.left_out import Judged
-from dass.evaluation.statistics import bootstrap
-from dass.predictor.surrogate import Observed, Surrogate
+from dass.predictor.records import StudentRecord
+from dass.predictor.surrogate import Conditioned, Observed, Surrogate
 from dass.searching.prediction import Prediction
 from dass.searching.verification import Ordered, Short, verify
 from dass.space.architecture import Architecture
 from dass.space.cost import BUDGETS
-
-KEPT = "evaluations/verification.json"
-"""Where what was found is kept."""
 
 VERIFIED = (0, 1, 2, 4, 8, 16)
 """How many students are verified; 0 takes the first of the order."""
@@ -58,6 +54,16 @@ class Contest:
         records = [self.judged.records[i] for i in self.kept]
         best = max(record.test_accuracy for record in records)
         return best - max(records, key=lambda r: r.validation_accuracy).test_accuracy
+
+    def measured(self, record: StudentRecord, epochs: int) -> Short:
+        """Return what a training of so many epochs said of a student."""
+        whole = epochs == self.longest
+        accuracy = record.validation_accuracy if whole else record.curve[epochs - 1]
+        return Short(
+            architecture=record.architecture,
+            validation_accuracy=accuracy,
+            epochs=0 if whole else epochs,
+        )
 
     def predictions(self, scores: Sequence[float]) -> list[Prediction]:
         """Return the students with scores, the best first."""
@@ -96,42 +102,63 @@ def by_flops(contest: Contest) -> Ordered:
 
 def by_surrogate(contest: Contest, surrogate: Surrogate) -> Ordered:
     """Return a surrogate's order given what was measured, as a search has it."""
-    one = contest.judged
-    inputs = one.lesson.students.inputs
-    expected = surrogate.level.expected(one.lesson.students.facts)
-    rows = {one.records[i].architecture: i for i in contest.kept}
-    images = one.records[0].validation_images
 
     def ordered(support: Sequence[Short]) -> Sequence[Prediction]:
-        known = [rows[each.architecture] for each in support]
-        observed = Observed.of(inputs[known], support, images=images)
-        mean, _ = surrogate.conditioned(expected, observed).predict(inputs[list(contest.kept)])
-        return contest.predictions(mean.tolist())
+        conditioned, inputs = told(contest, surrogate, support)
+        return contest.predictions(conditioned.predict(inputs)[0].tolist())
 
     return ordered
 
 
-def replayed(contest: Contest, ordered: Ordered, *, students: int) -> tuple[float, int]:
-    """Play a verification; return the regret of its choice and the epochs that it cost.
+def told(
+    contest: Contest, surrogate: Surrogate, support: Sequence[Short]
+) -> tuple[Conditioned, Float[Tensor, "n d"]]:
+    """Return the surrogate given what was measured, and the inputs of the students."""
+    one = contest.judged
+    inputs = one.lesson.students.inputs
+    rows = {one.records[i].architecture: i for i in contest.kept}
+    known = inputs[[rows[each.architecture] for each in support]]
+    observed = Observed.of(known, support, images=one.records[0].validation_images)
+    expected = surrogate.level.expected(one.lesson.students.facts)
+    return surrogate.conditioned(expected, observed), inputs[list(contest.kept)]
+
+
+def expected_regret(contest: Contest, surrogate: Surrogate, played: Played) -> float:
+    """Return the regret that the surrogate expects of a choice, given all that was measured."""
+    conditioned, inputs = told(contest, surrogate, played.measured)
+    names = [contest.judged.records[i].architecture for i in contest.kept]
+    return conditioned.expected_regret(inputs, choice=names.index(played.choice))
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a verification came to."""
+
+    choice: str
+    """The student that is taken."""
+    regret: float
+    """Test accuracy of the best recorded student less that of the choice, a fraction."""
+    epochs: int
+    """That were trained, a training that goes on not counted twice."""
+    measured: Sequence[Short]
+    """All that were trained, each as far as it came."""
+
+
+def replayed(contest: Contest, ordered: Ordered, *, students: int) -> Played:
+    """Play a verification.
 
     Args:
         contest: the students.
         ordered: in which order, given what was measured.
         students: that are verified; all of them where there are fewer.
-
-    Returns:
-        Test accuracy of the best recorded student less that of the choice, a fraction; and the
-        epochs that were trained, a training that goes on not counted twice.
     """
     records = {contest.judged.records[i].architecture: contest.judged.records[i]
                for i in contest.kept}  # fmt: skip
     choice, trained = str(ordered([])[0].architecture), dict[str, int]()
 
     def measure(architecture: Architecture, epochs: int) -> float:
-        record = records[str(architecture)]
         trained[str(architecture)] = epochs
-        whole = epochs == contest.longest
-        return record.validation_accuracy if whole else record.curve[epochs - 1]
+        return contest.measured(records[str(architecture)], epochs).validation_accuracy
 
     if students:
         space = contest.judged.teacher.network.space
@@ -139,7 +166,12 @@ def replayed(contest: Contest, ordered: Ordered, *, students: int) -> tuple[floa
                             longest=contest.longest, measure=measure):  # fmt: skip
             choice = str(ended.checked[0].architecture)
     best = max(record.test_accuracy for record in records.values())
-    return best - records[choice].test_accuracy, sum(trained.values())
+    return Played(
+        choice,
+        best - records[choice].test_accuracy,
+        sum(trained.values()),
+        [contest.measured(records[name], epochs) for name, epochs in trained.items()],
+    )
 
 
 def replays(judged: Sequence[Judged], surrogate: Surrogate) -> Iterator[dict[str, Any]]:
@@ -154,100 +186,15 @@ def replays(judged: Sequence[Judged], surrogate: Surrogate) -> Iterator[dict[str
             orders = {SURROGATE: by_surrogate(contest, surrogate), FLOPS: by_flops(contest)}
             for name, ordered in orders.items():
                 for students in VERIFIED:
-                    regret, epochs = replayed(contest, ordered, students=students)
+                    played = replayed(contest, ordered, students=students)
                     yield {
                         "task": one.records[0].task,
                         "fraction": fraction,
                         "order": name,
                         "verified": students,
-                        "regret": regret,
-                        "epochs": epochs,
+                        "regret": played.regret,
+                        "expected": expected_regret(contest, surrogate, played),
+                        "epochs": played.epochs,
                         "floor": contest.floor,
                         "candidates": len(contest.kept),
                     }
-
-
-def summary(rows: pd.DataFrame) -> dict[str, Any]:
-    """Return mean regrets in points with 95 % intervals over tasks, as values of JSON.
-
-    A task counts once: the mean of its budgets, or of one budget.
-    """
-    found = []
-    pairs = product(sorted(set(rows["order"])), VERIFIED)
-    for order, verified in pairs:
-        own = rows[(rows["order"] == order) & (rows["verified"] == verified)]
-        for fraction in (None, *BUDGETS):
-            part = own if fraction is None else own[own["fraction"] == fraction]
-            by_task = part.groupby("task")[["regret", "epochs", "candidates"]].mean()
-            regret = bootstrap(100 * by_task["regret"].to_numpy(float))
-            found.append(
-                {
-                    "order": order,
-                    "verified": verified,
-                    "fraction": fraction,
-                    "regret": round(regret.mean, 3),
-                    "low": round(regret.low, 3),
-                    "high": round(regret.high, 3),
-                    "epochs": round(float(by_task["epochs"].mean()), 2),
-                    "tasks": len(by_task),
-                    "candidates": round(float(by_task["candidates"].mean()), 1),
-                }
-            )
-    floors = rows.drop_duplicates(["task", "fraction"]).groupby("task")["floor"].mean()
-    floor = bootstrap(100 * floors.to_numpy(float))
-    return {
-        "format": 1,
-        "rows": found,
-        "gains": gains(rows),
-        "floor": {
-            "regret": round(floor.mean, 3),
-            "low": round(floor.low, 3),
-            "high": round(floor.high, 3),
-        },
-    }
-
-
-HEAD = ("ordered by", "students verified", "regret@1, points", "at 30, 50, 70 %", "gain",
-        "epochs")  # fmt: skip
-
-
-def rows_of(found: Mapping[str, Any]) -> list[list[str]]:
-    """Lay out what `summary` returned: a row per order and number of verified students."""
-    by_gain = {(one["order"], one["verified"]): one for one in found["gains"]}
-    lines = []
-    for one in found["rows"]:
-        if one["fraction"] is not None:
-            continue
-        key = (one["order"], one["verified"])
-        each = [r for r in found["rows"] if (r["order"], r["verified"]) == key and r["fraction"]]
-        gain = by_gain.get(key)
-        lines.append(
-            [
-                one["order"],
-                str(one["verified"]),
-                _with_interval(one, "regret"),
-                ", ".join(f"{r['regret']:.2f}" for r in each),
-                ""
-                if gain is None
-                else f"{gain['gain']:.2f} [{gain['low']:.2f}, {gain['high']:.2f}]",
-                f"{one['epochs']:.1f}",
-            ]
-        )
-    told = _with_interval(found["floor"], "regret")
-    return [*lines, ["validation accuracy", "all, trained whole", told, "", "", ""]]
-
-
-def _with_interval(one: Mapping[str, Any], name: str) -> str:
-    return f"{one[name]:.2f} [{one['low']:.2f}, {one['high']:.2f}]"
-
-
-def gains(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return by order and number verified what is gained over verifying nobody, in points."""
-    found = []
-    means = rows.groupby(["order", "task", "verified"])["regret"].mean().unstack()
-    for order, wide in means.groupby(level="order"):
-        for verified in VERIFIED[1:]:
-            gain = bootstrap(100 * (wide[0] - wide[verified]).to_numpy(np.float64))
-            found.append({"order": order, "verified": verified, "gain": round(gain.mean, 3),
-                          "low": round(gain.low, 3), "high": round(gain.high, 3)})  # fmt: skip
-    return found

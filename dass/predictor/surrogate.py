@@ -6,7 +6,7 @@ teachers; a few measured students fix level and spread and bend the order; a stu
 trained for fewer epochs counts as far as such accuracies order students. Knows nothing of
 networks, stores or searching.
 
-Dimension letters: n students, k measured students, d inputs, g values of the spread.
+Dimension letters: n students, k measured students, d inputs, g values of the spread, s samples.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dass.predictor.level import Expected, LevelModel
-from dass.predictor.process import Process
+from dass.predictor.process import JITTER, Process
 from dass.predictor.records import Measured
 
 GRID = 21
 """Values of the spread that are summed over, out to three standard deviations."""
+
+RIVALS, SAMPLES = 128, 256
+"""The best students among which the best is sought when a choice's regret is expected; joint draws
+of their accuracies for each value of the spread."""
 
 FREE = 1.0
 """Standard deviation of the level of a shorter training, a fraction: nothing is known of it."""
@@ -159,17 +163,66 @@ class Conditioned:
         variances = spreads**2 * (process.variances(inputs) + process.noise)
         variances = variances + expected.level_std**2
         if self._observed is not None:
-            cross = process.covariance(self._measured, inputs)  # k n
-            joint = self._scaled[:, :, None] * spreads[:, None] * cross
-            joint = joint + expected.level_std**2 * self._whole[:, None]
-            gain = torch.linalg.solve_triangular(self._lower, joint, upper=False)
-            means = means + (gain * self._white).sum(1)
+            gain, pulled = self._learned(inputs)
+            means = means + pulled
             variances = variances - gain.square().sum(1) + self._other_images()
         weights = self._weights[:, None]
         mean = (weights * means).sum(0)
         spread = (weights * (variances + (means - mean).square())).sum(0)
         widening = self._surrogate.widening[self._observed is not None]
         return mean, spread.clamp(min=0.0).sqrt() * widening
+
+    @torch.no_grad()
+    def expected_regret(self, inputs: Float[Tensor, "n d"], *, choice: int) -> float:
+        """Return how far the best of some students is expected to be above one of them.
+
+        Each is trained once; what all share, the level, does not matter, what they share of the
+        order does. Students beyond the first `RIVALS` by mean are passed over.
+
+        Args:
+            inputs: of the students.
+            choice: place of the one that is taken.
+
+        Returns:
+            A difference of accuracies, a fraction, >= 0.
+        """
+        mean, _ = self.predict(inputs)
+        mean[choice] = torch.inf  # it comes first
+        means, covariances = self._jointly(inputs[mean.argsort(descending=True)[:RIVALS]])
+        lower = torch.linalg.cholesky(covariances)
+        generator = torch.Generator().manual_seed(0)
+        shape = (SAMPLES, means.shape[1])
+        normal = torch.randn(shape, generator=generator, dtype=torch.float64)
+        drawn = means[:, None] + normal @ lower.mT  # g s n
+        regrets = drawn.amax(2) - drawn[:, :, 0]
+        return float(self._weights @ regrets.mean(1))
+
+    def _jointly(
+        self, inputs: Float[Tensor, "n d"]
+    ) -> tuple[Float[Tensor, "g n"], Float[Tensor, "g n n"]]:
+        """Return means and covariances of one training's accuracies, for every spread."""
+        process, expected = self._surrogate.process, self._expected
+        inputs = self._surrogate.standardised(inputs)
+        spreads = self._spreads[:, None]
+        means = expected.level + spreads * process.means(inputs)
+        scores = process.covariance(inputs, inputs)
+        alone = process.variances(inputs) - scores.diagonal() + process.noise
+        scores = scores + torch.diag(alone.clamp(min=JITTER))
+        covariances = spreads[:, :, None] ** 2 * scores + expected.level_std**2
+        if self._observed is not None:
+            gain, pulled = self._learned(inputs)
+            means, covariances = means + pulled, covariances - gain.mT @ gain
+        return means, covariances
+
+    def _learned(
+        self, inputs: Float[Tensor, "n d"]
+    ) -> tuple[Float[Tensor, "g k n"], Float[Tensor, "g n"]]:
+        """Return what measured students take off covariances, as a root, and add to means."""
+        spreads, level = self._spreads[:, None, None], self._expected.level_std
+        cross = self._surrogate.process.covariance(self._measured, inputs)  # k n
+        joint = self._scaled[:, :, None] * spreads * cross + level**2 * self._whole[:, None]
+        gain = torch.linalg.solve_triangular(self._lower, joint, upper=False)
+        return gain, (gain * self._white).sum(1)
 
     def _other_images(self) -> float:
         """Return the variance of a mean accuracy between these validation images and others."""

@@ -1,6 +1,6 @@
 """What verification is worth, as it was measured on recorded tasks, for people.
 
-Read from the shipped replay (`dass.evaluation.replay`). Knows nothing of the images at hand.
+Read from the shipped replay. Knows nothing of the images at hand.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 from dass.errors import InvalidData
 from dass.evaluation.plots import Series, scatter
-from dass.evaluation.replay import FLOPS, KEPT, SURROGATE
+from dass.evaluation.replay import FLOPS, SURROGATE
+from dass.evaluation.replay_tables import KEPT
 from dass.registry import zoo
 
 

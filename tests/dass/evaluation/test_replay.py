@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from dass.evaluation import replay
+from dass.evaluation import replay, replay_tables
 from dass.evaluation.left_out import Judged
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
@@ -50,13 +50,14 @@ def test_nobody_verified_takes_the_first_and_everybody_verified_whole_finds_the_
     for one in recorded[:2]:
         for _, contest in replay.contests(one):
             ordered = replay.by_flops(contest)
-            regret, epochs = replay.replayed(contest, ordered, students=0)
+            nobody = replay.replayed(contest, ordered, students=0)
             records = [one.records[i] for i in contest.kept]
             largest = max(records, key=lambda r: r.flops)
             best = max(r.test_accuracy for r in records)
-            assert epochs == 0 and regret == pytest.approx(best - largest.test_accuracy)
-            same, once = replay.replayed(contest, ordered, students=1)
-            assert (same, once) == (regret, contest.longest)
+            assert nobody.epochs == 0 and not nobody.measured
+            assert nobody.regret == pytest.approx(best - largest.test_accuracy)
+            once = replay.replayed(contest, ordered, students=1)
+            assert (once.choice, once.epochs) == (nobody.choice, contest.longest)
 
 
 def test_a_first_epoch_that_orders_as_the_whole_training_does_leads_to_the_best(recorded):
@@ -66,11 +67,20 @@ def test_a_first_epoch_that_orders_as_the_whole_training_does_leads_to_the_best(
         for r in one.records
     ]
     for _, contest in replay.contests(replace(one, records=ideal)):
-        regret, epochs = replay.replayed(
-            contest, replay.by_flops(contest), students=len(contest.kept)
-        )
-        assert regret == contest.floor == 0
-        assert epochs < contest.longest * len(contest.kept), "halving trains few whole"
+        played = replay.replayed(contest, replay.by_flops(contest), students=len(contest.kept))
+        assert played.regret == contest.floor == 0
+        assert played.epochs < contest.longest * len(contest.kept), "halving trains few whole"
+
+
+def test_what_is_expected_of_a_choice_shrinks_as_students_are_measured(recorded, surrogate):
+    expected = {0: 0.0, 16: 0.0}
+    for one in recorded[:3]:
+        for _, contest in replay.contests(one):
+            ordered = replay.by_surrogate(contest, surrogate)
+            for students in expected:
+                played = replay.replayed(contest, ordered, students=students)
+                expected[students] += replay.expected_regret(contest, surrogate, played)
+    assert 0 < expected[16] < expected[0]
 
 
 def test_what_was_measured_changes_the_surrogate_s_order(recorded, surrogate):
@@ -89,7 +99,7 @@ def test_what_was_measured_changes_the_surrogate_s_order(recorded, surrogate):
 
 def test_the_summary_counts_each_task_once(recorded, surrogate):
     rows = pd.DataFrame(replay.replays(recorded[:2], surrogate))
-    found = replay.summary(rows)
+    found = replay_tables.summary(rows)
     key = (replay.FLOPS, 0, None)
     nobody = next(r for r in found["rows"]
                   if (r["order"], r["verified"], r["fraction"]) == key)  # fmt: skip
@@ -98,12 +108,12 @@ def test_the_summary_counts_each_task_once(recorded, surrogate):
     assert nobody["tasks"] == 2
     assert nobody["regret"] == pytest.approx(100 * sum(by_task) / 2, abs=1e-3)
     assert json.loads(json.dumps(found)) == found
-    table = replay.rows_of(found)
+    table = replay_tables.rows_of(found)
     assert len(table) == 2 * len(replay.VERIFIED) + 1
 
 
 def test_the_shipped_replay_is_told_in_a_sentence():
-    found = json.loads(zoo.registry().store.read(replay.KEPT))
+    found = json.loads(zoo.registry().store.read(replay_tables.KEPT))
     said = sentence(found, verified=12, extrapolated=False)
     assert "Verifying 8 students: expected regret" in said and "gain" in said
     assert "stands for" in sentence(found, verified=2, extrapolated=True)

@@ -156,3 +156,34 @@ def test_a_line_is_as_unsure_as_the_origins_that_it_missed():
     groups = [f"g{i % 4}" for i in range(12)]
     jump = straight + np.where(np.array(groups) == "g0", 3.0, 0.0)
     assert fit_line(facts, straight, groups).std < 0.5 < fit_line(facts, jump, groups).std
+
+
+def test_choices_are_regretted_by_as_much_as_they_are_said_to_be_worse():
+    known = fit_surrogate([students(i, seed=i) for i in range(16)], widened=False)
+    new = students(98, seed=98, level=0.5, group="sounds", count=5)
+    found = conditioned(known, new)
+    mean, _ = found.predict(new.inputs)
+    regrets = [found.expected_regret(new.inputs, choice=i) for i in range(5)]
+    assert int(np.argmin(regrets)) == int(mean.argmax()), "the best guess is regretted least"
+    assert min(regrets) > 0, "nobody is sure"
+    differences = torch.tensor(regrets) - min(regrets)
+    expected = (mean.max() - mean).float()
+    assert torch.allclose(differences, expected, atol=2e-3)
+
+
+def test_whoever_measured_all_knows_what_each_choice_loses(surrogate, new):
+    everybody = conditioned(surrogate, new, list(range(len(new.inputs))))
+    gap = float(new.accuracies.max() - new.accuracies.min())
+    best, worst = int(new.accuracies.argmax()), int(new.accuracies.argmin())
+    assert everybody.expected_regret(new.inputs, choice=worst) == pytest.approx(gap, rel=0.25)
+    assert everybody.expected_regret(new.inputs, choice=best) < gap / 10
+
+
+def test_a_choice_among_thousands_is_as_one_among_its_rivals(surrogate, new):
+    """Those that cannot win change nothing."""
+    found = conditioned(surrogate, new)
+    hopeless = new.inputs.clone()
+    hopeless[:, 0] -= 12
+    many = torch.cat([new.inputs, hopeless.repeat(20, 1)])
+    few = found.expected_regret(new.inputs, choice=0)
+    assert found.expected_regret(many, choice=0) == pytest.approx(few, rel=0.15)
