@@ -91,7 +91,7 @@ class Siege:
     def recovered_s(self):
         """Wait until every worker has published again; return the seconds it took too long.
 
-        Nodes that the head counts dead for minutes get their power again, as a cloud would do.
+        Nodes that are dead or do nothing for minutes get power again, as a cloud would do.
         """
         started, before = time.monotonic(), dict(self.store.by_node)
         wanted = {n: before.get(n, 0) + count for n, count in self.ground.publishers().items()}
@@ -102,7 +102,7 @@ class Siege:
                 break
             if waited > patience:
                 patience = waited + MEND_S
-                self.mended += self.ground.mend()
+                self.mended += self.ground.mend(late)
             if waited > LIMIT_S:
                 raise AssertionError(f"no recovery of {late} within {LIMIT_S} s")
             time.sleep(0.1)

@@ -76,7 +76,7 @@ class Here:
                             found.append(child)
         return found
 
-    def mend(self):
+    def mend(self, silent):
         """Do nothing: no harm outlives its kind here."""
         return 0
 
@@ -186,13 +186,18 @@ class Ground:
                     found.append(process)
         return found
 
-    def mend(self):
-        """Give power again to nodes that the head counts dead; return how many there were."""
+    def mend(self, silent):
+        """Give power again to nodes that the head counts dead, and to those that do nothing.
+
+        A node that is alive may have nothing to give: Ray 2.60 can keep what a group of workers
+        had that was removed while its driver was killed. A cloud takes such a node for idle.
+        """
         import ray
 
         alive = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
-        missing = [machine for machine in self._machines if machine.address not in alive]
+        missing = [m for m in self._machines if m.address not in alive or m.name in silent]
         for machine in missing:
+            print(f"{machine.name} gets power again; alive: {machine.address in alive}")
             self._renew(machine)
         return len(missing)
 
