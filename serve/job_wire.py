@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from serve.names import FILE
 from serve.refusals import Problem
 from serve.wire import Batch, Count, Fraction, Milliseconds, Model, Name, SearchName
 
@@ -19,7 +20,7 @@ FileName = Annotated[
     Field(
         min_length=1,
         max_length=100,
-        json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"},
+        json_schema_extra={"pattern": FILE},
     ),
 ]
 
