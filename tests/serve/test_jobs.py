@@ -9,16 +9,10 @@ import time
 
 import grpc
 import pytest
-import torch
 
-from dass.data.task import load_task
-from dass.data.task_config import TaskConfig
 from dass.errors import UnknownName
-from dass.networks.resnet import ResNet, initialise
-from dass.networks.teacher import Teacher
 from dass.pipeline.compression.folder import Folder
 from dass.predictor.ensemble import Ensemble
-from dass.space.spaces import by_name
 from dass.store.store import Store
 from serve import dass_pb2 as pb
 from serve import rpc
@@ -34,6 +28,7 @@ from serve.scoring import Support
 from tests.serve.test_ranker import Context, plain
 from tests.serve.test_searches import asking
 from tests.support.device import file_of
+from tests.support.learner import learner
 from tests.support.serving import LIMITS, prepare
 
 BODY = {"teacher": "digits", "data": "digits", "minutes": 0.2, "max_flops_share": 0.5}
@@ -146,23 +141,6 @@ def test_a_job_that_fails_says_why_and_not_where(ranker, tmp_path):
         told = job.model_dump_json()
         assert "private" not in told and str(tmp_path) not in told
     assert not list((tmp_path / "work").glob("*")), "nothing is left"
-
-
-def learner():
-    """Return a micro teacher that was shown the digits: it knows some."""
-    space, task = by_name("micro"), load_task(TaskConfig(source="digits"), image_size=8)
-    network = ResNet(space, space.largest, num_classes=10)
-    generator = torch.Generator().manual_seed(0)
-    initialise(network, generator=generator)
-    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
-    pixels = (task.train.images.float() / 255 - 0.5) / 0.5
-    for _ in range(120):
-        rows = torch.randint(len(pixels), (128,), generator=generator)
-        loss = torch.nn.functional.cross_entropy(network(pixels[rows]), task.train.labels[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return Teacher(name="learner", network=network.eval(), accuracy=0.9)
 
 
 def test_a_job_ends_with_its_files_though_its_process_and_its_runner_are_stopped(
