@@ -125,11 +125,20 @@ def test_what_listens_is_what_the_document_says_and_nothing_else(started):
     assert used == set(table()), "every row has a listener"
 
 
-def test_off_loopback_listens_nothing_but_the_port_of_grpc(started):
+def test_off_loopback_listen_the_port_of_grpc_and_what_serve_binds_for_its_replicas(started):
+    """These ask for Ray's token: what they take they unpickle."""
     settled(started)
-    found = listeners(started[0])
-    assert {number for _, where, number in found if where != "loopback"} == {started[2]}
-    assert {row.port for row in table() if row.interface != "loopback"} == {"9000"}
+    found = {(words, number) for words, where, number in listeners(started[0]) if where == "every"}
+    others = {(words, number) for words, number in found if number != started[2]}
+    assert len(found) == len(others) + 1 and len(others) == 3, "a scorer and two ingresses"
+    for words, number in others:
+        assert words.startswith("ray::ServeReplica:dass:")
+        with grpc.insecure_channel(f"127.0.0.1:{number}") as channel:
+            ask = channel.unary_unary("/ray.serve.ASGIService/HandleRequestWithRejection")
+            with pytest.raises(grpc.RpcError) as caught:
+                ask(b"", timeout=30)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert not [one for one in listeners(started[0]) if one[1] == "node"]
 
 
 def test_what_ray_serves_by_http_asks_for_its_token_or_tells_numbers_alone(started):
