@@ -81,6 +81,8 @@ class Known:
 
     searches: list = field(default_factory=list)
     jobs: list = field(default_factory=list)
+    done: list = field(default_factory=list)
+    """Jobs that ended before, with files; nobody deletes them, as nobody does `LASTING`."""
     patience_s: float = HANG_S
     answers: collections.Counter = field(default_factory=collections.Counter)
     slowest: tuple = (0.0, "", 0)
@@ -132,12 +134,20 @@ def students(luck):
     ]
 
 
-def named(luck, what, known):
-    """Draw a name or an id for a path: often one that stands for something."""
+def named(luck, what, known, *, removes=False):
+    """Draw a name or an id for a path: often one that stands for something.
+
+    Args:
+        luck: draws.
+        what: of what.
+        known: has the ids.
+        removes: whether the call does away with it: what others need lasts.
+    """
+    lasting = [] if removes else LASTING
     some = {
-        "name": ["digits", "learner", "fuzz0", "fuzz1", "phone"],
+        "name": ["fuzz0", "fuzz1", *lasting],
         "id": known.searches[-9:],
-        "job": known.jobs[-9:],
+        "job": known.jobs[-9:] + (3 * known.done if not removes else []),
         "file": ["report.html", "model.onnx"],
         "architecture": SOME[:3],
     }[what]
@@ -168,10 +178,14 @@ def good(luck, call, known):
     if call == "ListSearches":
         return {"limit": 2}
     ids = {"SearchId": "id", "JobName": "job", "JobFileName": "job"}
-    message = METHODS[call].input_type
-    found = {f.name: named(luck, "name", known) for f in message.fields if f.name in NAMES}
+    message, removes = METHODS[call].input_type, call in REMOVING
+    found = {
+        one.name: named(luck, "name", known, removes=removes)
+        for one in message.fields
+        if one.name in NAMES
+    }
     if message.name in ids:
-        found["id"] = named(luck, ids[message.name], known)
+        found["id"] = named(luck, ids[message.name], known, removes=removes)
     if message.name == "JobFileName":
         found["name"] = named(luck, "file", known)
     if message.name == "StudentId":
@@ -180,6 +194,9 @@ def good(luck, call, known):
 
 
 NAMES = ("name", "teacher")
+LASTING = ["digits", "learner", "phone"]
+REMOVING = {"DeleteTeacher", "PurgeTeacher", "DeleteLatencyTable", "DeleteJob", "CancelJob"}
+"""Methods that do away with something; students of a teacher come again."""
 METHODS = pb.DESCRIPTOR.services_by_name["Ranker"].methods_by_name
 POSTED = {
     "/v1/search": "Search",
@@ -262,7 +279,9 @@ def http_case(luck, offered, known):
     path = operation.path
     for what in ("name", "id", "job", "file", "architecture"):
         if f"{{{what}}}" in path:
-            path = path.replace(f"{{{what}}}", named(luck, what, known))
+            removes = verb == "DELETE" and not path.endswith("{architecture}")
+            drawn = named(luck, what, known, removes=removes or "cancel" in path)
+            path = path.replace(f"{{{what}}}", drawn)
     headers = {"content-type": "application/json"}
     if luck.random() < 0.1:
         headers["content-type"] = luck.choice(["", "text/plain", "application/x+json", "a" * 99])
@@ -295,7 +314,7 @@ async def ask_http(client, *, cases, known, first=FIRST_SEED):
     """
     offered = operations((await client.get("/openapi.json")).json())
     kept = await asyncio.gather(client.get("/v1/jobs"), client.get("/v1/searches"))
-    known.jobs += [job["id"] for job in kept[0].json()["jobs"]]
+    known.done += [job["id"] for job in kept[0].json()["jobs"] if job["state"] == "done"]
     known.searches += [search["id"] for search in kept[1].json()["searches"]]
     for seed in range(first, first + cases):
         luck = random.Random(seed)
@@ -344,6 +363,8 @@ def message_of(luck, method, known):
     for _ in range(luck.randrange(3) if fields else 0):
         name = luck.choice(fields)
         drawn = value(luck, json_only=False)
+        if method.name in REMOVING and drawn in LASTING:
+            continue
         if name in ("support", "students"):
             drawn = support(luck) if name == "support" else students(luck)
         try:
@@ -368,7 +389,7 @@ async def ask_grpc(channel, *, cases, known, metadata=(), first=FIRST_SEED):
     """Ask so many cases; raise where the service fails or hangs; as `ask_http`."""
     stub = RankerStub(channel)
     listed = await stub.ListJobs(pb.JobsRequest(), metadata=metadata)
-    known.jobs += [job.id for job in listed.jobs]
+    known.done += [job.id for job in listed.jobs if job.state == "done"]
     for seed in range(first, first + cases):
         method, message = grpc_case(random.Random(seed), known)
         call, code = getattr(stub, method.name), grpc.StatusCode.OK
