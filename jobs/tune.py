@@ -201,7 +201,7 @@ def progress_of(trials: Sequence[Any], *, total: int, began: float) -> Progress:
 
 def busy_s(trials: Sequence[Any]) -> float:
     """Return the seconds that trials took in all, those before an interruption too."""
-    return sum((trial.last_result or {}).get("time_total_s", 0.0) for trial in trials)
+    return float(sum((trial.last_result or {}).get("time_total_s", 0.0) for trial in trials))
 
 
 def _strategy(config: TuneConfig) -> Any:
