@@ -28,6 +28,7 @@ from dass.predictor.ensemble import Ensemble
 from dass.predictor.meta import fit, rank_correlation
 from dass.predictor.network import Predictor
 from dass.predictor.ranking import size_residual, spearman
+from dass.registry import run_status
 from dass.registry.registry import Registry
 from dass.space.spaces import by_name
 from dass.store.store import Store
@@ -162,7 +163,9 @@ def _watch(config: TuneConfig) -> Any:
             if self.snapshot is None:
                 unit, share = "core", float(config.cpus_per_trial)
                 store = Store(config.train.store)
-                self.began, self.before_s = time.monotonic(), busy_s(trials)
+                self.before_s = busy_s(trials)
+                former = run_status.read(store, "tune") if self.before_s else None
+                self.began = time.monotonic() - (former["seconds"] if former else 0.0)
                 self.snapshot = Snapshot(store, unit=unit, share=share, kind="tune")
 
         def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
@@ -192,7 +195,7 @@ def progress_of(trials: Sequence[Any], *, total: int, began: float) -> Progress:
         total=total,
         done=states["TERMINATED"],
         failed=states["ERROR"],
-        running=tuple(str(trial) for trial in trials if trial.status == "RUNNING"),
+        running=tuple(f"trial {trial.trial_id}" for trial in trials if trial.status == "RUNNING"),
         seconds=time.monotonic() - began,
         busy_s=busy_s(trials),
         fraction=ended / total,
