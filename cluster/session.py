@@ -38,7 +38,8 @@ def connect(*, cpus: int | None = None) -> Iterator[None]:
     """Be on a Ray cluster for the time of a `with`.
 
     The cluster is, in this order: the one this process is on already; the one that `RAY_ADDRESS`
-    names (`ray job submit` sets it); a private one on this machine, which ends with the block.
+    names (`ray job submit` sets it); a private one on this machine, which ends with the block and
+    listens on loopback alone.
 
     Args:
         cpus: cores that a private cluster offers; all of the machine's where `None`.
@@ -64,15 +65,35 @@ def connect(*, cpus: int | None = None) -> Iterator[None]:
     )
     if traces and not address:  # of a cluster that is there, `ray start` decides
         settings["_tracing_startup_hook"] = tracing.HOOK
-    ray.init(
-        namespace=NAMESPACE,
-        runtime_env={"env_vars": ENVIRONMENT | traces},
-        logging_level=logging.WARNING,
-        # Workers' own words are in the dashboard and the session's logs; drivers say what matters.
-        log_to_driver=False,
-        **settings,
-    )
+    with contextlib.nullcontext() if address else _on_loopback():
+        ray.init(
+            namespace=NAMESPACE,
+            runtime_env={"env_vars": ENVIRONMENT | traces},
+            logging_level=logging.WARNING,
+            # Workers' own words are in the dashboard and the session's logs; drivers say what
+            # matters.
+            log_to_driver=False,
+            **settings,
+        )
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Have the address of a node that is started meanwhile be 127.0.0.1, as it is on macOS.
+
+    Where a node has that address, all of Ray's own listens there alone. `_node_ip_address` cannot
+    say so: Ray replaces loopback by another address. `RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0` could,
+    but is read when Ray is imported, which it may have been, and `ray start` would inherit it.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before

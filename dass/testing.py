@@ -156,6 +156,15 @@ class StoreContract:
             store.write("x", data)
             assert store.read("x") == data
 
+    def test_what_is_read_in_parts_is_the_whole_and_no_part_is_larger(self, store: Store) -> None:
+        for size in (0, 1, 99, 100, 101, 250):
+            data = bytes(range(size))
+            store.write("x", data)
+            parts = list(store.parts("x", most=100))
+            assert b"".join(parts) == data and all(0 < len(part) <= 100 for part in parts)
+        with pytest.raises(MissingKey):
+            next(store.parts("y"))
+
     def test_a_reader_sees_the_former_content_or_all_of_the_new_one(self, store: Store) -> None:
         contents = [bytes([i]) * 1_000_000 for i in range(10)]
 

@@ -28,6 +28,7 @@ from dass.predictor.ensemble import Ensemble
 from dass.predictor.meta import fit, rank_correlation
 from dass.predictor.network import Predictor
 from dass.predictor.ranking import size_residual, spearman
+from dass.registry import run_status
 from dass.registry.registry import Registry
 from dass.space.spaces import by_name
 from dass.store.store import Store
@@ -158,13 +159,21 @@ def _watch(config: TuneConfig) -> Any:
     class Watch(tune.Callback):
         snapshot: Snapshot | None = None
 
-        def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+        def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
             if self.snapshot is None:
                 unit, share = "core", float(config.cpus_per_trial)
                 store = Store(config.train.store)
-                self.began = time.monotonic()
+                self.before_s = busy_s(trials)
+                former = run_status.read(store, "tune") if self.before_s else None
+                self.began = time.monotonic() - (former["seconds"] if former else 0.0)
                 self.snapshot = Snapshot(store, unit=unit, share=share, kind="tune")
-            self.snapshot(progress_of(trials, total=config.trials, began=self.began))
+
+        def on_step_end(self, iteration: int, trials: Any, **info: Any) -> None:
+            self.on_step_begin(iteration, trials)
+            assert self.snapshot is not None, "it was just made"
+            found = progress_of(trials, total=config.trials, began=self.began)
+            # What an interrupted search had cost stands in its own snapshot.
+            self.snapshot(replace(found, busy_s=max(0.0, found.busy_s - self.before_s)))
 
         def on_experiment_end(self, trials: Any, **info: Any) -> None:
             self.on_step_end(0, trials)
@@ -186,11 +195,16 @@ def progress_of(trials: Sequence[Any], *, total: int, began: float) -> Progress:
         total=total,
         done=states["TERMINATED"],
         failed=states["ERROR"],
-        running=tuple(str(trial) for trial in trials if trial.status == "RUNNING"),
+        running=tuple(f"trial {trial.trial_id}" for trial in trials if trial.status == "RUNNING"),
         seconds=time.monotonic() - began,
-        busy_s=sum((trial.last_result or {}).get("time_total_s", 0.0) for trial in trials),
+        busy_s=busy_s(trials),
         fraction=ended / total,
     )
+
+
+def busy_s(trials: Sequence[Any]) -> float:
+    """Return the seconds that trials took in all, those before an interruption too."""
+    return float(sum((trial.last_result or {}).get("time_total_s", 0.0) for trial in trials))
 
 
 def _strategy(config: TuneConfig) -> Any:

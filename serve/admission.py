@@ -117,6 +117,11 @@ class Admission:
         """Run a call of the ranker in a thread, without waiting for a turn."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def iterated(self, parts: Iterator[T]) -> AsyncIterator[T]:
+        """Take one part after another in a thread, each once it is wanted."""
+        while (part := await self.in_thread(lambda: next(parts, None))) is not None:
+            yield part
+
     async def once(self, key: str | None, request: Model, work: Callable[[], Awaitable[R]]) -> R:
         """Answer a request; the same key again gets the same answer, as far as it is remembered.
 

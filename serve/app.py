@@ -28,13 +28,12 @@ from cluster import tracing
 from cluster.metrics import SCORED, counter
 from cluster.session import connect
 from dass.errors import DassError, StorageError
-from dass.registry.registry import Registry
 from dass.store.store import Store
 from serve import rpc, web
 from serve.admission import Admission
 from serve.job_runner import JobRunner
-from serve.job_store import Jobs
-from serve.limits import Limits, Unavailable
+from serve.limits import Unavailable
+from serve.opened import Opened
 from serve.ports import taken
 from serve.ranker import Ranker, one_thread
 from serve.scoring import Chunk, Local, Scores, join, split
@@ -60,7 +59,7 @@ class Scorer:
 
     def __init__(self, settings: Settings) -> None:
         one_thread()
-        registry = Registry(Store(settings.store))
+        registry = Opened.of(settings).registry
         ensemble, _ = registry.predictor(settings.predictor)
         self._scoring = Local(registry, ensemble)
         # One after another: two at once on one core only spoil each other's cache.
@@ -134,7 +133,7 @@ class Trainer:
     """Does the jobs, each in a process of its own; there is one where jobs are allowed."""
 
     def __init__(self, settings: Settings) -> None:
-        self._runner = JobRunner(jobs_of(settings), folder=settings.work)
+        self._runner = JobRunner(Opened.of(settings).jobs, folder=settings.work)
         self._runner.start()
 
     def pids(self) -> list[int]:
@@ -145,12 +144,6 @@ class Trainer:
         """Stop them: what they did is kept."""
         if hasattr(self, "_runner"):
             self._runner.stop()
-
-
-def jobs_of(settings: Settings) -> Jobs:
-    """Return where the jobs of a deployment are, with what they may use."""
-    limits = Limits(**settings.limits)  # type: ignore[arg-type]
-    return Jobs(Store(settings.store), limits, data=settings.data, at_once=settings.jobs)
 
 
 @serve.deployment(
@@ -174,15 +167,16 @@ class Ingress(rpc.Calls):
         trainer: "DeploymentHandle[Trainer] | None" = None,
     ) -> None:
         one_thread()
-        limits = Limits(**settings.limits)  # type: ignore[arg-type]
-        scoring = FanOut(scorer, parts=settings.max_replicas)
-        registry = Registry(Store(settings.store))
+        opened = Opened.of(settings)
         ranker = Ranker.open(
-            registry, predictor=settings.predictor, limits=limits, scoring=scoring
+            opened.registry,
+            predictor=settings.predictor,
+            limits=opened.limits,
+            scoring=FanOut(scorer, parts=settings.max_replicas),
         )
         token, reading = tokens
         self.admission = Admission(
-            ranker, token_digest=token, reading_digest=reading, jobs=jobs_of(settings)
+            ranker, token_digest=token, reading_digest=reading, jobs=opened.jobs
         )
         self.insecure, self._hosts = settings.insecure, settings.hosts
 
@@ -266,7 +260,7 @@ def main(
     print(f"the page will be at {address}", flush=True)
     settings.store = str(Store(settings.store).root)
     settings.work = str(Path(settings.work).absolute())
-    Registry(Store(settings.store)).predictor(settings.predictor)  # fail here, not in a replica
+    Opened.of(settings).registry.predictor(settings.predictor)  # fail here, not in a replica
     done("store and predictor read")
     guarded = bool(with_tokens(settings, os.environ).token_digest)
     # Serve's gRPC reads all of a message before anyone sees it, by default one of 2 GiB.

@@ -7,7 +7,6 @@ of protocols.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -26,13 +25,11 @@ from dass.registry.registry import Registry
 from dass.space.space import Space
 from serve.deletions import Deletions
 from serve.limits import AlreadyExists, InvalidRequest, InvalidUpload, Limits
+from serve.names import check_name
 from serve.scoring import Teachers
 from serve.teacher_facts import Registration, TeacherFacts, facts_of
 
 logger = logging.getLogger(__name__)
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+@,~-]{0,127}")
-"""Names of teachers: one part of a store's key, readable in a URL."""
 
 
 class Catalogue:
@@ -226,16 +223,3 @@ def _unknown(name: str) -> UnknownName:
     return UnknownName(
         f"a teacher must be registered, but {name!r} is not; list the teachers for those that are"
     )
-
-
-def check_name(name: str, *, what: str = "teacher") -> None:
-    """Raise unless a teacher, or what else is kept by name, may be called that.
-
-    Raises:
-        InvalidRequest: says which names there may be.
-    """
-    if not NAME.fullmatch(name) or ".." in name:
-        raise InvalidRequest(
-            f"a {what}'s name must be 1 to 128 of the letters a-z, A-Z, digits and ._=+@,~-, the "
-            f"first a letter or digit and no two dots in a row, but got {name[:80]!r}"
-        )

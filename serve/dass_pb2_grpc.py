@@ -164,7 +164,7 @@ class RankerStub:
                 request_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.JobName.FromString,
                 _registered_method=True)
-        self.GetJobFile = channel.unary_unary(
+        self.GetJobFile = channel.unary_stream(
                 '/dass.v1.Ranker/GetJobFile',
                 request_serializer=serve_dot_dass__pb2.JobFileName.SerializeToString,
                 response_deserializer=serve_dot_dass__pb2.JobFileContent.FromString,
@@ -360,7 +360,8 @@ class RankerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetJobFile(self, request, context):
-        """A file that came of it: report.html, model.onnx, infer.py and so on.
+        """A file that came of it (report.html, model.onnx, infer.py and so on), in parts of at most 1 MiB;
+        an empty file has none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -513,7 +514,7 @@ def add_RankerServicer_to_server(servicer, server):
                     request_deserializer=serve_dot_dass__pb2.JobName.FromString,
                     response_serializer=serve_dot_dass__pb2.JobName.SerializeToString,
             ),
-            'GetJobFile': grpc.unary_unary_rpc_method_handler(
+            'GetJobFile': grpc.unary_stream_rpc_method_handler(
                     servicer.GetJobFile,
                     request_deserializer=serve_dot_dass__pb2.JobFileName.FromString,
                     response_serializer=serve_dot_dass__pb2.JobFileContent.SerializeToString,
@@ -1252,7 +1253,7 @@ class Ranker:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
+        return grpc.experimental.unary_stream(
             request,
             target,
             '/dass.v1.Ranker/GetJobFile',

@@ -57,29 +57,30 @@ def work(where: str, name: str, *, source: str, folder: str) -> None:
     from dass.pipeline.compression.steps import run
     from dass.registry.registry import Registry
     from dass.store.store import Store
+    from serve.job_search import order_as_searched, sought
     from serve.job_store import Jobs
     from serve.limits import Limits
 
     store = Store(where)
-    jobs = Jobs(store, Limits())
-    request = jobs.read(name)[0].request
+    jobs, registry = Jobs(store, Limits()), Registry(store)
+    kept = jobs.read(name)[0]
+    request = kept.request
     assert request.teacher is not None, "the service has resolved it"
-    teacher = Registry(store).teacher(request.teacher)
-    latency = _latency(store, request, space=teacher.network.space)
+    teacher = registry.teacher(request.teacher)
+    space = teacher.network.space
     asked = Asked(
         task=TaskConfig(source=source),
-        max_flops_fraction=request.max_flops_share,
-        max_parameters=request.max_parameters,
-        max_latency_ms=request.max_latency_ms,
-        latency=latency,
+        latency=_latency(store, request, space=space),
         latency_precision=request.precision,
         latency_batch=request.batch,
-        student_size=teacher.network.space.image_size,
+        student_size=space.image_size,
         minutes=request.minutes,
         seed=request.seed,
+        **sought(kept),
     )
     last = "verify" if request.kind == "verify" else None
-    found = run(asked, _oracle(teacher), into=folder, say=_say, last=last)
+    order = order_as_searched(kept, registry, teacher)
+    found = run(asked, _oracle(teacher), into=folder, say=_say, last=last, order=order)
     if request.kind == "verify":
         Folder(folder).write("students.json", {"students": measured(found["verify"])})
     for path in sorted(Path(folder).iterdir()):

@@ -10,10 +10,9 @@ Knows nothing of processes, nor of protocols.
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -24,15 +23,17 @@ from dass.errors import CorruptArtifact, MissingKey, UnknownName
 from dass.store.store import Store
 from serve.job_wire import Job, JobFile, JobList, JobRequest, JobState, JobSummary
 from serve.limits import InvalidRequest, Limits, NotOffered
+from serve.names import FILE, ID, has_form
 from serve.refusals import Problem
+from serve.requests import SearchRequest
 
 JOBS = "service/jobs"
-ID = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{8}")
-FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 STALE_S = 30.0
 """Seconds without a word from its runner, after which a running job is taken to be stopped."""
 ENDED = ("done", "failed", "cancelled")
 LINES = 200
+PART_BYTES = 2**20
+"""Of a file, at once; gRPC takes messages of four times that without being told."""
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -42,6 +43,11 @@ class Asked(BaseModel):
 
     created: str
     request: JobRequest
+    search: SearchRequest | None = None
+    """The search whose order it goes by, with all measured students that there were; jobs of
+    before have none, and go by what `dass compress` goes by."""
+    predictor: str | None = None
+    """Name of the predictor of that search."""
 
 
 class State(BaseModel):
@@ -65,6 +71,7 @@ class Jobs:
         *,
         data: Mapping[str, str] | None = None,
         at_once: int = 0,
+        predictor: str = "predictor",
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Keep jobs.
@@ -74,13 +81,14 @@ class Jobs:
             limits: how many, and how long they may take.
             data: images that they may use, by name.
             at_once: how many are done at once; 0 for none, and then none is taken.
+            predictor: name of the one whose order they go by.
             clock: seconds since 1970.
         """
         self.store, self.limits, self._clock = store, limits, clock
-        self.data, self.at_once = dict(data or {}), at_once
+        self.data, self.at_once, self.predictor = dict(data or {}), at_once, predictor
 
-    def create(self, request: JobRequest) -> JobSummary:
-        """Keep a new job, whose teacher and budget were checked.
+    def create(self, request: JobRequest, search: SearchRequest | None = None) -> JobSummary:
+        """Keep a new job, whose teacher and budget were checked, and the search that it is of.
 
         Raises:
             NotOffered: the service does none.
@@ -91,7 +99,9 @@ class Jobs:
         self.limits.at_most("jobs", len(self.names()) + 1)
         now = datetime.fromtimestamp(self._clock(), UTC)
         name = f"{now:%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:8]}"
-        asked, state = Asked(created=now.isoformat(), request=request), State()
+        by = None if search is None else self.predictor
+        asked = Asked(created=now.isoformat(), request=request, search=search, predictor=by)
+        state = State()
         self.store.write(_key(name, "state.json"), state.model_dump_json().encode())
         self.store.write(_key(name, "request.json"), asked.model_dump_json().encode())
         return self._summary(name, asked, state)
@@ -141,17 +151,18 @@ class Jobs:
             error=state.error,
         )
 
-    def file(self, name: str, file: str) -> bytes:
-        """Return a file that came of a job.
+    def file(self, name: str, file: str) -> tuple[int, Iterator[bytes]]:
+        """Return the bytes of a file that came of a job: how many, and in parts of a mebibyte.
 
         Raises:
             UnknownName: there is no such job or file.
         """
         _, state = self.read(name)
         try:
-            if state.state != "done" or not FILE.fullmatch(file):
+            if state.state != "done" or not has_form(FILE, file):
                 raise MissingKey("no file")
-            return self.store.read(_key(name, f"files/{file}"))
+            key = _key(name, f"files/{file}")
+            return self.store.size(key), self.store.parts(key, most=PART_BYTES)
         except MissingKey as error:
             raise UnknownName(
                 f"a file must have come of a job, but none called {file[:80]!r} did; the job's "
@@ -184,7 +195,7 @@ class Jobs:
             CorruptArtifact: its files are broken.
         """
         try:
-            if not ID.fullmatch(name):
+            if not has_form(ID, name):
                 raise MissingKey("no id of a job")
             asked = _parsed(Asked, self.store.read(_key(name, "request.json")), name)
             state = _parsed(State, self.store.read(_key(name, "state.json")), name)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from serve.names import FILE
 from serve.refusals import Problem
 from serve.wire import Batch, Count, Fraction, Milliseconds, Model, Name, SearchName
 
@@ -19,7 +20,7 @@ FileName = Annotated[
     Field(
         min_length=1,
         max_length=100,
-        json_schema_extra={"pattern": r"^[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*$"},
+        json_schema_extra={"pattern": FILE},
     ),
 ]
 
@@ -33,7 +34,7 @@ class JobRequest(Model):
     teacher: Name | None = None
     """Name of a registered teacher; exactly one of this and `search`."""
     search: SearchName | None = None
-    """Id of a search that the service keeps: its teacher and its budget."""
+    """Id of a search that the service keeps: its teacher, budget and seed, and whom it found."""
     data: Name
     """Name of images that the operator allowed (`--data NAME SOURCE`)."""
     max_flops_share: Fraction | None = None
@@ -51,7 +52,7 @@ class JobRequest(Model):
     minutes: Annotated[float, Field(gt=0, le=10_000)] = 15.0
     """What it may take; sets how many students are verified and how long the last training is."""
     seed: Annotated[int, Field(ge=0, le=2**53)] = 0
-    """Equal seeds, equal answers."""
+    """Equal seeds, equal answers; a job of a `search` has that one's."""
 
 
 class JobName(Model):

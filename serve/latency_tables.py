@@ -18,10 +18,10 @@ from dass.space.architecture import Architecture
 from dass.space.space import Space
 from dass.space.spaces import by_name
 from dass.store.store import Store
-from serve.catalogue import check_name
 from serve.latency_wire import LatencyPrices
 from serve.latency_wire import LatencyTable as Facts
 from serve.limits import AlreadyExists, InvalidUpload, Limits
+from serve.names import check_name
 from serve.scoring import Cache
 
 logger = logging.getLogger(__name__)

@@ -216,6 +216,10 @@ class Ranker:
         """
         return self.ensemble.in_distribution(self._catalogue.get(teacher)[1])
 
+    def known(self, spec: SearchSpec) -> tuple[Support, ...]:
+        """Return the measured students that a search is conditioned on; raises as `search`."""
+        return self._support(self.facts(spec.teacher), spec.support)
+
     def _support(self, facts: TeacherFacts, asked: Sequence[Support]) -> tuple[Support, ...]:
         """Return what was measured of a teacher: what is kept, and before it what a request says.
 

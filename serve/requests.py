@@ -6,6 +6,7 @@ Knows nothing of how a request came, nor of what is answered.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -41,6 +42,11 @@ class Support(Model):
     """On validation images; a fraction."""
     epochs: Epochs = 0
     """How long it was trained; 0 is the whole recipe."""
+
+    @classmethod
+    def of(cls, student: scoring.Support) -> Support:
+        """Write what the ranker has."""
+        return cls(**asdict(student))
 
 
 class SearchRequest(Model):

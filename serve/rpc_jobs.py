@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from serve import dass_pb2 as pb
 from serve import job_wire, jobs
 from serve.proto import from_proto, to_proto
@@ -51,12 +53,13 @@ class JobCalls(Guarded):
 
     async def GetJobFile(
         self, request: pb.JobFileName, grpc_context: Context
-    ) -> pb.JobFileContent:
-        """Return a file that came of a job."""
+    ) -> AsyncIterator[pb.JobFileContent]:
+        """Return a file that came of a job, part by part."""
         with self._door(request, grpc_context, reads=True):
             asked, kept = from_proto(request, job_wire.JobFileName), self.admission.jobs
-            data = await self.admission.in_thread(lambda: kept.file(asked.id, asked.name))
-            return pb.JobFileContent(content=data)
+            _, parts = await self.admission.in_thread(lambda: kept.file(asked.id, asked.name))
+            async for part in self.admission.iterated(parts):
+                yield pb.JobFileContent(content=part)
 
     async def _job(self, name: str) -> pb.Job:
         found = await self.admission.in_thread(lambda: self.admission.jobs.get(name))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import time
 import uuid
 from collections.abc import Callable
@@ -26,13 +25,13 @@ from dass.errors import CorruptArtifact, MissingKey, UnknownName
 from dass.store.store import Store
 from serve import replies
 from serve.limits import Limits, key_of_another
+from serve.names import ID, has_form
 from serve.refusals import Problem
 from serve.requests import SearchRequest
 
 logger = logging.getLogger(__name__)
 
 SEARCHES, KEYS = "service/searches", "service/search-keys"
-ID = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{8}")
 LATER = ("max_latency_ms", "latency_table", "precision", "batch")
 """Fields of a request that keys of before do not know."""
 STALE_S = 45.0
@@ -206,7 +205,7 @@ class Searches:
 
     def _asked(self, name: str) -> Asked:
         try:
-            if not ID.fullmatch(name):
+            if not has_form(ID, name):
                 raise MissingKey("no id of a search")
             return _parsed(Asked, self.store.read(_request(name)), what=f"search {name}")
         except MissingKey as error:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Body, FastAPI, Response
 from fastapi.openapi.models import Example
+from fastapi.responses import StreamingResponse
 
 from serve import job_wire, jobs
 from serve.admission import Admission
@@ -72,7 +73,9 @@ def _add_files(http: FastAPI, admission: Admission) -> None:
     )
     async def get_job_file(job: SearchName, file: job_wire.FileName) -> Response:
         """Download what came of a job: report.html, model.onnx, infer.py and so on."""
-        data = await admission.in_thread(lambda: kept.file(job, file))
+        size, parts = await admission.in_thread(lambda: kept.file(job, file))
         # Never shown as a page of ours: a report is of whoever trained.
-        headers = {"content-disposition": f'attachment; filename="{file}"'}
-        return Response(data, media_type="application/octet-stream", headers=headers)
+        attached = f'attachment; filename="{file}"'
+        headers = {"content-disposition": attached, "content-length": str(size)}
+        media = "application/octet-stream"
+        return StreamingResponse(admission.iterated(parts), media_type=media, headers=headers)

@@ -11,6 +11,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from serve.names import ID, NAME, NAME_LETTERS
+
 
 class Model(BaseModel):
     """A message: no other field, no other type, no NaN."""
@@ -48,9 +50,9 @@ Name = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=128,
+        max_length=NAME_LETTERS,
         examples=["digits"],
-        json_schema_extra={"pattern": r"^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._=+@,~-]*$"},
+        json_schema_extra={"pattern": NAME},
     ),
 ]
 """Patterns are told here; what breaks them is refused where names are read, with more words."""
@@ -68,7 +70,7 @@ SearchName = Annotated[
     Field(
         min_length=1,
         max_length=80,
-        json_schema_extra={"pattern": "^[0-9]{8}T[0-9]{12}-[0-9a-f]{8}$"},
+        json_schema_extra={"pattern": ID},
     ),
 ]
 """Id of a search that is kept."""

@@ -7,12 +7,14 @@ from typing import Literal
 
 from dass.errors import InvalidConfig
 
+Algorithm = Literal["evolution", "random"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchConfig:
     """How a space is searched."""
 
-    algorithm: Literal["evolution", "random"] = "evolution"
+    algorithm: Algorithm = "evolution"
     """Regularised evolution (Real et al., AAAI 2019), or independent draws."""
     candidates: int = 2000
     """Distinct architectures scored; >= 1. A space with fewer in the budget is exhausted."""

@@ -20,6 +20,7 @@ class Backend(Protocol):
 
     def exists(self, key: str) -> bool: ...
     def read(self, key: str) -> bytes: ...
+    def read_part(self, key: str, start: int, end: int) -> bytes: ...
     def size(self, key: str) -> int: ...
     def write(self, key: str, data: bytes) -> None: ...
     def create(self, key: str, data: bytes) -> bool: ...
@@ -38,6 +39,11 @@ class _Folder:
 
     def read(self, key: str) -> bytes:
         return (self._root / key).read_bytes()
+
+    def read_part(self, key: str, start: int, end: int) -> bytes:
+        with (self._root / key).open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
 
     def size(self, key: str) -> int:
         if not self.exists(key):
@@ -106,6 +112,9 @@ class _Remote:
 
     def read(self, key: str) -> bytes:
         return bytes(self._files.cat_file(f"{self._root}/{key}"))
+
+    def read_part(self, key: str, start: int, end: int) -> bytes:
+        return bytes(self._files.cat_file(f"{self._root}/{key}", start=start, end=end))
 
     def size(self, key: str) -> int:
         if not self.exists(key):

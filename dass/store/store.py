@@ -9,8 +9,9 @@ import itertools
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,6 +69,21 @@ class Store:
         """
         checked(key)
         return self._retried(f"read {key}", lambda: self._backend().read(key))
+
+    def parts(self, key: str, *, most: int = 2**20) -> Iterator[bytes]:
+        """Yield what is under a key in parts, for what is large and not written again meanwhile.
+
+        Args:
+            key: of something that is there.
+            most: bytes of one part; >= 1.
+
+        Raises:
+            MissingKey: nothing is, or it was deleted meanwhile.
+        """
+        size = self.size(key)
+        for start in range(0, size, most):
+            end = min(start + most, size)
+            yield self._retried(f"read {key}", partial(self._backend().read_part, key, start, end))
 
     def size(self, key: str) -> int:
         """Return how many bytes are published under the key, without reading them.

@@ -17,6 +17,9 @@ import pytest
 from serve import dass_pb2 as pb
 from serve.client import Client
 from serve.dass_pb2_grpc import RankerStub
+from serve.job_store import Jobs, State
+from serve.job_wire import JobRequest
+from serve.limits import Limits
 from serve.ranker import Ranker
 from tests.serve.test_ranker import HttpClient, plain, to_message
 from tests.support.serving import TOKEN
@@ -202,6 +205,29 @@ def test_fifty_searches_at_once_are_all_answered(service):
         answers = list(threads.map(ask, range(50)))
     assert len(answers) == 50
     assert len({a["top"][0]["architecture"] for a in answers}) <= 3
+
+
+def test_a_file_of_a_job_beyond_any_message_comes_whole_over_both_protocols(service):
+    jobs = Jobs(service.registry.store, Limits(), data={"digits": "digits"}, at_once=1)
+    made = jobs.create(JobRequest(teacher="digits", data="digits"))
+    content = os.urandom(9 * 2**20 + 7)
+    jobs.put_file(made.id, "model.onnx", content)
+    jobs.save(made.id, State(state="done"))
+    try:
+        stub = RankerStub(grpc.insecure_channel(service.grpc))
+        asked = pb.JobFileName(id=made.id, name="model.onnx")
+        parts = [part.content for part in stub.GetJobFile(asked, metadata=METADATA, timeout=120)]
+        assert b"".join(parts) == content and len(parts) == 10
+        url = f"{service.http}/v1/jobs/{made.id}/files/"
+        answer = httpx.get(url + "model.onnx", headers=BEARER, timeout=120)
+        assert answer.content == content
+        assert answer.headers["content-length"] == str(len(content))
+        with pytest.raises(grpc.RpcError) as caught:
+            list(stub.GetJobFile(pb.JobFileName(id=made.id, name="no"), metadata=METADATA))
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        assert httpx.get(url + "no", headers=BEARER).status_code == 404
+    finally:
+        jobs.delete(made.id)
 
 
 CROWD = 160

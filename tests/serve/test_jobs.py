@@ -7,26 +7,28 @@ import os
 import signal
 import time
 
+import grpc
 import pytest
-import torch
 
-from dass.data.task import load_task
-from dass.data.task_config import TaskConfig
 from dass.errors import UnknownName
-from dass.networks.resnet import ResNet, initialise
-from dass.networks.teacher import Teacher
-from dass.space.spaces import by_name
+from dass.pipeline.compression.folder import Folder
+from dass.predictor.ensemble import Ensemble
+from dass.store.store import Store
 from serve import dass_pb2 as pb
 from serve import rpc
 from serve.admission import Admission
+from serve.dass_pb2_grpc import RankerStub, add_RankerServicer_to_server
+from serve.job_process import work
 from serve.job_runner import JobRunner
-from serve.job_store import JOBS, STALE_S, Jobs, State
+from serve.job_store import JOBS, PART_BYTES, STALE_S, Jobs, State
 from serve.job_wire import JobRequest
 from serve.limits import Limits, NotOffered
 from serve.ranker import Ranker
+from serve.scoring import Support
 from tests.serve.test_ranker import Context, plain
 from tests.serve.test_searches import asking
 from tests.support.device import file_of
+from tests.support.learner import learner
 from tests.support.serving import LIMITS, prepare
 
 BODY = {"teacher": "digits", "data": "digits", "minutes": 0.2, "max_flops_share": 0.5}
@@ -119,8 +121,9 @@ def test_a_job_of_a_search_has_its_teacher_and_budget(ranker):
             job = (await client.post("/v1/jobs", json=body)).json()
             wanted = {"teacher": "digits", "max_parameters": 20_000, "search": made["id"]}
             assert wanted.items() <= job["request"].items()
-            answer = await client.post("/v1/jobs", json=body | {"max_flops_share": 0.5})
-            assert answer.status_code == 422
+            for more in ({"max_flops_share": 0.5}, {"seed": 3}):
+                answer = await client.post("/v1/jobs", json=body | more)
+                assert answer.status_code == 422 and "leave" in answer.text
 
     asyncio.run(go())
 
@@ -138,23 +141,6 @@ def test_a_job_that_fails_says_why_and_not_where(ranker, tmp_path):
         told = job.model_dump_json()
         assert "private" not in told and str(tmp_path) not in told
     assert not list((tmp_path / "work").glob("*")), "nothing is left"
-
-
-def learner():
-    """Return a micro teacher that was shown the digits: it knows some."""
-    space, task = by_name("micro"), load_task(TaskConfig(source="digits"), image_size=8)
-    network = ResNet(space, space.largest, num_classes=10)
-    generator = torch.Generator().manual_seed(0)
-    initialise(network, generator=generator)
-    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
-    pixels = (task.train.images.float() / 255 - 0.5) / 0.5
-    for _ in range(120):
-        rows = torch.randint(len(pixels), (128,), generator=generator)
-        loss = torch.nn.functional.cross_entropy(network(pixels[rows]), task.train.labels[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return Teacher(name="learner", network=network.eval(), accuracy=0.9)
 
 
 def test_a_job_ends_with_its_files_though_its_process_and_its_runner_are_stopped(
@@ -185,6 +171,9 @@ def test_a_job_ends_with_its_files_though_its_process_and_its_runner_are_stopped
             assert answer.status_code == 200 and b"<html" in answer.content
             assert answer.headers["content-type"] == "application/octet-stream"
             assert "attachment" in answer.headers["content-disposition"]
+            size = next(file.bytes for file in found.files if file.name == "model.onnx")
+            answer = await client.get(f"{path}/model.onnx")
+            assert int(answer.headers["content-length"]) == len(answer.content) == size
             for name in ("nothing", "state.json", "..%2Fstate.json", ".env"):
                 assert (await client.get(f"{path}/{name}")).status_code in (404, 422)
             assert (await client.delete(f"/v1/jobs/{made.id}")).status_code == 204
@@ -192,6 +181,55 @@ def test_a_job_ends_with_its_files_though_its_process_and_its_runner_are_stopped
 
     asyncio.run(go())
     assert registry.store.list(JOBS) == []
+
+
+def searches():
+    """Return searches whose answers differ: by algorithm, seed, budget, measured students."""
+    measured = [
+        {"architecture": "4_8_32", "validation_accuracy": 0.9},
+        {"architecture": "8_16_32", "validation_accuracy": 0.2, "epochs": 1},
+    ]
+    return (
+        {"candidates": 40, "max_flops": 300_001},
+        {"candidates": 60, "algorithm": "random", "seed": 5},
+        {"candidates": 50, "max_parameters": 20_000, "seed": 1, "support": measured},
+    )
+
+
+@pytest.mark.parametrize("search", searches())
+def test_a_job_of_a_search_seeks_its_students_in_its_order(registry, tmp_path, search):
+    """By the service's own predictor, whatever is measured of the teacher's accuracy meanwhile."""
+    registry.put_teacher(learner(), {"recipe": "own"})
+    ensemble, card = registry.predictor("predictor")
+    registry.put_predictor("other", Ensemble(ensemble.members[::-1][:2]), card)
+    ranker = Ranker.open(registry, predictor="other", limits=Limits(**LIMITS))
+    ranker.add_students("learner", [Support(architecture="6_12_32", validation_accuracy=0.95)])
+    jobs = kept(ranker, predictor="other")
+
+    async def go():
+        async with asking(Admission(ranker, jobs=jobs)) as (client,):
+            made = (await client.post("/v1/searches", json={"teacher": "learner"} | search)).json()
+            while (found := await client.get(f"/v1/searches/{made['id']}")).json()["state"] != (
+                "done"
+            ):
+                assert found.json()["state"] in ("queued", "running")
+                await asyncio.sleep(0.05)
+            body = {"search": made["id"], "data": "digits", "kind": "verify", "minutes": 0.1}
+            posted = await client.post("/v1/jobs", json=body)
+            assert posted.status_code == 201, posted.text
+            return found.json()["result"], posted.json()["id"]
+
+    answered, name = asyncio.run(go())
+    folder = tmp_path / "work"
+    work(registry.store.root, name, source="digits", folder=str(folder))
+    found = Folder(str(folder)).found("search")
+    assert "the service's predictor 'other'" in found["order"]
+    assert [found["best"]["architecture"]] == [answered["top"][0]["architecture"]]
+    assert found["best"]["accuracy"] == pytest.approx(answered["top"][0]["accuracy"], abs=1e-6)
+    assert [p["architecture"] for p in found["pareto"]] == [
+        p["architecture"] for p in answered["pareto"]
+    ]
+    assert found["scored"] == answered["scored"]
 
 
 def test_jobs_wait_for_their_turn_and_end_when_they_are_cancelled_or_deleted(
@@ -254,11 +292,51 @@ def test_the_same_over_grpc(ranker):
         assert (await ask("ListJobs", pb.JobsRequest()))["jobs"] == [made]
         assert (await ask("GetJob", named))["state"] == "queued"
         with pytest.raises(UnknownName):
-            await ask("GetJobFile", pb.JobFileName(id=made["id"], name="model.onnx"))
+            file = pb.JobFileName(id=made["id"], name="model.onnx")
+            await anext(calls.GetJobFile(file, Context()))
         assert (await ask("CancelJob", named))["state"] == "cancelled"
         assert await ask("DeleteJob", named) == {"id": made["id"]}
         calls.admission = Admission(ranker)
         with pytest.raises(NotOffered):
             await ask("CreateJob", pb.JobRequest(teacher="digits", data="digits"))
+
+    asyncio.run(go())
+
+
+def test_files_are_handed_on_in_parts_and_never_read_whole(ranker, monkeypatch):
+    jobs = kept(ranker)
+    made = jobs.create(JobRequest(**BODY))
+    files = {"model.onnx": bytes(range(256)) * 20_000, "empty.txt": b"", "exact.bin": b"x" * 2**20}
+    for name, content in files.items():
+        jobs.put_file(made.id, name, content)
+    jobs.save(made.id, State(state="done"))
+    whole = Store.read
+
+    def read(self, key):
+        assert "/files/" not in key, "a file is read whole"
+        return whole(self, key)
+
+    monkeypatch.setattr(Store, "read", read)
+
+    async def go():
+        calls = rpc.Calls()
+        calls.admission, calls.insecure = Admission(ranker, jobs=jobs), True
+        server = grpc.aio.server()
+        add_RankerServicer_to_server(calls, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        async with (
+            grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+            asking(calls.admission) as (client,),
+        ):
+            for name, content in files.items():
+                asked = pb.JobFileName(id=made.id, name=name)
+                parts = [part.content async for part in RankerStub(channel).GetJobFile(asked)]
+                assert b"".join(parts) == content, "no client need raise its limit"
+                assert all(0 < len(part) <= PART_BYTES for part in parts)
+                answer = await client.get(f"/v1/jobs/{made.id}/files/{name}")
+                assert answer.content == content
+                assert answer.headers["content-length"] == str(len(content))
+        await server.stop(None)
 
     asyncio.run(go())

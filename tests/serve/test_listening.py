@@ -1,6 +1,7 @@
 """A service as a user starts it: everything that listens, and searches that its replicas share."""
 
 import contextlib
+import ipaddress
 import os
 import re
 import signal
@@ -70,7 +71,8 @@ def interface(address):
     """Return what the document calls an interface."""
     if address in ("0.0.0.0", "::"):
         return "every"
-    return "loopback" if address in ("127.0.0.1", "::1") else "node"
+    own = ipaddress.ip_address(address.removeprefix("::ffff:"))  # IPv4 on a socket of IPv6
+    return "loopback" if own.is_loopback else "node"
 
 
 @dataclass(frozen=True)
@@ -101,29 +103,50 @@ def rows_of(started):
     def is_of(row, words, where, number):
         wanted = None if row.port == "drawn" else int(ports.get(row.port, row.port))
         named = wanted in (None, number) or wanted in had
-        return row.process in words and named and where in row.interface.split(", ")
+        return row.process in words and named and where == row.interface
 
     return {one: [row for row in table() if is_of(row, *one)] for one in listeners(process)}
 
 
-def test_what_listens_is_what_the_document_says_and_nothing_else(started):
+def settled(started):
+    """Return every listener with its rows, once every row has one: some of Ray's own are late."""
     until = time.monotonic() + 60
-    while True:  # some of Ray's own listen a while after it has started
+    while True:
         found = rows_of(started)
         used = {row for rows in found.values() for row in rows}
         if used == set(table()) or time.monotonic() > until:
-            break
+            return found, used
         time.sleep(1)
+
+
+def test_what_listens_is_what_the_document_says_and_nothing_else(started):
+    found, used = settled(started)
     assert not [one for one, rows in found.items() if not rows], "every listener has a row"
     assert used == set(table()), "every row has a listener"
+
+
+def test_off_loopback_listen_the_port_of_grpc_and_what_serve_binds_for_its_replicas(started):
+    """These ask for Ray's token: what they take they unpickle."""
+    settled(started)
+    found = {(words, number) for words, where, number in listeners(started[0]) if where == "every"}
+    others = {(words, number) for words, number in found if number != started[2]}
+    assert len(found) == len(others) + 1 and len(others) == 3, "a scorer and two ingresses"
+    for words, number in others:
+        assert words.startswith("ray::ServeReplica:dass:")
+        with grpc.insecure_channel(f"127.0.0.1:{number}") as channel:
+            ask = channel.unary_unary("/ray.serve.ASGIService/HandleRequestWithRejection")
+            with pytest.raises(grpc.RpcError) as caught:
+                ask(b"", timeout=30)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert not [one for one in listeners(started[0]) if one[1] == "node"]
 
 
 def test_what_ray_serves_by_http_asks_for_its_token_or_tells_numbers_alone(started):
     """Where the document says who may call, at the ports that are not drawn."""
     asked = set()
-    for (_, where, number), rows in rows_of(started).items():
+    for (_, _, number), rows in rows_of(started).items():
         fixed = [r for r in rows if r.port.isdigit() and r.port not in ("8000", "9000")]
-        if not fixed or where == "node":
+        if not fixed:
             continue
         caller = fixed[0].caller
         for path in ("/metrics", "/api/version", "/api/cluster_status"):

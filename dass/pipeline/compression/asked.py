@@ -17,13 +17,14 @@ from dass.data.source_names import canonical
 from dass.data.task_config import TaskConfig
 from dass.errors import InvalidConfig
 from dass.networks.latency import LatencyModel
+from dass.searching.evolution_config import Algorithm
 from dass.space.cost import Budget, Costed, Latency, check_fraction
 
 DEFAULT_FRACTION = 0.5
 """Of the largest student's FLOPs, where no limit is given."""
 
 LATER = ("max_latency_ms", "latency", "latency_precision", "latency_batch", "balanced",
-         "unlabelled")  # fmt: skip
+         "unlabelled", "algorithm")  # fmt: skip
 """Fields that folders of before do not have."""
 
 
@@ -63,6 +64,8 @@ class Asked:
     """Train the largest student in the budget, one slimmed alike and a random one as well."""
     candidates: int = 1000
     """Students that the search scores; >= 1."""
+    algorithm: Algorithm = "evolution"
+    """How they are sought."""
     seed: int = 0
     """Equal seeds, equal answers."""
     balanced: bool = False

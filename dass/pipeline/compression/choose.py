@@ -31,7 +31,7 @@ from dass.space.architecture import Architecture
 
 
 def order_of(material: Material) -> Order:
-    """Return what orders students; it is read or fitted once in a process."""
+    """Return what orders students; it is given, or read or fitted once in a process."""
     if "order" not in material.kept:
         found = material.folder.found("check")
         assert found is not None, "the teacher is checked first"
@@ -48,7 +48,8 @@ def search_students(material: Material) -> tuple[dict[str, Any], str]:
     asked, teacher, order = material.asked, material.teacher(), order_of(material)
     begin(material)
     budget = budget_of(material)
-    found = sought(order, teacher, budget, candidates=asked.candidates, seed=asked.seed)
+    found = sought(order, teacher, budget, candidates=asked.candidates, seed=asked.seed,
+                   algorithm=asked.algorithm)  # fmt: skip
     config = SearchConfig(candidates=asked.candidates, seed=asked.seed)
     rivals = {
         kind: chosen_within(material, partial(chosen_plainly, kind, teacher, config=config))
@@ -178,7 +179,7 @@ def _ordered(
     """Return the search's best given what was measured, and what it says of the largest."""
     asked, teacher, order = material.asked, material.teacher(), order_of(material)
     top = sought(order, teacher, budget_of(material), candidates=asked.candidates,
-                 seed=asked.seed, support=support).top  # fmt: skip
+                 seed=asked.seed, algorithm=asked.algorithm, support=support).top  # fmt: skip
     known = support if order.conditions else ()
     return with_extra(top, predictions(order.scorer, teacher, [largest], support=known))
 

@@ -17,7 +17,7 @@ from dass.predictor.level import Facts
 from dass.predictor.scorer import Scorer
 from dass.registry import zoo
 from dass.searching.evolution import Generation, run
-from dass.searching.evolution_config import SearchConfig
+from dass.searching.evolution_config import Algorithm, SearchConfig
 from dass.searching.prediction import Prediction
 from dass.searching.verification import Short
 from dass.space.architecture import Architecture
@@ -57,12 +57,8 @@ def order_for(space: str, *, accuracy: float) -> Order:
     """
     if space == SHIPPED_SPACE:
         ensemble, _ = zoo.predictor()
-        return Order(
-            scorer=ensemble,
-            said="the shipped predictor",
-            extrapolated=False,
-            accuracies=True,
-            conditions=ensemble.surrogate is not None,
+        return order_by(
+            ensemble, said="the shipped predictor", conditions=ensemble.surrogate is not None
         )
     try:
         blind = _teacher_blind(accuracy)
@@ -81,6 +77,13 @@ def order_for(space: str, *, accuracy: float) -> Order:
         extrapolated=True,
         accuracies=True,
         conditions=True,
+    )
+
+
+def order_by(scorer: Scorer, *, said: str, conditions: bool) -> Order:
+    """Return the order of a predictor of the space that is searched."""
+    return Order(
+        scorer=scorer, said=said, extrapolated=False, accuracies=True, conditions=conditions
     )
 
 
@@ -108,13 +111,14 @@ def sought(
     *,
     candidates: int,
     seed: int,
+    algorithm: Algorithm = "evolution",
     support: Sequence[Short] = (),
 ) -> Generation:
     """Search within the budget, given measured students where the order learns from them.
 
     The Pareto front is of milliseconds where the budget limits them, else of FLOPs.
     """
-    config = SearchConfig(candidates=candidates, top=TOP, seed=seed)
+    config = SearchConfig(candidates=candidates, top=TOP, seed=seed, algorithm=algorithm)
     known = support if order.conditions else [one for one in support if one.epochs == 0]
     latency, classes = budget.latency, teacher.network.num_classes
 

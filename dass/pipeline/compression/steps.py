@@ -27,6 +27,7 @@ from dass.pipeline.compression.folder import Folder
 from dass.pipeline.compression.latency_table import measure_table, measured_here
 from dass.pipeline.compression.material import Elsewhere, Material, Say
 from dass.pipeline.compression.onnx_runs import teacher_milliseconds
+from dass.pipeline.compression.order import Order
 from dass.pipeline.compression.prepare import plan_facts, prepared, tell_plan
 from dass.pipeline.compression.searchable import make_searchable
 from dass.pipeline.teacher_check import check_teacher
@@ -92,12 +93,14 @@ def run(
     say: Say = print,
     elsewhere: Elsewhere | None = None,
     last: str | None = None,
+    order: Order | None = None,
 ) -> dict[str, Any]:
     """Do what is asked, step by step, to the end or to the `last`, `verify` or later.
 
     Each of several sizes of the student's images is searched by itself; `verify` chooses among
     all, and the rest is done for the size that it chose. `elsewhere` does trainings of students in
-    other processes, which `material_of` makes what they need.
+    other processes, which `material_of` makes what they need. An `order` of the space that is
+    searched stands for the one that `order_for` returns.
     """
     folder = Folder(into)
     started = time.perf_counter()
@@ -106,7 +109,8 @@ def run(
     ready = prepared(asked, oracle, folder=folder, say=say, kept=kept)
     folder.keep_plan(told, plan_facts(ready) if kept is None else kept)
     folder.spend("prepare", time.perf_counter() - started)
-    materials = [replace(material, elsewhere=elsewhere) for material, _ in ready]
+    kept_order = {} if order is None else {"order": order}
+    materials = [replace(one, elsewhere=elsewhere, kept=one.kept | kept_order) for one, _ in ready]
     tell_plan(materials, minutes=asked.minutes)
     own = [_own_steps(asked, network) for _, network in ready]
     following = _following(materials, own)

@@ -1,8 +1,11 @@
 """What only Ray can show, on one cluster: builds, metrics, DDP, tuning, and a siege of its own."""
 
+import contextlib
 import os
+import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +18,7 @@ from dass.registry.registry import Registry
 from dass.store.store import Store
 from jobs.build import build, jobs_of, teach_together
 from jobs.planning.plan import plan_teachers
+from serve.runs import Runs
 from tests.chaos import faults
 from tests.jobs.test_jobs import labels, planned, tiny, train_config
 from tests.support.work import visible
@@ -98,13 +102,45 @@ def test_two_workers_train_a_teacher_as_well_as_one(cluster, tmp_path):
     assert registry.checkpoint(name) is None
 
 
+@contextlib.contextmanager
+def watched(where):
+    """Give what the service tells of a tune on a store, as it changes while the block runs."""
+    seen, over, runs = [], threading.Event(), Runs(Store(where))
+
+    def look():
+        for run in runs.all().runs:
+            told = run.model_copy(update={"age_seconds": 0.0})
+            if run.kind == "tune" and (not seen or seen[-1] != told):
+                seen.append(told)
+
+    def watch():
+        while not over.wait(0.2):
+            look()
+
+    with ThreadPoolExecutor(1) as threads:
+        watching = threads.submit(watch)
+        try:
+            yield seen
+        finally:
+            over.set()
+            watching.result()
+            look()
+
+
 def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, cluster):
     from jobs.tune import TuneConfig, tune_predictor
 
     base = replace(train_config(built, name="tuned"), members=1)
     meta = MetaConfig(episodes=4, queries=6, validate_every=2)
     config = TuneConfig(train=replace(base, meta=meta), trials=2, keep=2, cpus_per_trial=0.5)
-    _, card, page = tune_predictor(config)
+    with watched(built.store) as seen:
+        _, card, page = tune_predictor(config)
+    assert {(run.state, run.total) for run in seen} >= {("running", 2), ("ended", 2)}
+    working = [run for run in seen if run.running and run.done < 2]
+    assert working and working[0].running[0].startswith("trial "), "while it works"
+    last = seen[-1]
+    assert (last.state, last.done, last.failed, last.fraction) == ("ended", 2, 0, 1.0)
+    assert last.line.startswith("2/2 trials") and last.cost[0].hours > 0
     registry = Registry(Store(built.store))
     ensemble, _ = registry.predictor("tuned", space="micro")
     assert len(ensemble.members) == 2 and card["trials"] == 2
@@ -112,6 +148,9 @@ def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, clust
     started = time.monotonic()
     _, again, _ = tune_predictor(config)
     assert again["chosen"] == card["chosen"] and time.monotonic() - started < 60
+    (told,) = (run for run in Runs(registry.store).all().runs if run.kind == "tune")
+    assert (told.state, told.done) == ("ended", 2) and told.seconds >= last.seconds
+    assert told.cost == last.cost, "what was done before costs nothing again"
 
 
 def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice(cluster):
