@@ -246,6 +246,7 @@ def test_jobs_wait_for_their_turn_and_end_when_they_are_cancelled_or_deleted(
         jobs.cancel(first.id)
         assert jobs.get(first.id).state == "cancelled", "at once"
         until(lambda: jobs.get(second.id).state == "running")
+        until(runner.pids)
         (pid,) = runner.pids()
         jobs.delete(second.id)
         until(lambda: not runner.pids())
