@@ -101,8 +101,8 @@ class Sized:
 def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dict[str, Plan]:
     """Share the minutes out.
 
-    What each size does for itself takes an equal share; students of all sizes are verified
-    together, and the last training is planned as if it were of the most expensive size.
+    What each size does for itself takes an equal share; the teacher is asked once for all, and
+    students of all sizes are verified together, and the last training is planned as if it were of the most expensive size.
 
     Args:
         asked: what was asked; numbers that are given are taken as they are.
@@ -113,7 +113,7 @@ def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dic
         A plan of each; the steps' seconds are of all of them.
     """
     total, among = 60 * asked.minutes, len(sizes)
-    views = {name: _views(asked, one.costs, total / among) for name, one in sizes.items()}
+    views = _views(asked, next(iter(sizes.values())).costs, total)  # that all sizes share
     proxies = {name: _proxy(one, total / among) for name, one in sizes.items()}
     seconds = _beforehand(sizes, views=views, proxies=proxies)
     each = [max(1e-9, one.costs.student * one.costs.train) for one in sizes.values()]
@@ -131,7 +131,7 @@ def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dic
     return {
         name: Plan(
             way=one.way, space=one.space, extrapolated=one.extrapolated, batch_size=batch_size,
-            views=views[name], proxy_epochs=proxies[name], verify=verify, longest=longest,
+            views=views, proxy_epochs=proxies[name], verify=verify, longest=longest,
             epochs=epochs, seconds=told,
         )
         for name, one in sizes.items()
@@ -139,16 +139,17 @@ def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dic
 
 
 def _beforehand(
-    sizes: Mapping[str, Sized], *, views: Mapping[str, int], proxies: Mapping[str, int]
+    sizes: Mapping[str, Sized], *, views: int, proxies: Mapping[str, int]
 ) -> dict[str, float]:
     """Return seconds of the steps that depend on no choice."""
-    first = next(iter(sizes.values())).costs
+    asked_in, first = next((name, one.costs) for name, one in sizes.items())
     seconds = {"check": first.oracle * (TRIED * min(CHECKED, first.train) + first.rest)}
     for name, one in sizes.items():
         if one.latency:
             seconds[f"latency{name}"] = one.latency
         seconds[f"searchable{name}"] = proxies[name] * one.costs.largest * one.costs.train
-        seconds[f"logits{name}"] = views[name] * one.costs.oracle * one.costs.train
+        if name == asked_in:
+            seconds[f"logits{name}"] = views * first.oracle * first.train
         seconds[f"search{name}"] = FIXED["search"]
     return seconds | {name: value for name, value in FIXED.items() if name != "search"}
 

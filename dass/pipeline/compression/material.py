@@ -29,7 +29,7 @@ from dass.training.batches import Batches
 from dass.training.class_weights import balancing_weights
 from dass.training.distillation import train
 from dass.training.recipe import Recipe
-from dass.training.views import oracle_batches
+from dass.training.views import OracleCached
 
 LINES = 10
 """Lines that a long training says, at most."""
@@ -81,6 +81,9 @@ class Plan:
     """Epochs of the last training."""
     seconds: dict[str, float] = field(default_factory=dict)
     """What each step was expected to take."""
+    drawn_at: int | None = None
+    """Of several sizes of pictures the one at which the views that all share are drawn, in
+    pixels; None where each draws, and asks the teacher about, its own."""
 
     def recipe(self, *, epochs: int, image_size: int, learning_rate: float = 0.02) -> Recipe:
         """Return how a network learns from the oracle for so many epochs."""
@@ -89,7 +92,7 @@ class Plan:
             batch_size=self.batch_size,
             learning_rate=learning_rate,
             warmup_epochs=1 if epochs > 4 else 0,
-            padding=image_size // 8,
+            padding=padding_of(image_size),
             teacher_logits="views",
             views=self.views,
         )
@@ -152,16 +155,19 @@ class Material:
         return made
 
     def batches(self) -> Batches:
-        """Return training batches with the oracle's logits, asked once and kept."""
+        """Return training batches with the oracle's logits, asked once for all sizes and kept."""
         if "batches" not in self.kept:
-            self.kept["batches"] = oracle_batches(
+            shared = self.plan.drawn_at
+            self.kept["batches"] = OracleCached(
                 self.task.train,
                 self.source.train,
-                self.recipe(epochs=1),
                 oracle=self.oracle,
+                padding=padding_of(shared or self.task.image_size),
                 flip=self.task.flip,
+                views=self.plan.views,
                 seed=self.asked.seed,
-                folder=self.folder.path(f"{self.folder.work}/logits"),
+                drawn_at=shared,
+                folder=self.folder.path(f"{'work' if shared else self.folder.work}/logits"),
             )
         made: Batches = self.kept["batches"]
         return made
@@ -268,6 +274,11 @@ class Material:
     def student(self, architecture: Architecture) -> ResNet:
         """Return a student with the weights that it inherits."""
         return student(self.teacher().network, architecture)
+
+
+def padding_of(size: int) -> int:
+    """Return the largest shift of pictures of a size, in pixels."""
+    return size // 8
 
 
 def together(materials: Sequence[Material], trainings: Sequence[Training]) -> None:
