@@ -101,8 +101,9 @@ class Sized:
 def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dict[str, Plan]:
     """Share the minutes out.
 
-    What each size does for itself takes an equal share; the teacher is asked once for all, and
-    students of all sizes are verified together, and the last training is planned as if it were of the most expensive size.
+    What each size does for itself takes an equal share; the teacher is asked once for all,
+    students of all sizes are verified together, and the last training is planned as if it were of
+    the most expensive size.
 
     Args:
         asked: what was asked; numbers that are given are taken as they are.
