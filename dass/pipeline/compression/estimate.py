@@ -16,7 +16,7 @@ from dass.data.task import Split, Task
 from dass.networks.oracles.oracle import Classifier
 from dass.networks.resnet import ResNet
 from dass.pipeline.compression.asked import Asked
-from dass.pipeline.compression.material import Plan
+from dass.pipeline.compression.material import LEARNING_RATE, Plan
 from dass.searching.verification import rungs
 from dass.space.space import Space
 from dass.training.batches import Online
@@ -133,7 +133,7 @@ def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dic
         name: Plan(
             way=one.way, space=one.space, extrapolated=one.extrapolated, batch_size=batch_size,
             views=views, proxy_epochs=proxies[name], verify=verify, longest=longest,
-            epochs=epochs, seconds=told,
+            epochs=epochs, seconds=told, proxy_rate=LEARNING_RATE,
         )
         for name, one in sizes.items()
     }  # fmt: skip
