@@ -47,7 +47,7 @@ def line(way: str, into: Path, *, seeds: int, minutes: float) -> list[str]:
     """Return the command of an example."""
     asked = WAYS[way]
     taken = [str(into / asked.after / "teacher")] if asked.after else []
-    return [sys.executable, str(EXAMPLES / f"compress_{way}.py"), asked.archive,
+    return [sys.executable, "-u", str(EXAMPLES / f"compress_{way}.py"), asked.archive,
             str(into / way), str(minutes), str(seeds), *taken]  # fmt: skip
 
 

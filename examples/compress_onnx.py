@@ -1,4 +1,4 @@
-"""Compress an ONNX file: the student learns from its logits, found by a proxy.
+"""Compress an ONNX file to a tenth of a millisecond, by a proxy: the student learns of its logits.
 
     python examples/compress_onnx.py
     python examples/compress_onnx.py flowers5.npz runs/flowers-onnx 5 3 runs/flowers/teacher
@@ -43,7 +43,7 @@ def main(archive: str, into: str, minutes: str, runs: str, trained: str) -> None
     teacher = dass.load_oracle(f"onnx:{file}", size=SIZE, mean=HALF, std=HALF)
     folders = [f"{into}/seed{seed}" for seed in range(int(runs))]
     for seed, folder in enumerate(folders):
-        dass.compress(teacher, images, max_latency_ms=1.0, minutes=float(minutes), seed=seed,
+        dass.compress(teacher, images, max_latency_ms=0.1, minutes=float(minutes), seed=seed,
                       rivals=True, into=folder)  # fmt: skip
     print(standing_table(folders))
 

@@ -43,14 +43,14 @@ def fit_classifier(
     )
     network.train()
     for _ in range(epochs):
-        for rows in torch.randperm(len(labels), generator=draws).split(batch_size):
+        for rows in torch.split(torch.randperm(len(labels), generator=draws), batch_size):
             drawn = augment(
                 images[rows], padding=task.image_size // 8, flip=task.flip, generator=draws
             )
             said = network(normalise(drawn))
             loss = nn.functional.cross_entropy(getattr(said, "logits", said), labels[rows])
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         schedule.step()
     return network.eval()
