@@ -8,14 +8,12 @@ from safetensors.torch import load_file
 
 import dass
 from dass.errors import InfeasibleBudget, InvalidConfig
-from dass.networks.oracles.oracle import classifier_of
 from dass.networks.resnet import ResNet
-from dass.pipeline.compression import prepare, steps
+from dass.pipeline.compression import steps
 from dass.pipeline.compression.asked import Asked
 from dass.space.architecture import Architecture
 from dass.space.spaces import at_size, by_name
 from tests.jobs.test_compress import (
-    BEFORE,
     NAMES,
     SHORT,
     Stopped,
@@ -170,60 +168,6 @@ def test_the_line_searches_a_proxy_of_each_size(linear, pictures, tmp_path, monk
     assert spaces == ["micro", "resnet-w16.32.64.128-d3.3.3.3-s3@12"]
     chosen = json.loads((tmp_path / "run" / "config.json").read_text())
     assert chosen["space"] in spaces
-
-
-def test_sizes_that_nobody_named_compete_where_there_is_time(
-    oracle, pictures, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(prepare, "UNASKED", (8, 12, 16, 24))
-    settings = {"verify": 12, "minutes": 30, "epochs": 1}
-    found = made(oracle, pictures, tmp_path / "run", **settings)
-    assert list(found["sizes"]) == ["8px", "12px", "16px"], "none above the teacher's"
-    for size in (8, 12, 16):
-        first = found["verify"]["rounds"][0]["students"]
-        assert any(each["size"] == size for each in first)
-    said = []
-    made(oracle, pictures, tmp_path / "run", said=said, **settings)
-    assert sum(line.endswith("done before") for line in said) == 3 * 3 + 5
-    (estimate,) = (line for line in said if line.startswith("estimate: "))
-    assert "12 students verified" in estimate
-
-
-def test_without_time_for_several_sizes_there_is_one_and_it_is_said(
-    oracle, pictures, tmp_path, monkeypatch
-):
-    said, again = [], []
-    monkeypatch.setattr(prepare, "UNASKED", (8, 16))
-    made(oracle, pictures, tmp_path / "run", said=said, verify=None)
-    assert sum(line.startswith("one size of pictures: 0.05 minutes") for line in said) == 1
-    assert "sizes" not in json.loads((tmp_path / "run/work/plan.json").read_text())["plan"]
-    made(oracle, pictures, tmp_path / "run", said=again, verify=None)
-    assert sum(line.endswith("done before") for line in again) == 8
-
-
-def test_a_folder_of_one_size_of_before_stays_one(oracle, pictures, tmp_path, monkeypatch):
-    settings = {"verify": 8, "minutes": 30, "epochs": 1}
-    made(oracle, pictures, tmp_path / "run", **settings)  # 16 px: there is nothing to compare
-    monkeypatch.setattr(prepare, "UNASKED", (8, 16))
-    said = []
-    made(oracle, pictures, tmp_path / "run", said=said, **settings)
-    assert sum(line.endswith("done before") for line in said) == 8
-
-
-@pytest.mark.parametrize("settings", [{"student_size": 16}, {"verify": 0}, {"verify": 7}], ids=str)
-def test_one_size_is_taken_where_it_is_given_or_few_are_verified(
-    oracle, pictures, monkeypatch, settings
-):
-    monkeypatch.setattr(prepare, "UNASKED", (8, 16))
-    images = dass.TaskConfig(source=f"folder:{pictures}")
-    assert prepare.unasked_sizes(Asked(task=images), oracle) == (8, 16)
-    assert prepare.unasked_sizes(Asked(task=images, **settings), oracle) == ()
-
-
-def test_a_proxy_is_of_one_size_unless_several_are_named(linear, pictures):
-    teacher = classifier_of(linear, name="flat", preprocessing=BEFORE)
-    images = dass.TaskConfig(source=f"folder:{pictures}")
-    assert prepare.unasked_sizes(Asked(task=images), teacher) == ()
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,16 @@ CHECKED = 1000
 FIXED = {"search": 30.0, "export": 20.0, "report": 10.0}
 """Seconds of what hardly depends on the images."""
 
+SHIPPED_SEARCH = 12.0
+"""Of a search by the shipped predictor, which nothing is fitted for: 1 to 12 were seen."""
+
 SHARE = 0.25
 """Of the minutes that the proxy, and the teacher's logits, may take each."""
 
 FEWEST_EPOCHS, MOST_EPOCHS, MOST_VIEWS = 4, 60, 4
+
+MOST_OF_PROXY = 30
+"""Epochs of a proxy at most: what students inherit is only where they start from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -151,7 +157,7 @@ def _beforehand(
         seconds[f"searchable{name}"] = proxies[name] * one.costs.largest * one.costs.train
         if name == asked_in:
             seconds[f"logits{name}"] = views * first.oracle * first.train
-        seconds[f"search{name}"] = FIXED["search"]
+        seconds[f"search{name}"] = FIXED["search"] if one.extrapolated else SHIPPED_SEARCH
     return seconds | {name: value for name, value in FIXED.items() if name != "search"}
 
 
@@ -165,7 +171,7 @@ def _proxy(one: Sized, total: float) -> int:
     if one.way != "proxy":
         return 0
     each = one.costs.largest * one.costs.train
-    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, int(SHARE * total / max(each, 1e-9))))
+    return min(MOST_OF_PROXY, max(FEWEST_EPOCHS, int(SHARE * total / max(each, 1e-9))))
 
 
 def _verification(asked: Asked, left: float, *, among: int, extrapolated: bool) -> tuple[int, int]:

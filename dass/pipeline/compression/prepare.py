@@ -31,12 +31,6 @@ from dass.space.space import Space
 MOST = 64
 """Pixels of a student's pictures, where nothing is said and theirs are more."""
 
-UNASKED = (32, 48, 64)
-"""Sizes that compete in the family where nothing is said, where time allows."""
-
-PER_SIZE = 4
-"""Students of each of these that there must be time to verify."""
-
 Ready = list[tuple[Material, ResNet | None]]
 """Of each size of students' images, and the teacher as a member of its own family if it is one."""
 
@@ -57,56 +51,12 @@ def prepared(
 ) -> Ready:
     """Load the images, decide between family and proxy, and plan; a list of one for one size.
 
-    Where nothing is said of sizes, several compete in the family if there is time for that.
-
     Args:
         asked: what was asked.
         oracle: the teacher.
         folder: of all sizes.
         say: takes a line for the user.
         kept: the plan of before.
-
-    Raises:
-        InfeasibleBudget: no student of any size fits.
-    """
-    wider = unasked_sizes(asked, oracle)
-    if len(wider) > 1 and (kept is None or "sizes" in kept):
-        lines: list[str] = []
-        ready = _of_sizes(replace(asked, student_size=wider), oracle, folder=folder,
-                          say=lines.append, kept=kept)  # fmt: skip
-        if kept is not None or _enough(ready, minutes=asked.minutes):
-            for line in lines:
-                say(line)
-            return [(replace(material, say=say), network) for material, network in ready]
-        say(
-            f"one size of pictures: {asked.minutes:g} minutes are too few to verify {PER_SIZE} "
-            f"students of each of {listed(wider)} px (`--student-size` compares them all the same)"
-        )
-    return _of_sizes(asked, oracle, folder=folder, say=say, kept=kept)
-
-
-def unasked_sizes(asked: Asked, oracle: Classifier) -> tuple[int, ...]:
-    """Return the sizes that may compete where none is given; not above the teacher's or theirs."""
-    most = min(MOST, picture_size(asked.task.source))
-    sizes = tuple(size for size in UNASKED if size <= min(most, oracle.preprocessing.size))
-    several = {*sizes, most}
-    given = asked.student_size is not None or asked.latency is not None
-    few = asked.verify is not None and asked.verify < PER_SIZE * len(several)
-    if given or few or family(oracle, size=most)[0] is None:
-        return ()
-    return tuple(sorted(several))
-
-
-def _enough(ready: Ready, *, minutes: float) -> bool:
-    """Return whether there is time for enough students of each of several sizes."""
-    plan = ready[0][0].plan
-    return plan.verify >= PER_SIZE * len(ready) and sum(plan.seconds.values()) <= 60 * minutes
-
-
-def _of_sizes(
-    asked: Asked, oracle: Classifier, *, folder: Folder, say: Say, kept: dict[str, Any] | None
-) -> Ready:
-    """Prepare the sizes that are asked for.
 
     Raises:
         InfeasibleBudget: no student of any size fits.
@@ -150,18 +100,12 @@ def plan_facts(ready: Ready) -> dict[str, Any]:
     return plans.get("", {"sizes": plans})
 
 
-def listed(sizes: Sequence[int]) -> str:
-    """Write sizes as people do: 32, 48 and 64."""
-    *first, last = map(str, sizes)
-    return f"{', '.join(first)} and {last}" if first else last
-
-
 def tell_plan(materials: Sequence[Material], *, minutes: float) -> None:
     """Say what will be done, and how long it will take."""
     first = materials[0]
     plan, task, say = first.plan, first.task, first.say
     total = sum(plan.seconds.values())
-    pixels = listed([one.task.image_size for one in materials])
+    pixels = " and ".join(str(one.task.image_size) for one in materials)
     say(
         f"{len(task.train)} pictures to train on, {len(task.validation)} to validate, "
         f"{len(task.test)} to test, of {pixels} px; {task.num_classes} classes"
