@@ -68,6 +68,7 @@ class OracleCached(Drawn):
 
     Of the oracle's pictures `CHUNK` views are held at a time. Logits are kept in a folder, where
     one is given: what was asked there before, of the same oracle and pictures, is not asked again.
+    Students of several sizes share the views, and so the logits, that are drawn at one of them.
     """
 
     def __init__(
@@ -80,11 +81,27 @@ class OracleCached(Drawn):
         flip: bool,
         views: int,
         seed: int,
+        drawn_at: int | None = None,
         folder: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
+        """Make the views, and ask the oracle about those that are not kept.
+
+        Args:
+            images: The training part at the student's size.
+            source: The same part at the oracle's size.
+            oracle: Outputs in the order of the labels.
+            padding: Largest shift, in pixels of the size that views are drawn at.
+            flip: Whether pictures may be mirrored.
+            views: Copies of each picture.
+            seed: Of the views.
+            drawn_at: Pixels of the side that views are drawn at; None for the student's own.
+                Shifts keep their share of the side at others, to half a pixel there.
+            folder: Where logits are kept.
+            progress: Is told how many of these are there, of how many.
+        """
         _check_pair(images, source, oracle)
-        side, generator = images.images.shape[-1], torch.Generator().manual_seed(seed)
+        side, generator = drawn_at or images.images.shape[-1], torch.Generator().manual_seed(seed)
         drawn = [
             draw_views(len(images), padding=padding, flip=flip, generator=generator)
             for _ in range(views)

@@ -1,6 +1,7 @@
 """`dass compress --student-size 8 16`: sizes of pictures within one budget."""
 
 import json
+import shutil
 
 import pytest
 from safetensors.torch import load_file
@@ -14,6 +15,7 @@ from dass.space.architecture import Architecture
 from dass.space.spaces import at_size, by_name
 from tests.jobs.test_compress import (
     NAMES,
+    SHORT,
     Stopped,
     fast_order,
     linear,
@@ -77,6 +79,31 @@ def test_the_finished_student_is_of_the_size_that_was_chosen(whole, resnet):
     assert sum(line.startswith(("search 8 px:", "search 16 px:")) for line in said) == 2
     ledger = json.loads((into / "ledger.json").read_text())["seconds"]
     assert {"check", "search 8 px", "logits 16 px", "verify", "distil"} <= set(ledger)
+
+
+def test_the_teacher_is_asked_once_for_all_sizes(whole, task):
+    into, _, said = whole
+    (folder,) = (into / "work/logits").iterdir()
+    kept = [load_file(file)["logits"] for file in folder.glob("*.safetensors")]
+    assert sum(len(each) for each in kept) == SHORT["views"] * len(task.train)
+    assert not list((into / "work").glob("*px/logits"))
+    plans = json.loads((into / "work/plan.json").read_text())["plan"]["sizes"]
+    assert {plan["drawn_at"] for plan in plans.values()} == {8}
+    assert sum(line.startswith("    logits") for line in said) == 1
+
+
+def test_sizes_of_a_plan_of_before_keep_views_of_their_own(whole, oracle, pictures, tmp_path):
+    """As a version left it that asked about the views of each size."""
+    shutil.copytree(whole[0], tmp_path / "run")
+    file = tmp_path / "run/work/plan.json"
+    plan = json.loads(file.read_text())
+    for one in plan["plan"]["sizes"].values():
+        del one["drawn_at"]
+    file.write_text(json.dumps(plan))
+    for name in ("logits", "8px", "16px", "steps"):
+        shutil.rmtree(tmp_path / "run/work" / name)
+    made(oracle, pictures, tmp_path / "run", **SIZES)
+    assert len(list((tmp_path / "run/work").glob("*px/logits/*"))) == 2
 
 
 def test_several_sizes_stopped_after_each_step_come_to_the_same_end(

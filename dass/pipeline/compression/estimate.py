@@ -16,7 +16,7 @@ from dass.data.task import Split, Task
 from dass.networks.oracles.oracle import Classifier
 from dass.networks.resnet import ResNet
 from dass.pipeline.compression.asked import Asked
-from dass.pipeline.compression.material import Plan
+from dass.pipeline.compression.material import LEARNING_RATE, Plan
 from dass.searching.verification import rungs
 from dass.space.space import Space
 from dass.training.batches import Online
@@ -30,10 +30,16 @@ CHECKED = 1000
 FIXED = {"search": 30.0, "export": 20.0, "report": 10.0}
 """Seconds of what hardly depends on the images."""
 
+SHIPPED_SEARCH = 12.0
+"""Of a search by the shipped predictor, which nothing is fitted for: 1 to 12 were seen."""
+
 SHARE = 0.25
 """Of the minutes that the proxy, and the teacher's logits, may take each."""
 
 FEWEST_EPOCHS, MOST_EPOCHS, MOST_VIEWS = 4, 60, 4
+
+MOST_OF_PROXY = 30
+"""Epochs of a proxy at most: what students inherit is only where they start from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,8 +107,9 @@ class Sized:
 def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dict[str, Plan]:
     """Share the minutes out.
 
-    What each size does for itself takes an equal share; students of all sizes are verified
-    together, and the last training is planned as if it were of the most expensive size.
+    What each size does for itself takes an equal share; the teacher is asked once for all,
+    students of all sizes are verified together, and the last training is planned as if it were of
+    the most expensive size.
 
     Args:
         asked: what was asked; numbers that are given are taken as they are.
@@ -113,7 +120,7 @@ def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dic
         A plan of each; the steps' seconds are of all of them.
     """
     total, among = 60 * asked.minutes, len(sizes)
-    views = {name: _views(asked, one.costs, total / among) for name, one in sizes.items()}
+    views = _views(asked, next(iter(sizes.values())).costs, total)  # that all sizes share
     proxies = {name: _proxy(one, total / among) for name, one in sizes.items()}
     seconds = _beforehand(sizes, views=views, proxies=proxies)
     each = [max(1e-9, one.costs.student * one.costs.train) for one in sizes.values()]
@@ -131,25 +138,26 @@ def planned(asked: Asked, sizes: Mapping[str, Sized], *, batch_size: int) -> dic
     return {
         name: Plan(
             way=one.way, space=one.space, extrapolated=one.extrapolated, batch_size=batch_size,
-            views=views[name], proxy_epochs=proxies[name], verify=verify, longest=longest,
-            epochs=epochs, seconds=told,
+            views=views, proxy_epochs=proxies[name], verify=verify, longest=longest,
+            epochs=epochs, seconds=told, proxy_rate=LEARNING_RATE,
         )
         for name, one in sizes.items()
     }  # fmt: skip
 
 
 def _beforehand(
-    sizes: Mapping[str, Sized], *, views: Mapping[str, int], proxies: Mapping[str, int]
+    sizes: Mapping[str, Sized], *, views: int, proxies: Mapping[str, int]
 ) -> dict[str, float]:
     """Return seconds of the steps that depend on no choice."""
-    first = next(iter(sizes.values())).costs
+    asked_in, first = next((name, one.costs) for name, one in sizes.items())
     seconds = {"check": first.oracle * (TRIED * min(CHECKED, first.train) + first.rest)}
     for name, one in sizes.items():
         if one.latency:
             seconds[f"latency{name}"] = one.latency
         seconds[f"searchable{name}"] = proxies[name] * one.costs.largest * one.costs.train
-        seconds[f"logits{name}"] = views[name] * one.costs.oracle * one.costs.train
-        seconds[f"search{name}"] = FIXED["search"]
+        if name == asked_in:
+            seconds[f"logits{name}"] = views * first.oracle * first.train
+        seconds[f"search{name}"] = FIXED["search"] if one.extrapolated else SHIPPED_SEARCH
     return seconds | {name: value for name, value in FIXED.items() if name != "search"}
 
 
@@ -163,7 +171,7 @@ def _proxy(one: Sized, total: float) -> int:
     if one.way != "proxy":
         return 0
     each = one.costs.largest * one.costs.train
-    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, int(SHARE * total / max(each, 1e-9))))
+    return min(MOST_OF_PROXY, max(FEWEST_EPOCHS, int(SHARE * total / max(each, 1e-9))))
 
 
 def _verification(asked: Asked, left: float, *, among: int, extrapolated: bool) -> tuple[int, int]:

@@ -29,13 +29,14 @@ from dass.training.batches import Batches
 from dass.training.class_weights import balancing_weights
 from dass.training.distillation import train
 from dass.training.recipe import Recipe
-from dass.training.views import oracle_batches
+from dass.training.views import OracleCached
 
 LINES = 10
 """Lines that a long training says, at most."""
 
-LEARNING_RATES = {"family": 0.02, "proxy": 0.05}
-"""Of the last training: weights that were trained on the very images are not to be shaken."""
+LEARNING_RATE = 0.02
+"""Of all trainings: weights that were trained on the very images are not to be shaken, and at 0.05
+a proxy learns little of some hundred pictures."""
 
 Say = Callable[[str], object]
 """Takes a line for the user."""
@@ -81,6 +82,11 @@ class Plan:
     """Epochs of the last training."""
     seconds: dict[str, float] = field(default_factory=dict)
     """What each step was expected to take."""
+    proxy_rate: float = 0.05
+    """Learning rate of a proxy, and of the last training after it; what plans of before mean."""
+    drawn_at: int | None = None
+    """Of several sizes of pictures the one at which the views that all share are drawn, in
+    pixels; None where each draws, and asks the teacher about, its own."""
 
     def recipe(self, *, epochs: int, image_size: int, learning_rate: float = 0.02) -> Recipe:
         """Return how a network learns from the oracle for so many epochs."""
@@ -89,7 +95,7 @@ class Plan:
             batch_size=self.batch_size,
             learning_rate=learning_rate,
             warmup_epochs=1 if epochs > 4 else 0,
-            padding=image_size // 8,
+            padding=padding_of(image_size),
             teacher_logits="views",
             views=self.views,
         )
@@ -152,16 +158,19 @@ class Material:
         return made
 
     def batches(self) -> Batches:
-        """Return training batches with the oracle's logits, asked once and kept."""
+        """Return training batches with the oracle's logits, asked once for all sizes and kept."""
         if "batches" not in self.kept:
-            self.kept["batches"] = oracle_batches(
+            shared = self.plan.drawn_at
+            self.kept["batches"] = OracleCached(
                 self.task.train,
                 self.source.train,
-                self.recipe(epochs=1),
                 oracle=self.oracle,
+                padding=padding_of(shared or self.task.image_size),
                 flip=self.task.flip,
+                views=self.plan.views,
                 seed=self.asked.seed,
-                folder=self.folder.path(f"{self.folder.work}/logits"),
+                drawn_at=shared,
+                folder=self.folder.path(f"{'work' if shared else self.folder.work}/logits"),
             )
         made: Batches = self.kept["batches"]
         return made
@@ -226,7 +235,7 @@ class Material:
     def _recipe(self, role: Literal["short", "final"]) -> Recipe:
         if role == "short":
             return self.recipe(epochs=self.plan.longest)
-        rate = LEARNING_RATES[self.plan.way]
+        rate = self.plan.proxy_rate if self.plan.way == "proxy" else LEARNING_RATE
         return self.recipe(epochs=self.plan.epochs, learning_rate=rate)
 
     def _train(
@@ -268,6 +277,11 @@ class Material:
     def student(self, architecture: Architecture) -> ResNet:
         """Return a student with the weights that it inherits."""
         return student(self.teacher().network, architecture)
+
+
+def padding_of(size: int) -> int:
+    """Return the largest shift of pictures of a size, in pixels."""
+    return size // 8
 
 
 def together(materials: Sequence[Material], trainings: Sequence[Training]) -> None:

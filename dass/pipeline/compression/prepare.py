@@ -6,7 +6,7 @@ Knows nothing of the steps; nothing is trained but one batch against the clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -187,7 +187,9 @@ def _planned(
         found[name] = _sized(own, oracle, (task, source), one=one, whole=whole,
                              batch_size=batch_size)  # fmt: skip
     plans = planned(asked, found, batch_size=batch_size)
-    return {parts[name]: plan for name, plan in plans.items()}
+    least = min(task.image_size for _, _, task, _ in sizes.values())
+    shared = None if "" in sizes else least  # so that views of the smallest are exact
+    return {parts[name]: replace(plan, drawn_at=shared) for name, plan in plans.items()}
 
 
 def _sized(

@@ -111,7 +111,7 @@ def make_searchable(material: Material, network: ResNet | None) -> tuple[dict[st
         space = by_name(plan.space)
         network = ResNet(space, space.largest, num_classes=task.num_classes)
         initialise(network, generator=torch.Generator().manual_seed(material.asked.seed))
-        recipe = material.recipe(epochs=plan.proxy_epochs, learning_rate=0.05)
+        recipe = material.recipe(epochs=plan.proxy_epochs, learning_rate=plan.proxy_rate)
         curve = material.trained(
             network, recipe, epochs=recipe.epochs, role="proxy", progress=True
         )

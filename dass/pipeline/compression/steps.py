@@ -287,4 +287,5 @@ def ask(material: Material) -> Found:
     """Ask the teacher about every view of the training pictures; all later steps read that."""
     material.batches()
     views, count = material.plan.views, len(material.task.train)
-    return {"views": views}, f"the teacher was asked about {views} views of {count} pictures"
+    once = ", of all sizes once" if material.plan.drawn_at else ""
+    return {"views": views}, f"the teacher was asked about {views} views of {count} pictures{once}"

@@ -131,6 +131,35 @@ def test_logits_are_those_of_the_oracle_on_the_same_view_at_its_size(digits, mon
             assert float(logits.std()) > 0.05
 
 
+def test_students_of_several_sizes_see_the_same_views_and_share_their_logits(tmp_path):
+    """Drawn at 16 px: others see them to half a pixel, and the oracle is asked once."""
+    labels, asked = torch.arange(20) % 2, []
+    source = Split(positions(96, 20), labels)
+
+    def centre(x):
+        asked.append(len(x))
+        return x.mean((2, 3))
+
+    oracle = classifier_of(centre, preprocessing=Preprocessing(size=96, resize=96, **GREY))
+    options = {"oracle": oracle, "padding": 2, "flip": True, "views": 3, "seed": 0,
+               "folder": tmp_path}  # fmt: skip
+    asked.clear()
+    own = OracleCached(Split(positions(16, 20), labels), source, **options)
+    assert sum(asked) == 60
+    for size in (16, 24, 48):
+        shared = OracleCached(Split(positions(size, 20), labels), source, drawn_at=16, **options)
+        pairs = zip(own.batches(20, generator=seeded()), shared.batches(20, generator=seeded()),
+                    strict=True)  # fmt: skip
+        for (x, _, z), (x2, _, z2) in pairs:
+            assert z.equal(z2) and x2.shape[-1] == size
+            half = 0.0 if size % 16 == 0 else 0.5 / size  # of the side, up and across
+            assert torch.allclose(x.mean((2, 3)), x2.mean((2, 3)), atol=0.02 + 4 * half)
+            assert float(x2.mean((2, 3)).std(0).min()) > 0.05
+        assert sum(asked) == 60, "nothing was asked again"
+    OracleCached(source, source, **options)
+    assert sum(asked) == 120, "views of another size are other views"
+
+
 def test_what_was_asked_is_kept_and_a_broken_file_is_asked_again(teacher, digits, tmp_path, monkeypatch):  # fmt: skip  # noqa: E501
     monkeypatch.setattr(views, "CHUNK", 20)
     asked, told = [], []
