@@ -42,6 +42,7 @@ class FlakyStore:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": "us-east-1",
         }
+        self._before = {name: os.environ.get(name) for name in self.variables}
         os.environ.update(self.variables)
         import fsspec
 
@@ -60,7 +61,13 @@ class FlakyStore:
         return sum(number - 1 for number in list(self.published.values()))
 
     def close(self):
+        """Stop, and leave the environment as it was."""
         self._server.shutdown()
+        for name, value in self._before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
     def _serve(self, environment, respond):
         writing = environment["REQUEST_METHOD"] in {"PUT", "POST"}
