@@ -40,18 +40,18 @@ from serve.client import Client
 
 EMPTY = """
 import signal, sys
-import ray
 from ray import serve
+from cluster.session import connect
 
 @serve.deployment
 class Empty:
     async def __call__(self, request):
         return "here"
 
-ray.init(log_to_driver=False)
-serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
-serve.run(Empty.bind())
-signal.pause()
+with connect():
+    serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
+    serve.run(Empty.bind())
+    signal.pause()
 """
 KINDS = ("Scorer", "Ingress", "ProxyActor", "ServeController")
 """Processes of a service, by a word of their names: ours, then Serve's."""
