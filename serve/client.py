@@ -28,8 +28,8 @@ class Client:
     url: str
     """Of the service, such as http://localhost:8000."""
     token: str | None = None
-    attempts: int = 8
-    """Tries of one call; >= 1."""
+    attempts: int = 16
+    """Tries of one call; >= 1. They last 46 s; a proxy that died is away for 27."""
     timeout_s: float = 180.0
     """Longest time of one try."""
 
