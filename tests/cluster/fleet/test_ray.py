@@ -127,9 +127,11 @@ def watched(where):
             look()
 
 
-def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, cluster):
+def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, cluster, monkeypatch):
+    from jobs import status
     from jobs.tune import TuneConfig, tune_predictor
 
+    monkeypatch.setattr(status, "EVERY_S", 0.0)  # these trials are over before the next word
     base = replace(train_config(built, name="tuned"), members=1)
     meta = MetaConfig(episodes=4, queries=6, validate_every=2)
     config = TuneConfig(train=replace(base, meta=meta), trials=2, keep=2, cpus_per_trial=0.5)
@@ -145,9 +147,8 @@ def test_tuning_publishes_the_best_trials_and_the_same_line_goes_on(built, clust
     ensemble, _ = registry.predictor("tuned", space="micro")
     assert len(ensemble.members) == 2 and card["trials"] == 2
     assert os.path.exists(page) and os.path.exists(page.replace(".html", ".csv"))
-    started = time.monotonic()
     _, again, _ = tune_predictor(config)
-    assert again["chosen"] == card["chosen"] and time.monotonic() - started < 60
+    assert again["chosen"] == card["chosen"]
     (told,) = (run for run in Runs(registry.store).all().runs if run.kind == "tune")
     assert (told.state, told.done) == ("ended", 2) and told.seconds >= last.seconds
     assert told.cost == last.cost, "what was done before costs nothing again"
