@@ -34,9 +34,8 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
             part = own if fraction is None else own[own["fraction"] == fraction]
             columns = ["regret", "expected", "epochs", "candidates"]
             by_task = part.groupby("task")[columns].mean()
-            regret = bootstrap(100 * by_task["regret"].to_numpy(float))
-            expected = 100 * by_task["expected"].to_numpy(float)
-            agreement = spearman(expected, 100 * by_task["regret"].to_numpy(float))
+            lost, expected = (100 * by_task[name].to_numpy(float) for name in columns[:2])
+            regret, agreement = bootstrap(lost), spearman(expected, lost)
             found.append(
                 {
                     "order": order,

@@ -88,7 +88,9 @@ class Plan:
     """Of several sizes of pictures the one at which the views that all share are drawn, in
     pixels; None where each draws, and asks the teacher about, its own."""
 
-    def recipe(self, *, epochs: int, image_size: int, learning_rate: float = 0.02) -> Recipe:
+    def recipe(
+        self, *, epochs: int, image_size: int, learning_rate: float = LEARNING_RATE
+    ) -> Recipe:
         """Return how a network learns from the oracle for so many epochs."""
         return Recipe(
             epochs=epochs,
@@ -134,7 +136,7 @@ class Material:
         """What students are judged by."""
         return measure_of(self.asked)
 
-    def recipe(self, *, epochs: int, learning_rate: float = 0.02) -> Recipe:
+    def recipe(self, *, epochs: int, learning_rate: float = LEARNING_RATE) -> Recipe:
         """Return how a network learns from the oracle for so many epochs, as it was asked."""
         size = self.task.image_size
         plain = self.plan.recipe(epochs=epochs, image_size=size, learning_rate=learning_rate)
