@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,14 @@ from dass.evaluation.replay import replays
 from dass.evaluation.replay_tables import HEAD, rows_of, summary
 from dass.evaluation.replay_tables import KEPT as REPLAYED
 from dass.evaluation.scoring import kept
+from dass.evaluation.transfer import transferred
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
-from dass.predictor.crossfit import Lesson, folds_of
+from dass.predictor.crossfit import Fold, Lesson, folds_of
 from dass.predictor.records import StudentRecord
 from dass.predictor.surrogate_fit import fit_surrogate
 from dass.registry.registry import Registry
+from dass.registry.zoo_root import SHIPPED
 from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs import console
@@ -69,8 +71,41 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
         ):
             parts.append(part)
             bar.update()
+    if config.beside:
+        parts += _beside(config, judged, open_ones, folds=folds)
     early = with_early(pd.concat(parts, ignore_index=True), judged)
     return with_inheritance(early, judged)
+
+
+def _beside(
+    config: CrossValidateConfig,
+    judged: Sequence[Judged],
+    lessons: Sequence[Lesson],
+    *,
+    folds: Sequence[Fold],
+) -> Iterator[pd.DataFrame]:
+    """Yield scores by what labels of another space teach.
+
+    Raises:
+        InvalidConfig: its predictor reads more than size, shape and teacher.
+    """
+    registry, train = Registry(Store(config.beside, read_only=True)), config.train
+    ensemble, _ = registry.predictor(SHIPPED)
+    made = ensemble.config
+    if ensemble.surrogate is None or ensemble.hears:
+        raise InvalidConfig(
+            "the predictor of the store `beside` must be a surrogate of size, shape and teacher, "
+            f"but that of {config.beside} is none; train it there with `folds` and `hear` off"
+        )
+    _, data = gather(registry, space=made.space, recipe=made.recipe, device=train.device)
+    elsewhere = [
+        one.students
+        for one in lessons_of(registry, data, train.roles)
+        if one.students.group not in train.without
+    ]
+    yield from transferred(
+        judged, lessons, elsewhere, folds=folds, shipped=ensemble.surrogate, space=made.space
+    )
 
 
 def replay(config: CrossValidateConfig) -> pd.DataFrame:
@@ -164,7 +199,8 @@ def main(config: CrossValidateConfig) -> None:
     console.keep(into, f"evidence/{config.name}.job.json", config)
     teachers, scorers = (scores[column].nunique() for column in ("teacher", "scorer"))
     print(f"\n{len(scores)} scores of {teachers} teachers' students by {scorers} scorers")
-    next_line = console.line("evaluate", "evidence", store=into.root)
+    preset = "paper-domains" if config.train.space == "paper" else "evidence"
+    next_line = console.line("evaluate", preset, store=into.root)
     console.finish(into.url(key), next_line=next_line)
 
 

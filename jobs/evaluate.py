@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from tabulate import tabulate
 
+from dass.errors import InvalidData
 from dass.evaluation.comparison import Comparison, evaluate
 from dass.evaluation.comparison_config import EvaluateConfig
 from dass.evaluation.left_out_tables import LeftOut, left_out
@@ -216,8 +217,30 @@ def publish(config: EvaluateConfig, found: Comparison, *, second: LeftOut | None
     return store.url(f"{prefix}.html")
 
 
+def publish_second(config: EvaluateConfig) -> tuple[str, str]:
+    """Write the second comparison as Markdown; return it, and where it is.
+
+    Raises:
+        InvalidData: no scores are kept.
+    """
+    second = second_of(config)
+    if second is None:
+        raise InvalidData(
+            f"{config.store} must have scores of a cross-validation, but has none: run "
+            "`dass cross_validate` there first"
+        )
+    store, key = Store(config.into or config.store), f"evaluations/{config.name}.md"
+    store.write(key, section(second).encode())
+    return section(second), store.url(key)
+
+
 def main(config: EvaluateConfig) -> None:
     """Evaluate, print the table and say where the report is."""
+    if not config.first:
+        tables, where = publish_second(config)
+        print("\n" + tables)
+        console.finish(where, next_line="docs/protocol.md says what every column is")
+        return
     with console.bar(total=0, title="proxies", unit="teachers") as bar:
 
         def advance(total: int) -> None:

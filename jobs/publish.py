@@ -31,7 +31,8 @@ from jobs.configs.publish import PublishConfig
 
 RECORDS = "records/records.parquet"
 RESULTS = tuple(
-    f"evaluations/{name}" for name in ("evidence.json", "evidence.md", "closed-loop.json")
+    f"evaluations/{name}"
+    for name in ("evidence.json", "evidence.md", "closed-loop.json", "left-out.md")
 )
 MEGABYTE = 2**20
 
@@ -56,10 +57,12 @@ def gather(config: PublishConfig) -> dict[str, bytes]:
     inherited = {KEY.format(teacher=record.teacher) for record in records}
     files |= {key: store.read(key) for key in sorted(inherited) if store.exists(key)}
     if config.teachers:
-        named = {r.teacher for r in records if roles[r.task] in ("validation", "unseen")}
+        shown = ("validation", "unseen") if config.weights else ()
+        named = {r.teacher for r in records if roles[r.task] in shown}
         for name in sorted(named):
             files |= _halved(store, f"teachers/{name}")
-        files |= _embedded(registry, records, {r.teacher for r in records} - named)
+        rest = {r.teacher for r in records} - named
+        files |= _embedded(registry, records if config.students else [], rest)
     for name in config.predictors:
         if not registry.has_predictor(name):
             continue
@@ -76,13 +79,11 @@ def _embedded(
 ) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for name in sorted(names):
-        if not registry.has_teacher(name):  # the store was made of shipped files
-            prefix = f"embeddings/{name}"
-            keys = (f"{prefix}/{MANIFEST}", f"{prefix}/{WEIGHTS}")
-            files |= {key: registry.store.read(key) for key in keys}
-            continue
         labelled = sorted({r.architecture for r in records if r.teacher == name})
-        packed = pack_embeddings(embeddings_of(registry.teacher(name), labelled))
+        if registry.has_teacher(name):
+            packed = pack_embeddings(embeddings_of(registry.teacher(name), labelled))
+        else:  # the store was made of shipped files
+            packed = pack_embeddings(registry.embeddings(name).of(labelled))
         files |= {f"embeddings/{name}/{file}": data for file, data in packed.items()}
     return files
 

@@ -70,7 +70,8 @@ VERBS = {
         presets=_by_space("build")
         | {"evidence-core": "benchmark.core", "evidence": "benchmark.build"}
         | {"fidelity": "fidelity.build", "domains": "domains.build"}
-        | {"family": "family.build", "resolution": "family.resolution"},
+        | {"family": "family.build", "resolution": "family.resolution"}
+        | {"paper-domains": "paper_domains.build"},
         cores=0,
         first=("source", "val", "test", "pool", "per-task", "workers", "device", "store"),
     ),
@@ -84,7 +85,7 @@ VERBS = {
         does="records to a predictor and its card",
         presets=_by_space("train")
         | {"evidence": "benchmark.train", "dass": "benchmark.dass"}
-        | {"reconstructed": "benchmark.reconstructed"}
+        | {"reconstructed": "benchmark.reconstructed", "paper-domains": "paper_domains.train"}
         | {name: f"benchmark.{name.replace('-', '_')}" for name in ABLATIONS},
         first=("store", "name", "members"),
     ),
@@ -152,12 +153,13 @@ VERBS = {
     ),
     "evaluate": Verb(
         does="the predictor against every baseline on test tasks",
-        presets={"evidence": "benchmark.evaluate"},
+        presets={"evidence": "benchmark.evaluate", "paper-domains": "paper_domains.evaluate"},
         first=("predictor", "store", "into"),
     ),
     "cross_validate": Verb(
         does="everything fitted anew without each fold of origins, for `evaluate` to show",
-        presets={"evidence": "benchmark.cross_validate"},
+        presets={"evidence": "benchmark.cross_validate"}
+        | {"paper-domains": "paper_domains.cross_validate"},
         options="--train.store s3://...",
         first=("into", "train.store"),
     ),
@@ -174,7 +176,7 @@ VERBS = {
     ),
     "publish": Verb(
         does="records, teachers and predictors into a folder to ship",
-        presets={"evidence": "benchmark.publish"},
+        presets={"evidence": "benchmark.publish", "paper-domains": "paper_domains.publish"},
         options=None,
         first=("store", "into"),
     ),

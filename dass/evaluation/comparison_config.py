@@ -29,6 +29,9 @@ class EvaluateConfig:
     """Recipe of the labels."""
     predictor: str = "predictor"
     """The predictor that is judged."""
+    first: bool = True
+    """Whether the first comparison is made, on unseen tasks whose teachers and images are at hand;
+    if not, the second is shown alone."""
     others: tuple[str, ...] = ()
     """Further predictors of the store to show: the reconstructed one, ablations."""
     proxies: tuple[str, ...] = PROXIES

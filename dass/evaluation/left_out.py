@@ -99,7 +99,7 @@ def scores_of(
         member_without: returns a member trained without some groups.
     """
     for left_out in (*folds, Fold()):
-        own = [one for one in judged if _belongs(one, left_out, folds)]
+        own = [one for one in judged if belongs(one, left_out, folds)]
         if not own:
             continue
         kept = [one for one in lessons if one.students.group not in left_out]
@@ -134,7 +134,7 @@ def _without_both(member_without: Callable[[Fold], Predictor], one: Fold, two: F
     return member_without(one | two)
 
 
-def _belongs(one: Judged, left_out: Fold, folds: Sequence[Fold]) -> bool:
+def belongs(one: Judged, left_out: Fold, folds: Sequence[Fold]) -> bool:
     group = one.lesson.students.group
     return group in left_out if left_out else not any(group in fold for fold in folds)
 
@@ -159,10 +159,10 @@ def _ours(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
     yield _rows(one, MEMBERS, (said.mean(0), None))
     plain = students.inputs
     told = torch.cat([plain, standing(said, said).mean(0)[:, None]], 1)
-    yield from _conditioned(one, SURROGATE, heard.surrogate, inputs=told)
-    yield from _conditioned(one, DEAF, ours.deaf, inputs=plain)
+    yield from conditioned(one, SURROGATE, heard.surrogate, inputs=told)
+    yield from conditioned(one, DEAF, ours.deaf, inputs=plain)
     if students.inherited is not None:
-        yield from _conditioned(one, INFORMED, ours.deaf, inputs=plain, look=students.inherited)
+        yield from conditioned(one, INFORMED, ours.deaf, inputs=plain, look=students.inherited)
 
 
 def _ablated(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
@@ -177,7 +177,7 @@ def _ablated(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
         yield _rows(one, WRONG, ours.deaf.conditioned(expected).predict(inputs))
 
 
-def _conditioned(
+def conditioned(
     one: Judged,
     name: str,
     surrogate: Surrogate,

@@ -9,7 +9,7 @@ Dimension letters: n students, c h w an embedding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Float
@@ -56,23 +56,42 @@ class Embeddings:
     feature_maps: Float[Tensor, "n1 c h w"]
     """The teacher's own, then those of the n students."""
 
+    def of(self, architectures: Sequence[str]) -> Embeddings:
+        """Return the feature maps of the teacher and of some of the students.
+
+        Raises:
+            CorruptArtifact: one of them is not here.
+        """
+        rows = self._rows(architectures)
+        return replace(
+            self,
+            architectures=tuple(architectures),
+            feature_maps=self.feature_maps[[0, *rows]],
+        )
+
+    def _rows(self, architectures: Sequence[str]) -> list[int]:
+        """Return where the students' feature maps are."""
+        rows = {a: i + 1 for i, a in enumerate(self.architectures)}
+        missing = sorted(set(architectures) - set(rows))
+        if missing:
+            raise CorruptArtifact(
+                f"embeddings of {self.teacher} must hold every labelled student, but lack "
+                f"{missing[:3]}; publish them again"
+            )
+        return [rows[architecture] for architecture in architectures]
+
     def episode(self, records: Sequence[StudentRecord]) -> Episode:
         """Return what `dass.predictor.episode.episode` does, for students that are all here.
 
         Raises:
             CorruptArtifact: a record's student is not here.
         """
-        space, rows = by_name(self.space), {a: i + 1 for i, a in enumerate(self.architectures)}
-        missing = sorted({r.architecture for r in records} - set(rows))
-        if missing:
-            raise CorruptArtifact(
-                f"embeddings of {self.teacher} must hold every labelled student, but lack "
-                f"{missing[:3]}; publish them again"
-            )
+        space = by_name(self.space)
+        rows = self._rows([record.architecture for record in records])
         asked = [Architecture.parse(record.architecture) for record in records]
         return Episode(
             teacher_feature_map=self.feature_maps[0],
-            feature_maps=self.feature_maps[[rows[record.architecture] for record in records]],
+            feature_maps=self.feature_maps[rows],
             encodings=space.encode(asked),
             accuracies=torch.tensor([r.validation_accuracy for r in records]),
             support_feature_maps=self.feature_maps[:1],

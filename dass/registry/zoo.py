@@ -19,6 +19,7 @@ from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import to_frame
 from dass.registry.registry import Registry
 from dass.registry.zoo_root import ROOT, SHIPPED
+from dass.space.names import NAMES
 from dass.store.store import Store
 from dass.training.recipe import Recipe
 
@@ -58,19 +59,22 @@ def predictor(name: str = SHIPPED, root: Path | str = ROOT) -> tuple[Ensemble, d
 def predictor_for(
     store: Registry, name: str, *, space: str
 ) -> tuple[Ensemble, dict[str, Any], bool]:
-    """Return a store's predictor, or the shipped one where the store has none at all.
+    """Return a store's predictor, or the shipped one for a space where the store has none at all.
+
+    A store whose predictor is for another space has none either, if one for this space is shipped.
 
     Returns:
         The predictor, its card, and whether it is the shipped one.
 
     Raises:
-        NoPredictor: the store has none, and the shipped one is for another space; says what to do.
+        NoPredictor: the store has none, and none for this space is shipped; says what to do.
         UnknownName: the store has others; lists them.
         CorruptArtifact: its files are broken, or made for another space.
     """
-    if store.has_predictor(name) or store.predictors() or name != SHIPPED:
+    root = root_of(space)
+    if name != SHIPPED or (store.predictors() and not _of_another(store, space, root=root)):
         return *store.predictor(name, space=space), False
-    ensemble, card = predictor()
+    ensemble, card = predictor(root=root)
     if ensemble.config.space != space:
         raise NoPredictor(
             f"{store.store.root} must have a predictor for space {space!r}, but has none, and the "
@@ -78,6 +82,22 @@ def predictor_for(
             f"(`dass build {space}`) and train one (`dass train {space}`) there"
         )
     return ensemble, card, True
+
+
+def _of_another(store: Registry, space: str, *, root: Path) -> bool:
+    """Return whether one for this space is shipped in its own folder, and the store's is not."""
+    if root == ROOT or not store.has_predictor(SHIPPED):
+        return False
+    return store.predictor(SHIPPED)[0].config.space != space
+
+
+def root_of(space: str) -> Path:
+    """Return which folder of shipped files has what is for a space: one of its own, or the whole.
+
+    A space that nothing is shipped for has the whole too.
+    """
+    own = ROOT / space
+    return own if Registry(Store(str(own), read_only=True)).has_predictor(SHIPPED) else ROOT
 
 
 def recipe_for(store: Registry, name: str) -> Recipe:
@@ -89,10 +109,11 @@ def recipe_for(store: Registry, name: str) -> Recipe:
     try:
         return store.recipe(name)
     except UnknownName:
-        shipped = registry()
-        if not shipped.store.exists(f"recipes/{name}.json"):
-            raise
-        return shipped.recipe(name)
+        for root in (ROOT, *(root_of(space) for space in NAMES)):
+            shipped = registry(root)
+            if shipped.store.exists(f"recipes/{name}.json"):
+                return shipped.recipe(name)
+        raise
 
 
 def teachers(root: Path | str = ROOT) -> list[str]:

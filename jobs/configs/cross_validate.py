@@ -18,6 +18,9 @@ class CrossValidateConfig:
     """Whether the students of sealed groups are scored too: once, at the end."""
     data_root: str = "data"
     """Folder of datasets, for images on which it is measured what students inherit."""
+    beside: str = ""
+    """A store of labels in another space and of a predictor of size, shape and teacher: what they
+    teach of students of this space is shown too; empty for none."""
     replay: bool = False
     """In place of scores: play the verification of students from the recorded learning curves of
     tasks left out, and keep `evaluations/verification.json`. Never of sealed groups."""

@@ -16,6 +16,7 @@ from dass.networks.teacher import Teacher
 from dass.predictor.level import Facts
 from dass.predictor.scorer import Scorer
 from dass.registry import zoo
+from dass.registry.zoo_root import ROOT
 from dass.searching.evolution import Generation, run
 from dass.searching.evolution_config import Algorithm, SearchConfig
 from dass.searching.prediction import Prediction
@@ -30,7 +31,7 @@ TEACHERS = 24
 """Labelled teachers that are learned from at most: the time of the fit grows with them."""
 
 SHIPPED_SPACE = "small"
-"""Space of the shipped predictor."""
+"""Space of the shipped predictor that labels of students without their teacher are taken from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +56,8 @@ def order_for(space: str, *, accuracy: float) -> Order:
         space: its name.
         accuracy: of what students learn from, on validation images; a fraction.
     """
-    if space == SHIPPED_SPACE:
-        ensemble, _ = zoo.predictor()
+    if is_shipped(space):
+        ensemble, _ = zoo.predictor(root=zoo.root_of(space))
         return order_by(
             ensemble, said="the shipped predictor", conditions=ensemble.surrogate is not None
         )
@@ -78,6 +79,11 @@ def order_for(space: str, *, accuracy: float) -> Order:
         accuracies=True,
         conditions=True,
     )
+
+
+def is_shipped(space: str) -> bool:
+    """Return whether a predictor for a space is shipped."""
+    return space == SHIPPED_SPACE or zoo.root_of(space) != ROOT
 
 
 def order_by(scorer: Scorer, *, said: str, conditions: bool) -> Order:

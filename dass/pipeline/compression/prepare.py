@@ -23,7 +23,7 @@ from dass.pipeline.compression.folder import Folder
 from dass.pipeline.compression.latency_table import check_table, foreseen
 from dass.pipeline.compression.material import Material, Plan, Say
 from dass.pipeline.compression.measure import first_line
-from dass.pipeline.compression.order import SHIPPED_SPACE
+from dass.pipeline.compression.order import is_shipped
 from dass.pipeline.compression.pictures import picture_size
 from dass.pipeline.compression.searchable import family, proxy_space
 from dass.space.space import Space
@@ -210,7 +210,7 @@ def _sized(
         costs = measured_costs(
             oracle, task, source, space=space, batch_size=batch_size, flops=most
         )
-    extrapolated = space.name != SHIPPED_SPACE
+    extrapolated = not is_shipped(space.name)
     if extrapolated and asked.verify == 0:
         raise InvalidConfig(
             f"`verify >= 1` must hold where the order is by extrapolation, but got 0 for space "
