@@ -67,7 +67,7 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
             open_ones,
             records=records,
             folds=folds,
-            member_without=members_for(train, recipe, open_ones),
+            member_without=members_for(train, recipe, open_ones) if train.hear else None,
         ):
             parts.append(part)
             bar.update()

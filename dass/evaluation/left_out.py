@@ -61,8 +61,7 @@ RIVALS = (
 )
 """Scorers of `fitted` that are shown."""
 
-
-WITH_EPOCH = (SURROGATE, "Gaussian process", "extremely random trees", "FLOPs")
+WITH_EPOCH = (SURROGATE, DEAF, "Gaussian process", "extremely random trees", "FLOPs")
 """Scorers that are shown with one epoch of every student added to them too."""
 
 WITH_INHERITANCE = ("Gaussian process", "extremely random trees", "FLOPs", PROBE)
@@ -87,7 +86,7 @@ def scores_of(
     *,
     records: Sequence[StudentRecord],
     folds: Sequence[Fold],
-    member_without: Callable[[Fold], Predictor],
+    member_without: Callable[[Fold], Predictor] | None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the scores of each fold: scorer, teacher, architecture, score, std, seconds, draw.
 
@@ -96,7 +95,8 @@ def scores_of(
         lessons: all that may be learned from.
         records: of the lessons' teachers, means over seeds: what rivals are fitted to.
         folds: of groups; each is left out in turn.
-        member_without: returns a member trained without some groups.
+        member_without: returns a member trained without some groups; `None` leaves all that
+            hears members out.
     """
     for left_out in (*folds, Fold()):
         own = [one for one in judged if belongs(one, left_out, folds)]
@@ -105,7 +105,9 @@ def scores_of(
         kept = [one for one in lessons if one.students.group not in left_out]
         names = {one.students.teacher for one in kept}
         rest = [fold for fold in folds if fold != left_out]
-        heard = crossfitted(kept, rest, partial(_without_both, member_without, left_out))
+        heard = None
+        if member_without is not None:
+            heard = crossfitted(kept, rest, partial(_without_both, member_without, left_out))
         known = [record for record in records if record.teacher in names]
         ours = Ours(
             heard,
@@ -120,8 +122,8 @@ def scores_of(
 class Ours:
     """What is judged, fitted without some origins."""
 
-    heard: Ensemble
-    """The surrogate that hears DaSS's members."""
+    heard: Ensemble | None
+    """The surrogate that hears DaSS's members, if there are any."""
     deaf: Surrogate
     """The surrogate that does not."""
     ablations: Mapping[str, Ablation]
@@ -153,16 +155,21 @@ def _fold(judged: Sequence[Judged], ours: Ours, *, known: Sequence[StudentRecord
 
 def _ours(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:
     """Yield what members say, and what surrogates that read it, or not, or images predict."""
-    heard, students = ours.heard, one.lesson.students
-    assert heard.surrogate is not None, "cross-fitting makes one"
-    said = torch.stack([m.predict_episode(one.lesson.episode) for m in heard.members]).double()
-    yield _rows(one, MEMBERS, (said.mean(0), None))
-    plain = students.inputs
-    told = torch.cat([plain, standing(said, said).mean(0)[:, None]], 1)
-    yield from conditioned(one, SURROGATE, heard.surrogate, inputs=told)
+    students, plain = one.lesson.students, one.lesson.students.inputs
+    if ours.heard is not None:
+        yield from _heard(one, ours.heard)
     yield from conditioned(one, DEAF, ours.deaf, inputs=plain)
     if students.inherited is not None:
         yield from conditioned(one, INFORMED, ours.deaf, inputs=plain, look=students.inherited)
+
+
+def _heard(one: Judged, heard: Ensemble) -> Iterator[pd.DataFrame]:
+    """Yield what members say, and what the surrogate that hears them predicts."""
+    assert heard.surrogate is not None, "cross-fitting makes one"
+    said = torch.stack([m.predict_episode(one.lesson.episode) for m in heard.members]).double()
+    yield _rows(one, MEMBERS, (said.mean(0), None))
+    told = torch.cat([one.lesson.students.inputs, standing(said, said).mean(0)[:, None]], 1)
+    yield from conditioned(one, SURROGATE, heard.surrogate, inputs=told)
 
 
 def _ablated(one: Judged, ours: Ours) -> Iterator[pd.DataFrame]:

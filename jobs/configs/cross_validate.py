@@ -13,7 +13,7 @@ class CrossValidateConfig:
 
     train: TrainConfig
     """Store, space, recipe, and how the predictor is made; `folds >= 2` must hold. Nothing is
-    learned from the groups of `without`: they are sealed."""
+    learned from the groups of `without`: they are sealed. Without `hear` no network is trained."""
     open_sealed: bool = False
     """Whether the students of sealed groups are scored too: once, at the end."""
     data_root: str = "data"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
-from dass.evaluation.left_out import INFORMED, SURROGATE
+from dass.evaluation.left_out import DEAF, INFORMED, SURROGATE
 from dass.evaluation.left_out_tables import LeftOut, judged_by_own
 from dass.evaluation.statistics import bootstrap, sign_flip
 
@@ -32,8 +32,8 @@ EXPLAINED = (
     "Everything is fitted without the tasks of that origin. Own draws first: Spearman with test "
     "accuracies of architectures that no other task labelled, with its interval over tasks; the "
     "fraction of the ceiling where there are two seeds; the difference to the judged predictor, "
-    f"{INFORMED!r}, else {SURROGATE!r}, with its interval over tasks, and p of the sign-flip "
-    "test, origins being its units. Then all architectures; regret in points, mean of "
+    f"{INFORMED!r}, else {SURROGATE!r} or {DEAF!r}, with its interval over tasks, and p of the "
+    "sign-flip test, origins being its units. Then all architectures; regret in points, mean of "
     "three budgets; how often 90 % intervals hold test accuracies, their width in points, and how "
     "often 50 % intervals do. "
     "`k measured` had k students of the very task trained whole, `k epochs` for their first epoch."
@@ -84,7 +84,7 @@ def _held(
 
 def _behind(own: pd.DataFrame, scorer: str) -> tuple[str, str]:
     """Return the difference to the judged predictor, task by task, and its p by origin."""
-    judged = INFORMED if (own["scorer"] == INFORMED).any() else SURROGATE
+    judged = next((s for s in (INFORMED, SURROGATE) if (own["scorer"] == s).any()), DEAF)
     wide = own.pivot(index=["origin", "teacher"], columns="scorer", values="spearman")
     if scorer == judged or judged not in wide:
         return "–", "–"

@@ -1,6 +1,6 @@
 """Preset `paper-domains`: labels in the published space, of tasks of many origins at 64 px.
 
-Six stored sets and ten rendered domains, a task of each: what orders students of space `paper` is
+Six stored sets and nine rendered domains, a task of each: what orders students of space `paper` is
 fitted to these (docs/protocol.md, "The published space"). Space and image size are the published
 ones; recipes are those of the labels of `small`, so that a student takes seconds on a GPU. Knows
 nothing of how images are drawn.
@@ -31,8 +31,8 @@ whose students are all trained twice."""
 OPEN = ("land", "charts", "galaxies", "automata", "flags", "tartans")
 """Rendered domains that may teach: none of them needs fonts or a speaker."""
 
-TESTED = ("fractals", "pictograms", "solids", "instruments")
-"""A rendered domain of each sealed group: read once, at the end."""
+TESTED = ("fractals", "solids", "instruments")
+"""A rendered domain of each sealed group that needs no fonts: read once, at the end."""
 
 VALIDATION = ("trashnet", "galaxies")
 """Tasks to validate on, of origins that no other task has."""
@@ -51,7 +51,7 @@ def student() -> Recipe:
 
 
 def build() -> BuildConfig:
-    """Sixteen domains in the published space, a thousand students: a GPU."""
+    """Fifteen domains in the published space, 936 students: a GPU."""
     return BuildConfig(
         store=STORE,
         space="paper",
@@ -72,7 +72,8 @@ def train() -> TrainConfig:
 
 def cross_validate() -> CrossValidateConfig:
     """Every group of origins of the published space left out in turn, beside labels of `small`."""
-    return CrossValidateConfig(train=replace(benchmark.surrogate(), **_labels()), beside="zoo")
+    surrogate = replace(benchmark.surrogate(), hear=False, **_labels())
+    return CrossValidateConfig(train=surrogate, beside="zoo")
 
 
 def evaluate() -> EvaluateConfig:

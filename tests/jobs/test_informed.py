@@ -5,11 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from dass.data.task import TaskConfig
-from dass.evaluation.left_out import INFORMED, INHERITANCE
+from dass.errors import InvalidConfig, InvalidData
+from dass.evaluation.comparison_config import EvaluateConfig
+from dass.evaluation.left_out import DEAF, INFORMED, INHERITANCE, MEMBERS, SURROGATE
+from dass.evaluation.transfer import BOTH, SHIPPED, THERE
+from dass.predictor.ensemble import Ensemble
 from dass.predictor.meta_config import MetaConfig
+from dass.predictor.network import Predictor
+from dass.predictor.network_config import PredictorConfig
+from dass.registry import zoo
 from dass.registry.inherited import read_inherited
 from dass.registry.registry import Registry
 from dass.searching.evolution_config import SearchConfig
@@ -21,6 +30,8 @@ from jobs.configs.contest import ContestConfig
 from jobs.configs.cross_validate import CrossValidateConfig
 from jobs.configs.search import SearchJobConfig
 from jobs.cross_validate import cross_validate
+from jobs.cross_validate import main as keep_scores
+from jobs.evaluate import main as evaluate
 from jobs.planning.contenders import LOOKED, SEARCHED
 from jobs.planning.plan import LabelPlan, SplitPlan
 from jobs.presets import micro
@@ -86,6 +97,79 @@ def built(tmp_path_factory):
     )
     train_predictor(train)
     return made, train
+
+
+@pytest.fixture(scope="module")
+def beside(built, tmp_path_factory):
+    """The store after a cross-validation beside its own labels, and the scores."""
+    made, train = built
+    copy = tmp_path_factory.mktemp("beside") / "store"
+    shutil.copytree(made.store, copy, ignore=shutil.ignore_patterns("folds"))
+    keep_scores(CrossValidateConfig(train=replace(train, store=str(copy)), beside=made.store))
+    return copy, pd.read_parquet(copy / "evidence" / "left-out.parquet")
+
+
+def test_labels_of_a_space_beside_itself_teach_what_they_taught(beside):
+    _, found = beside
+    deaf, there = (
+        found[found["scorer"] == name].sort_values(["teacher", "architecture"])["score"]
+        for name in (DEAF, THERE.format(space="micro"))
+    )
+    assert np.allclose(deaf, there, atol=1e-9) and len(deaf) == 6 * 10
+    assert {SHIPPED.format(space="micro"), BOTH} <= set(found["scorer"])
+
+
+def test_without_hearing_no_network_is_trained(beside):
+    store, found = beside
+    assert not (store / "folds").exists()
+    assert not {MEMBERS, SURROGATE} & set(found["scorer"])
+
+
+def test_the_second_comparison_can_be_shown_alone(beside, built, capsys):
+    store, _ = beside
+    asked = EvaluateConfig(
+        store=str(store), space="micro", student=built[0].student, pool=0, first=False
+    )
+    evaluate(asked)
+    shown = capsys.readouterr().out
+    assert "labels of both spaces" in shown and "First comparison" not in shown
+    assert (store / "evaluations" / "evidence.md").read_text() in shown
+
+
+def test_without_scores_there_is_no_second_comparison_to_show(built):
+    made, _ = built
+    asked = EvaluateConfig(store=made.store, space="micro", student=made.student, first=False)
+    with pytest.raises(InvalidData, match="dass cross_validate"):
+        evaluate(asked)
+
+
+def test_a_predictor_that_hears_networks_is_not_applied_elsewhere(built, tmp_path):
+    made, train = built
+    copy = tmp_path / "store"
+    shutil.copytree(made.store, copy)
+    train_predictor(replace(train, store=str(copy), hear=True))
+    with pytest.raises(InvalidConfig, match="surrogate of size, shape and teacher"):
+        cross_validate(CrossValidateConfig(train=train, beside=str(copy)))
+
+
+def test_a_space_with_shipped_files_of_its_own_is_searched_by_their_predictor(
+    built, tmp_path, monkeypatch
+):
+    made, _ = built
+    monkeypatch.setattr(zoo, "ROOT", tmp_path)
+    empty = Registry(Store(str(tmp_path / "empty")))
+    shutil.copytree(Path(made.store) / "predictors", tmp_path / "micro" / "predictors")
+    ensemble, _, shipped = zoo.predictor_for(empty, "predictor", space="micro")
+    assert shipped and ensemble.config.space == "micro"
+    # A store whose own predictor is for another space has none for this one.
+    other = Registry(Store(str(tmp_path / "other")))
+    config = PredictorConfig(space="small", recipe="kd4")
+    stranger = Predictor(config, generator=torch.Generator().manual_seed(0))
+    other.put_predictor("predictor", Ensemble((stranger,)), {})
+    ensemble, _, shipped = zoo.predictor_for(other, "predictor", space="micro")
+    assert shipped and ensemble.config.space == "micro"
+    _, _, shipped = zoo.predictor_for(other, "predictor", space="small")
+    assert not shipped
 
 
 def teacher_of(made):

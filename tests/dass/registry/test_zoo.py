@@ -18,7 +18,7 @@ from dass.predictor.episode import Episode, episode
 from dass.predictor.records import to_frame
 from dass.registry import zoo
 from dass.registry.artifacts import MANIFEST
-from dass.registry.embeddings import pack_embeddings, unpack_embeddings
+from dass.registry.embeddings import embeddings_of, pack_embeddings, unpack_embeddings
 from dass.registry.registry import Registry
 from dass.space.architecture import Architecture
 from dass.space.spaces import by_name
@@ -136,6 +136,29 @@ def test_a_predictor_may_be_trained_on_the_shipped_files_alone(config, shipped):
     (known,) = data["train"]
     assert known.name == _at_home(config)[0] and recipe == known.records[0].recipe
     assert known.teacher is None and known.num_classes == 2
+
+
+def test_teachers_may_be_shipped_as_their_own_feature_maps_alone(config, shipped, tmp_path):
+    small = replace(config, into=str(tmp_path), weights=False, students=False)
+    _, size = publish(small)
+    assert not zoo.teachers(tmp_path) and size < shipped[1] / 2
+    for name in _library(config).teachers():
+        kept = zoo.registry(tmp_path).embeddings(name)
+        whole = embeddings_of(_library(config).teacher(name), [])
+        assert kept.accuracy == whole.accuracy and kept.num_classes == 2
+        assert torch.allclose(kept.feature_maps, whole.feature_maps, rtol=2e-3, atol=1e-3)
+
+
+def test_what_was_shipped_may_be_shipped_again(config, tmp_path):
+    first = replace(config, into=str(tmp_path / "first"), weights=False)
+    publish(first)
+    second = replace(first, store=first.into, into=str(tmp_path / "second"))
+    publish(second)
+    ours, theirs = (
+        {path.relative_to(into): path.read_bytes() for path in into.rglob("*") if path.is_file()}
+        for into in (Path(first.into), Path(second.into))
+    )
+    assert ours == theirs and len(ours) >= 6
 
 
 def test_embeddings_that_lack_a_student_say_so(config, shipped):
