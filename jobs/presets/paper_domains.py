@@ -41,8 +41,11 @@ ALPHABETS = ("Greek", "Latin")
 
 
 def teacher() -> Recipe:
-    """Teachers at 64 px: as those of `small`, four epochs more, cropped from the wider padding."""
-    return replace(benchmark.teacher(), epochs=20, padding=8)
+    """Teachers at 64 px: twice the epochs of those of the labels of `small`, wider padding.
+
+    Seven epochs on 576 images of land left one at 15 % of 16 classes.
+    """
+    return replace(benchmark.teacher(), epochs=32, padding=8)
 
 
 def student() -> Recipe:
