@@ -49,7 +49,14 @@ def run_jobs(config: BuildConfig, jobs: Sequence[Job], show: Show) -> Outcome:
     worker = Worker(Store(config.store), config.device, config.data_root)
     if not on_ray(config):
         workers = min(config.workers, max(1, len(jobs)))
-        return run_inline(jobs, worker, workers=workers, retries=config.retries, progress=show)
+        return run_inline(
+            jobs,
+            worker,
+            workers=workers,
+            retries=config.retries,
+            progress=show,
+            threads=config.device.startswith("cuda"),
+        )
     from cluster.fleet.groups import run_on_ray  # where nothing runs on Ray, it need not be there
 
     return run_on_ray(
