@@ -17,7 +17,10 @@ from dass.training.inference import accuracy
 from dass.training.passes import Eager, Replayed, side_stream
 from dass.training.recipe import Recipe
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"),
+]
 
 RECIPE = Recipe(epochs=4, batch_size=16, padding=1, teacher_logits="views", views=3)
 CUDA = torch.device("cuda")
