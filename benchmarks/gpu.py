@@ -33,7 +33,8 @@ from dass.space.spaces import by_name
 from dass.training import distillation
 from dass.training.batches import Batches, training_batches
 from dass.training.inference import accuracy
-from dass.training.passes import Eager, Step, side_stream
+from dass.training.lanes import side_stream
+from dass.training.passes import Eager, Step
 from dass.training.recipe import Recipe
 
 

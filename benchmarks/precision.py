@@ -32,7 +32,7 @@ from dass.store.store import Store
 from dass.training.batches import Batches, training_batches
 from dass.training.distillation import train
 from dass.training.inference import accuracy
-from dass.training.passes import side_stream
+from dass.training.lanes import side_stream
 from dass.training.recipe import Recipe
 
 Labels = dict[str, list[float]]

@@ -168,9 +168,11 @@ def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) ->
         DassError: some failed for good; all others are published.
     """
     store = Store(config.store)
-    share = (1 / config.workers_per_gpu) if config.device.startswith("cuda") else 1.0
     unit = "GPU" if config.device.startswith("cuda") else "core"
-    with ProgressBar("trainings") as bar, status.Snapshot(store, unit=unit, share=share) as snap:
+    with (
+        ProgressBar("trainings") as bar,
+        status.Snapshot(store, unit=unit, share=_share(config, len(students))) as snap,
+    ):
 
         def show(progress: Progress) -> None:
             bar(progress)
@@ -190,6 +192,13 @@ def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) ->
             f"every training must end, but {len(outcome.failed)} failed; run the same line to try "
             f"them again:\n{lines}"
         )
+
+
+def _share(config: BuildConfig, students: int) -> float:
+    """Return what one training at a time takes of a core or a GPU."""
+    if not config.device.startswith("cuda"):
+        return 1.0
+    return placement(config).gpus if on_ray(config) else 1 / max(1, min(config.workers, students))
 
 
 def following(config: BuildConfig, records: Sequence[StudentRecord]) -> str:

@@ -10,18 +10,15 @@ Dimension letters: n images, s pixels.
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from dass.training.batches import Batch, Batches, Draws, Foreseen
+from dass.training.lanes import recorded, side_stream
 from dass.training.losses import Loss
 from dass.training.recipe import Recipe
 
@@ -142,76 +139,3 @@ class Replayed:
         rate = self._rates.index_select(0, self._place)[0]
         self._total += self._step(self._batches.make(*drawn), rate)
         self._place += 1
-
-
-# --- streams and recordings ----------------------------------------------------------------
-
-_RECORDING = threading.Lock()
-"""Held while a thread records: the devices' random states take part in one recording at a time."""
-
-
-@dataclass(slots=True)
-class _Lane:
-    """What a thread has on a device: recordings of one lane share their memory, one at a time."""
-
-    stream: torch.cuda.Stream
-    pool: Any
-    last: list[torch.cuda.CUDAGraph] = field(default_factory=list)
-    """The recording that keeps the memory, until the next one has it."""
-
-
-_lanes = threading.local()
-
-
-def _lane(device: torch.device) -> _Lane:
-    lanes: dict[str, _Lane] = _lanes.__dict__
-    index = torch.cuda.current_device() if device.index is None else device.index
-    key = f"cuda:{index}"
-    if key not in lanes:
-        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        lanes[key] = _Lane(stream, torch.cuda.graph_pool_handle())
-    return lanes[key]
-
-
-@contextlib.contextmanager
-def side_stream(device: torch.device) -> Iterator[None]:
-    """Work on this thread's own stream of a device; where there are no streams, do nothing.
-
-    What was asked for before comes before, and what is asked for after comes after.
-    """
-    if device.type != "cuda":
-        yield
-        return
-    outer, own = torch.cuda.current_stream(device), _lane(device).stream
-    if outer == own:
-        yield
-        return
-    own.wait_stream(outer)
-    with torch.cuda.stream(own):
-        yield
-    outer.wait_stream(own)
-
-
-def recorded(work: Callable[[], None], device: torch.device) -> torch.cuda.CUDAGraph:
-    """Record what `work` asks of the device, without doing it; other threads go on meanwhile."""
-    lane, graph = _lane(device), torch.cuda.CUDAGraph()
-    with _RECORDING, _no_collection():
-        graph.capture_begin(pool=lane.pool, capture_error_mode="thread_local")
-        try:
-            work()
-        finally:
-            graph.capture_end()
-    lane.last[:] = [graph]
-    return graph
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Collect no garbage meanwhile: what it destroys on the device would end the recording."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

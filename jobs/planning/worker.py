@@ -30,7 +30,7 @@ from dass.store.store import Store
 from dass.training.batches import Batches, training_batches
 from dass.training.distillation import Epoch, train
 from dass.training.inference import accuracy
-from dass.training.passes import side_stream
+from dass.training.lanes import side_stream
 from dass.training.recipe import Recipe
 from jobs.planning.kept import Kept
 from jobs.planning.plan import StudentPlan, TeacherPlan

@@ -9,7 +9,8 @@ from dass.networks.remap import student
 from dass.training import passes
 from dass.training.batches import training_batches
 from dass.training.distillation import train
-from dass.training.passes import Replayed, Step, side_stream
+from dass.training.lanes import side_stream
+from dass.training.passes import Replayed, Step
 from dass.training.recipe import Recipe, learning_rate
 
 RECIPE = Recipe(epochs=3, batch_size=16, padding=1, teacher_logits="views", views=3)
