@@ -5,7 +5,8 @@
     cifar100 ...  any classification dataset of torchvision that fits in memory
     folder:PATH   one folder of pictures per class, or PATH/train, PATH/val, PATH/test of such
     npz:PATH      `train_images`, `train_labels`, the same of val and test, `class_names`
-    rendered:NAME a domain that is drawn from a seed: no download (`dass.data.rendered`)
+    rendered:NAME a domain that is drawn from a seed: no download (`dass.data.rendered`); one
+                  that was kept below the data root is read (`dass.data.rendered.keep`)
 
 PATH may be an address that fsspec reaches (`s3://...`). Grey images are repeated over three
 channels. Nothing pickled is read, except what torchvision downloads itself and checks by its
@@ -32,6 +33,7 @@ from dass.data.images import Images, as_rgb, from_array, resize
 from dass.data.parts import PartName
 from dass.data.reader import BACKGROUND
 from dass.data.remote import fetch, is_remote
+from dass.data.rendered import keep
 from dass.data.source_names import canonical
 from dass.data.torchvision_sets import read_torchvision
 
@@ -71,7 +73,8 @@ def load_source(
         source: See the top of this file.
         image_size: Rows and columns of the result, in pixels.
         data_root: Folder that torchvision's datasets are downloaded to, and that copies of
-            sources at an address are kept in; nothing else is written.
+            sources at an address are kept in; nothing else is written. Domains that were kept
+            lie there too.
         background: Colour under transparent pixels of `folder:` sources.
         held_out: Parts that lie elsewhere, `folder:PATH` or `npz:PATH`; they take the place of
             the source's own.
@@ -124,9 +127,7 @@ def _load(
         read = read_heap if unlabelled else read_folder
         images = read(path, image_size=image_size, background=background, held_out=together)
     elif place.kind == "rendered":
-        from dass.data.rendered.domains import render
-
-        images = render(name, image_size=image_size)
+        images = keep.load(name, image_size=image_size, root=path)
     elif name == "digits":
         images = _read_digits(image_size)
     elif name == "fashion":
