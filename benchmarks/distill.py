@@ -24,7 +24,8 @@ from dass.space.architecture import Architecture
 from dass.space.sampling import stratified
 from dass.space.spaces import by_name
 from dass.training.batches import training_batches
-from dass.training.distillation import kd_loss, train
+from dass.training.distillation import train
+from dass.training.losses import kd_loss
 from dass.training.recipe import Recipe
 
 

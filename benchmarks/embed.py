@@ -13,7 +13,7 @@ import torch
 import tyro
 
 from benchmarks.timing import compare, seconds
-from dass.networks.remap import student
+from dass.networks.remap import remap
 from dass.networks.resnet import ResNet, fit_channels, initialise
 from dass.predictor.embed import embed, noise
 from dass.space.architecture import Architecture
@@ -36,12 +36,19 @@ class Config:
     """cpu or cuda."""
 
 
+def as_published(teacher: ResNet, architecture: Architecture) -> ResNet:
+    """Build a student whose fresh weights are drawn, then replaced by the teacher's."""
+    network = ResNet(teacher.space, architecture, num_classes=teacher.num_classes)
+    network.load_state_dict(remap(teacher.state_dict(), teacher.space, architecture))
+    return network.to(teacher.conv1.weight.device).train(teacher.training)
+
+
 @torch.no_grad()
 def one_by_one(teacher: ResNet, architectures: list[Architecture]) -> torch.Tensor:
     """Build, remap and run each candidate."""
     image = noise(teacher.space).to(teacher.conv1.weight.device)
     full = teacher.space.stage_widths[-1]
-    maps = [student(teacher, a).stages(image)[-1] for a in architectures]
+    maps = [as_published(teacher, a).stages(image)[-1] for a in architectures]
     return torch.cat([fit_channels(feature_map, full) for feature_map in maps])
 
 

@@ -49,7 +49,14 @@ def run_jobs(config: BuildConfig, jobs: Sequence[Job], show: Show) -> Outcome:
     worker = Worker(Store(config.store), config.device, config.data_root)
     if not on_ray(config):
         workers = min(config.workers, max(1, len(jobs)))
-        return run_inline(jobs, worker, workers=workers, retries=config.retries, progress=show)
+        return run_inline(
+            jobs,
+            worker,
+            workers=workers,
+            retries=config.retries,
+            progress=show,
+            threads=config.device.startswith("cuda"),
+        )
     from cluster.fleet.groups import run_on_ray  # where nothing runs on Ray, it need not be there
 
     return run_on_ray(
@@ -161,9 +168,11 @@ def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) ->
         DassError: some failed for good; all others are published.
     """
     store = Store(config.store)
-    share = (1 / config.workers_per_gpu) if config.device.startswith("cuda") else 1.0
     unit = "GPU" if config.device.startswith("cuda") else "core"
-    with ProgressBar("trainings") as bar, status.Snapshot(store, unit=unit, share=share) as snap:
+    with (
+        ProgressBar("trainings") as bar,
+        status.Snapshot(store, unit=unit, share=_share(config, len(students))) as snap,
+    ):
 
         def show(progress: Progress) -> None:
             bar(progress)
@@ -183,6 +192,13 @@ def do(config: BuildConfig, teachers: Sequence[Job], students: Sequence[Job]) ->
             f"every training must end, but {len(outcome.failed)} failed; run the same line to try "
             f"them again:\n{lines}"
         )
+
+
+def _share(config: BuildConfig, students: int) -> float:
+    """Return what one training at a time takes of a core or a GPU."""
+    if not config.device.startswith("cuda"):
+        return 1.0
+    return placement(config).gpus if on_ray(config) else 1 / max(1, min(config.workers, students))
 
 
 def following(config: BuildConfig, records: Sequence[StudentRecord]) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
@@ -45,15 +47,18 @@ def run_inline(
     workers: int = 1,
     retries: int = 2,
     progress: Show | None = None,
+    threads: bool = False,
 ) -> Outcome:
     """Do every job on this machine; return how many were done and which were given up.
 
     One worker is this very process. More are fresh single-thread processes, so `work` and the
-    payloads must pickle; one that dies costs the job it had one attempt, and is replaced.
+    payloads must pickle; one that dies costs the job it had one attempt, and is replaced. Or they
+    are threads of this process, for work that keeps a device busy which processes cannot share.
 
     Args:
-        workers: processes that work at once; >= 1.
+        workers: processes or threads that work at once; >= 1.
         retries: further attempts of a job that raised or took its worker down; >= 0.
+        threads: whether several workers are threads.
         progress: called after every job and about twice a second.
 
     Raises:
@@ -71,6 +76,8 @@ def run_inline(
 
     if workers == 1:
         _run_here(queue, work, show)
+    elif threads:
+        _run_threads(queue, work, show, workers=min(workers, len(jobs)))
     else:
         _Pool(queue, work, min(workers, len(jobs))).run(show)
     show()
@@ -86,10 +93,44 @@ def _run_here(queue: Queue, work: Work, show: Callable[[], None]) -> None:
         reply = attempt(work, lease.job)
         settle(queue, lease, reply, now=time.monotonic())
         show()
-        if reply.health is Health.LOST:
-            raise FleetError(_no_device(reply.error))
-        if reply.health is Health.FULL:
-            raise FleetError(_no_room(reply.error))
+        _check_health(reply)
+
+
+def _check_health(reply: Reply) -> None:
+    """Raise `FleetError` where neither this process nor a fresh one can go on."""
+    if reply.health is Health.LOST:
+        raise FleetError(_no_device(reply.error))
+    if reply.health is Health.FULL:
+        raise FleetError(_no_room(reply.error))
+
+
+def _run_threads(queue: Queue, work: Work, show: Callable[[], None], *, workers: int) -> None:
+    """Do jobs in threads of this process; only this one speaks to the queue."""
+    running: dict[Future[Reply], Lease] = {}
+    names = {f"lane-{number}" for number in range(workers)}
+    with ThreadPoolExecutor(workers, thread_name_prefix="lane") as lanes:
+        while not queue.finished:
+            for name in sorted(names - {lease.worker for lease in running.values()}):
+                if isinstance(lease := queue.take(name, now=time.monotonic()), Lease):
+                    running[lanes.submit(attempt, work, lease.job)] = lease
+            if not running:
+                time.sleep(_TICK_S)
+            done, _ = wait_for(running, timeout=_TICK_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                reply, lease = future.result(), running.pop(future)
+                settle(queue, lease, reply, now=time.monotonic())
+                _check_health(reply)
+                if reply.health is Health.SPOILT:
+                    raise FleetError(_spoilt(reply.error))
+            show()
+
+
+def _spoilt(error: str | None) -> str:
+    """Return the message of a `FleetError`: no thread of this process has a device any more."""
+    return (
+        f"this process must be able to use its device, but cannot any more ({error}); what is "
+        "published is safe: run the same line again"
+    )
 
 
 def _no_room(error: str | None) -> str:

@@ -57,16 +57,25 @@ def remap(
     state: dict[str, Tensor] = {}
     for cut in _cuts(space, architecture, policy):
         weight = teacher[f"{cut.of}.weight"]
-        rows, columns = (torch.tensor(c, device=weight.device) for c in (cut.outputs, cut.inputs))
-        state[f"{cut.to}.weight"] = weight.index_select(0, rows).index_select(1, columns)
+        rows, columns = cut.outputs, cut.inputs
+        state[f"{cut.to}.weight"] = _taken(_taken(weight, 0, rows), 1, columns)
         norm_of, norm_to = _norm(cut.of), _norm(cut.to)
         for name in ("weight", "bias", "running_mean", "running_var"):
-            state[f"{norm_to}.{name}"] = teacher[f"{norm_of}.{name}"].index_select(0, rows)
-        state[f"{norm_to}.num_batches_tracked"] = teacher[f"{norm_of}.num_batches_tracked"].clone()
+            state[f"{norm_to}.{name}"] = _taken(teacher[f"{norm_of}.{name}"], 0, rows)
+        state[f"{norm_to}.num_batches_tracked"] = teacher[f"{norm_of}.num_batches_tracked"]
     # The last cut is of the last block, whose output rows the classifier reads.
-    state["fc.weight"] = teacher["fc.weight"].index_select(1, rows)
-    state["fc.bias"] = teacher["fc.bias"].clone()
-    return state
+    state["fc.weight"] = _taken(teacher["fc.weight"], 1, rows)
+    state["fc.bias"] = teacher["fc.bias"]
+    return {
+        name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in state.items()
+    }
+
+
+def _taken(tensor: Tensor, dim: int, kept: list[int]) -> Tensor:
+    """Select indices, neighbours without telling a device which: that would wait for it."""
+    if kept == list(range(kept[0], kept[0] + len(kept))):
+        return tensor.narrow(dim, kept[0], len(kept))
+    return tensor.index_select(dim, torch.tensor(kept, device=tensor.device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,8 @@ def _sources(kept: int, available: int, policy: Policy, *, first_stays: bool) ->
 
 def student(teacher: ResNet, architecture: Architecture, *, policy: Policy = "first") -> ResNet:
     """Build the network of `architecture` with weights remapped from `teacher`."""
-    network = ResNet(teacher.space, architecture, num_classes=teacher.num_classes)
+    with torch.device("meta"):  # no weights are drawn that the remapped ones would replace
+        network = ResNet(teacher.space, architecture, num_classes=teacher.num_classes)
     weights = remap(teacher.state_dict(), teacher.space, architecture, policy=policy)
-    network.load_state_dict(weights)
-    return network.to(teacher.conv1.weight.device).train(teacher.training)
+    network.load_state_dict(weights, assign=True)
+    return network.train(teacher.training)

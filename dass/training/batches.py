@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from dass.data.images import augment, normalise
+from dass.data.images import Views, augment, draw_views, normalise
 from dass.data.task import Split
 from dass.errors import InvalidConfig
 from dass.networks.resnet import ResNet
@@ -23,6 +23,9 @@ from dass.training.inference import predict_logits
 from dass.training.recipe import Recipe
 
 Batch = tuple[Float[Tensor, "n 3 s s"], Int64[Tensor, " n"], Float[Tensor, "n k"] | None]
+
+Draws = tuple[Tensor, ...]
+"""All that is random in one pass: tensors with a row for each batch."""
 
 
 @runtime_checkable
@@ -38,16 +41,37 @@ class Batches(Protocol):
         ...
 
 
+@runtime_checkable
+class Foreseen(Batches, Protocol):
+    """Batches whose every draw can be made before a pass, so that making one draws nothing.
+
+    A device can then be told a whole pass at once, and makes each batch itself.
+    """
+
+    def draw(self, size: int, *, generator: torch.Generator) -> Draws:
+        """Draw a pass on the CPU: what `batches` draws, in its order; rows of images first."""
+        ...
+
+    def make(self, *drawn: Tensor) -> Batch:
+        """Make a batch of its rows of the draws, which may lie on the images' device."""
+        ...
+
+
+def foreseen(source: Foreseen, size: int, generator: torch.Generator) -> Iterator[Batch]:
+    """Yield the batches of a pass that was drawn at once."""
+    for drawn in zip(*source.draw(size, generator=generator), strict=True):
+        yield source.make(*drawn)
+
+
 def count_steps(number: int, size: int) -> int:
     """Count the full batches among so many images; at least one."""
     return max(1, number // size)
 
 
-def shuffled(number: int, size: int, generator: torch.Generator) -> Iterator[Int64[Tensor, " b"]]:
+def shuffled(number: int, size: int, generator: torch.Generator) -> Int64[Tensor, "steps b"]:
     """Cut a fresh permutation into full batches; a last partial one waits for the next pass."""
-    order = torch.randperm(number, generator=generator)
-    for step in range(count_steps(number, size)):
-        yield order[step * size : (step + 1) * size]
+    order, steps = torch.randperm(number, generator=generator), count_steps(number, size)
+    return order[: steps * size].view(steps, -1)
 
 
 class Online:
@@ -67,18 +91,27 @@ class Online:
 
     def batches(self, size: int, *, generator: torch.Generator) -> Iterator[Batch]:
         """Yield batches of freshly augmented images."""
-        for rows in shuffled(len(self._images), size, generator):
-            rows = rows.to(self._images.labels.device)
-            drawn = augment(
-                self._images.images[rows],
-                padding=self._padding,
-                flip=self._flip,
-                generator=generator,
-            )
-            x = normalise(drawn)
-            with torch.no_grad():
-                logits = None if self._teacher is None else self._teacher(x)
-            yield x, self._images.labels[rows], logits
+        return foreseen(self, size, generator)
+
+    def draw(self, size: int, *, generator: torch.Generator) -> Draws:
+        """Draw the images of each batch, their crops and flips."""
+        rows = shuffled(len(self._images), size, generator)
+        views = [
+            draw_views(len(own), padding=self._padding, flip=self._flip, generator=generator)
+            for own in rows
+        ]
+        offsets = torch.stack([view.offsets for view in views])
+        return rows, offsets, torch.stack([view.mirrored for view in views])
+
+    def make(self, *drawn: Tensor) -> Batch:
+        """Augment the images of a batch, and ask the teacher if there is one."""
+        rows, offsets, mirrored = (each.to(self._images.labels.device) for each in drawn)
+        views = Views(padding=self._padding, offsets=offsets, mirrored=mirrored)
+        images = self._images.images[rows]
+        x = normalise(views.of(images, size=images.shape[-1]))
+        with torch.no_grad():
+            logits = None if self._teacher is None else self._teacher(x)
+        return x, self._images.labels[rows], logits
 
 
 class Drawn:
@@ -101,12 +134,20 @@ class Drawn:
 
     def batches(self, size: int, *, generator: torch.Generator) -> Iterator[Batch]:
         """Yield batches with a random view of each image."""
+        return foreseen(self, size, generator)
+
+    def draw(self, size: int, *, generator: torch.Generator) -> Draws:
+        """Draw the images of each batch, and a view of each."""
         views, number = self._images.shape[:2]
         view = torch.randint(views, (number,), generator=generator)
-        for rows in shuffled(number, size, generator):
-            rows, drawn = (i.to(self._labels.device) for i in (rows, view[rows]))
-            x = normalise(self._images[drawn, rows])
-            yield x, self._labels[rows], self._logits[drawn, rows]
+        rows = shuffled(number, size, generator)
+        return rows, view[rows]
+
+    def make(self, *drawn: Tensor) -> Batch:
+        """Take the views of a batch and the teacher's logits of them."""
+        rows, view = (each.to(self._labels.device) for each in drawn)
+        x = normalise(self._images[view, rows])
+        return x, self._labels[rows], self._logits[view, rows]
 
 
 class Cached(Drawn):

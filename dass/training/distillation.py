@@ -3,8 +3,6 @@
 Both are one loop and one `Recipe`; a teacher's has no soft part. The loop is a generator of
 `Epoch` values: the caller evaluates, reports, checkpoints, prunes or stops. Knows nothing of
 validation, files, clusters or records.
-
-Dimension letters: n images, k classes.
 """
 
 from __future__ import annotations
@@ -16,13 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from dass.errors import DivergedTraining, InvalidConfig
 from dass.networks.resnet import ResNet
-from dass.training.batches import Batches
+from dass.training.batches import Batches, Foreseen
+from dass.training.passes import Eager, Passes, Replayed, Step
 from dass.training.recipe import Recipe, learning_rate
 
 
@@ -42,32 +39,6 @@ class Epoch:
     """Everything needed to go on from here, as flat tensors; valid until the next pass starts."""
 
 
-def kd_loss(
-    student: Float[Tensor, "n k"],
-    teacher: Float[Tensor, "n k"],
-    labels: Int64[Tensor, " n"],
-    *,
-    temperature: float,
-    hard_weight: float,
-    class_weights: Float[Tensor, " k"] | None = None,
-) -> Float[Tensor, ""]:
-    """Return (1-α)·T²·KL(teacher‖student at T) + α·CE, mean over images (DaSS, section 4.1).
-
-    With weights of classes an image's CE counts by its class; the mean is still over images, not
-    over weights as torch has it, so that batches of frequent classes do not count more.
-    The published code computes a cross-entropy in place of the divergence. The gradient is the
-    same; this value is 0 for a student that equals its teacher at α = 0.
-    """
-    soft = F.kl_div(
-        F.log_softmax(student / temperature, dim=1),
-        F.log_softmax(teacher / temperature, dim=1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    hard = _cross_entropy(student, labels, class_weights)
-    return (1 - hard_weight) * temperature**2 * soft + hard_weight * hard
-
-
 def train(
     network: ResNet,
     batches: Batches,
@@ -79,6 +50,8 @@ def train(
 ) -> Iterator[Epoch]:
     """Train in place, one `Epoch` at a time; the network is in training mode at each.
 
+    On a GPU steps are recorded once and replayed, unless `forward` is given or the batches cannot
+    be drawn beforehand.
     What a pass draws depends on the seed and its number only, so a run that goes on from an
     epoch's `state` ends like one that was never stopped, bit for bit on CPU with the same number
     of threads.
@@ -103,11 +76,14 @@ def train(
         )
     optimizer = _optimizer(network, recipe)
     first = 0 if state is None else _restore(network, optimizer, state)
+    passes = _passes(forward or network, batches, optimizer, recipe=recipe)
+    steps = batches.steps(recipe.batch_size)
     for number in range(first, recipe.epochs):
         started = time.perf_counter()
-        loss, images = _one_pass(
-            forward or network, batches, optimizer, recipe=recipe, number=number, seed=seed
-        )
+        network.train()
+        generator = torch.Generator().manual_seed(_mix(seed, number))
+        total, images = passes.run(_rates(recipe, number, steps), generator=generator)
+        loss = float(total) / images
         _check_finite(loss, recipe, number)
         yield Epoch(
             number=number + 1,
@@ -131,31 +107,21 @@ def _optimizer(network: ResNet, recipe: Recipe) -> torch.optim.SGD:
     )
 
 
-def _one_pass(
-    network: nn.Module,
-    batches: Batches,
-    optimizer: torch.optim.SGD,
-    *,
-    recipe: Recipe,
-    number: int,
-    seed: int,
-) -> tuple[float, int]:
-    """Return the mean loss and the number of images of pass `number`, counted from 0."""
-    network.train()
-    generator = torch.Generator().manual_seed(_mix(seed, number))
-    steps = batches.steps(recipe.batch_size)
-    total, images = torch.zeros((), device=next(network.parameters()).device), 0
-    drawn = batches.batches(recipe.batch_size, generator=generator)
-    for step, (x, labels, logits) in enumerate(drawn):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, number + step / steps)
-        loss = _loss(network(x), labels, logits, recipe=recipe)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total += loss.detach() * len(x)
-        images += len(x)
-    return float(total) / images, images
+def _passes(
+    forward: nn.Module, batches: Batches, optimizer: torch.optim.SGD, *, recipe: Recipe
+) -> Passes:
+    """Return how passes are made: replayed where the device and the batches can."""
+    step, size = Step(forward, optimizer, recipe=recipe), recipe.batch_size
+    device = optimizer.param_groups[0]["params"][0].device
+    # What is wrapped talks to other workers at every step.
+    if device.type == "cuda" and isinstance(forward, ResNet) and isinstance(batches, Foreseen):
+        return Replayed(step, batches, size=size, optimizer=optimizer)
+    return Eager(step, batches, size=size, device=device)
+
+
+def _rates(recipe: Recipe, number: int, steps: int) -> list[float]:
+    """Return the step size of each batch of pass `number`, counted from 0."""
+    return [learning_rate(recipe, number + step / steps) for step in range(steps)]
 
 
 def _check_finite(loss: float, recipe: Recipe, number: int) -> None:
@@ -165,40 +131,6 @@ def _check_finite(loss: float, recipe: Recipe, number: int) -> None:
             f"{recipe.epochs}; lower `learning_rate` (now {recipe.learning_rate}) or raise "
             f"`warmup_epochs` (now {recipe.warmup_epochs})"
         )
-
-
-def _loss(
-    outputs: Float[Tensor, "n k"],
-    labels: Int64[Tensor, " n"],
-    teacher: Float[Tensor, "n k"] | None,
-    *,
-    recipe: Recipe,
-) -> Float[Tensor, ""]:
-    weights = outputs.new_tensor(recipe.class_weights) if recipe.class_weights else None
-    if teacher is None:
-        return _cross_entropy(outputs, labels, weights, smoothing=recipe.label_smoothing)
-    return kd_loss(
-        outputs,
-        teacher,
-        labels,
-        temperature=recipe.temperature,
-        hard_weight=recipe.hard_weight,
-        class_weights=weights,
-    )
-
-
-def _cross_entropy(
-    outputs: Float[Tensor, "n k"],
-    labels: Int64[Tensor, " n"],
-    weights: Float[Tensor, " k"] | None,
-    *,
-    smoothing: float = 0.0,
-) -> Float[Tensor, ""]:
-    """Return the mean over images, each of which counts by the weight of its class."""
-    if weights is None:
-        return F.cross_entropy(outputs, labels, label_smoothing=smoothing)
-    each = F.cross_entropy(outputs, labels, label_smoothing=smoothing, reduction="none")
-    return (each * weights[labels]).mean()
 
 
 def _mix(seed: int, number: int) -> int:

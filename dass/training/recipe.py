@@ -47,6 +47,10 @@ class Recipe:
     """What the label loss of an image counts, by its class, > 0; empty for all alike. See
     `balancing_weights`."""
 
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of activations and convolutions while training; weights and sums stay float32. On a GPU
+    convolutions of float32 numbers round them to TF32, as torch does unless told otherwise."""
+
     def __post_init__(self) -> None:
         rules = {
             "epochs >= 1": self.epochs >= 1,
@@ -60,6 +64,7 @@ class Recipe:
             "0 <= hard_weight <= 1": 0 <= self.hard_weight <= 1,
             "temperature > 0": self.temperature > 0,
             "views >= 1": self.views >= 1,
+            "precision is float32 or bfloat16": self.precision in ("float32", "bfloat16"),
             "class_weights > 0": all(0 < each < math.inf for each in self.class_weights),
         }
         for rule, holds in rules.items():
@@ -74,10 +79,12 @@ class Recipe:
         return f"{kind}{self.epochs}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as values of JSON; weights of classes only where there are some."""
+        """Return the fields as values of JSON; what came later only where it says something."""
         fields = asdict(self) | {"class_weights": list(self.class_weights)}
         if not self.class_weights:
             del fields["class_weights"]
+        if self.precision == "float32":
+            del fields["precision"]
         return fields
 
 

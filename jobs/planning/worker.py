@@ -6,10 +6,12 @@ any time costs little. Knows nothing of queues or of other workers.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +30,12 @@ from dass.store.store import Store
 from dass.training.batches import Batches, training_batches
 from dass.training.distillation import Epoch, train
 from dass.training.inference import accuracy
+from dass.training.lanes import side_stream
 from dass.training.recipe import Recipe
+from jobs.planning.kept import Kept
 from jobs.planning.plan import StudentPlan, TeacherPlan
+
+Made = TypeVar("Made")
 
 CHECKPOINT_EVERY_S = 60.0
 """Seconds of training between two checkpoints; most students end before the first."""
@@ -48,11 +54,12 @@ class Worker:
         if self.device == "cpu":
             torch.set_num_threads(1)  # two such processes beat one of two threads by far
         plan, before = job.payload, _seen.images
-        if isinstance(plan, TeacherPlan):
-            self.teach(plan)
-        # A worker that was thought dead may have published after its job went to another.
-        elif not Registry(self.store).has_record(plan.identity.key):
-            self.distil(plan)
+        with side_stream(torch.device(self.device)):
+            if isinstance(plan, TeacherPlan):
+                self.teach(plan)
+            # A worker that was thought dead may have published after its job went to another.
+            elif not Registry(self.store).has_record(plan.identity.key):
+                self.distil(plan)
         return {"images": float(_seen.images - before)}
 
     def teach(self, plan: TeacherPlan) -> None:
@@ -171,29 +178,56 @@ def _kept(curve: Curve | None) -> dict[str, Tensor]:
     return {} if curve is None else {"curve": torch.tensor(curve.values, dtype=torch.float64)}
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What this process has trained on so far."""
+class _Seen(threading.local):
+    """What this thread has trained on so far."""
 
-    images: int = 0
+    images = 0
 
 
 _seen = _Seen()
 
 
-@lru_cache(maxsize=2)
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """What students of a process share."""
+
+    tasks: Kept[Task]
+    teachers: Kept[tuple[Teacher, Task, Batches]]
+
+
+@cache
+def _shelf(device: str) -> _Shelf:
+    """Return what is kept on a device: a GPU's students, many at once, are of many teachers."""
+    most = 2 if device == "cpu" else 16
+    return _Shelf(Kept(most), Kept(most))
+
+
 def _task(config: TaskConfig, space: str, *, worker: Worker) -> Task:
-    size = by_name(space).image_size
-    return load_task(config, image_size=size, data_root=worker.data_root).to(worker.device)
+    def load() -> Task:
+        size = by_name(space).image_size
+        task = load_task(config, image_size=size, data_root=worker.data_root)
+        return _whole(task.to(worker.device))
+
+    return _shelf(worker.device).tasks.get((config, space, worker.data_root), load)
 
 
-@lru_cache(maxsize=2)
 def _shared(
     worker: Worker, name: str, *, task: TaskConfig, recipe: Recipe
 ) -> tuple[Teacher, Task, Batches]:
     """Load what all students of a teacher share: it, the images, and its logits of them."""
-    teacher = Registry(worker.store).teacher(name)
-    teacher.network.to(worker.device)
-    images = _task(task, teacher.network.space.name, worker=worker)
-    source = training_batches(images.train, recipe, teacher=teacher.network, flip=images.flip)
-    return teacher, images, source
+
+    def load() -> tuple[Teacher, Task, Batches]:
+        teacher = Registry(worker.store).teacher(name)
+        teacher.network.to(worker.device)
+        images = _task(task, teacher.network.space.name, worker=worker)
+        source = training_batches(images.train, recipe, teacher=teacher.network, flip=images.flip)
+        return _whole((teacher, images, source))
+
+    return _shelf(worker.device).teachers.get((worker, name, task, recipe), load)
+
+
+def _whole(made: Made) -> Made:
+    """Return what was asked of a device once it is there: other threads' streams do not wait."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.current_stream().synchronize()
+    return made

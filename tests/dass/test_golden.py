@@ -12,7 +12,7 @@ from dass.predictor.embed import embed
 from dass.predictor.network import Predictor, PredictorConfig
 from dass.space.architecture import Architecture
 from dass.space.spaces import paper
-from dass.training.distillation import kd_loss
+from dass.training.losses import kd_loss
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "official.npz")
 

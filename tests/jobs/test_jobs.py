@@ -343,14 +343,11 @@ def test_changing_test_labels_changes_no_weight_and_no_prediction(
         return replace(task, test=Split(task.test.images, labels))
 
     swapped = tiny(tmp_path)
-    caches = jobs.planning.worker._task, jobs.planning.worker._shared
     with monkeypatch.context() as patch:
         patch.setattr(jobs.planning.worker, "load_task", wrong)
-        for cache in caches:
-            cache.cache_clear()
+        jobs.planning.worker._shelf.cache_clear()
         build(swapped)
-    for cache in caches:
-        cache.cache_clear()
+    jobs.planning.worker._shelf.cache_clear()
     honest, other = labels(built.store), labels(tmp_path)
     assert honest.keys() == other.keys()
     assert all(other[k].test_accuracy != honest[k].test_accuracy for k in honest)

@@ -25,7 +25,7 @@ from dass.data import images
 from dass.data.archives import read_npz
 from dass.data.images import Images
 from dass.data.rendered.catalogue import facts
-from dass.errors import InvalidData
+from dass.errors import DassError, InvalidData
 
 FOLDER = "rendered"
 """Folder below the data root."""
@@ -113,9 +113,12 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("data"), help="the data root")
     parser.add_argument("--image-size", type=int, default=32, help="rows and columns, in pixels")
     asked = parser.parse_args()
-    for name in asked.names:
-        path = keep(name, image_size=asked.image_size, root=asked.root)
-        print(f"{path}  {path.stat().st_size / 1e6:.1f} MB", flush=True)
+    try:
+        for name in asked.names:
+            path = keep(name, image_size=asked.image_size, root=asked.root)
+            print(f"{path}  {path.stat().st_size / 1e6:.1f} MB", flush=True)
+    except DassError as error:
+        parser.exit(2, f"{type(error).__name__}: {error}\n")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 import os
 import random
 import signal
+import threading
 from collections import Counter
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from cluster.fleet.job import Idle, Job, Verdict
+from cluster.fleet.job import FleetError, Idle, Job, Verdict
 from cluster.fleet.local import run_inline
 from cluster.fleet.queue import Queue
 
@@ -109,16 +110,44 @@ def touch(folder, job):
     (marks / f"done-{job.key}").touch()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_failing_jobs_are_retried_then_listed_and_the_run_goes_on(tmp_path, workers):
-    fates = ["", "raise", "raise once", ""] + (["die once"] if workers > 1 else [])
+@pytest.mark.parametrize(("workers", "threads"), [(1, False), (2, False), (3, True)])
+def test_failing_jobs_are_retried_then_listed_and_the_run_goes_on(tmp_path, workers, threads):
+    fates = ["", "raise", "raise once", ""] + (
+        ["die once"] if (workers, threads) == (2, 0) else []
+    )
     planned = [Job(key=f"k{i}", group="g", cost=1.0, payload=fate) for i, fate in enumerate(fates)]
-    outcome = run_inline(planned, partial(touch, str(tmp_path)), workers=workers, retries=1)
+    outcome = run_inline(
+        planned, partial(touch, str(tmp_path)), workers=workers, retries=1, threads=threads
+    )
     assert outcome.done == len(fates) - 1
     (failure,) = outcome.failed
     assert failure.key == "k1" and failure.attempts == 2 and "never works" in failure.error
     assert len(list(tmp_path.glob("done-*"))) == len(fates) - 1
     assert len(list(tmp_path.glob("k0-*"))) == 1
+
+
+def test_threads_work_at_once_in_this_process_and_wait_for_what_a_job_needs():
+    meeting, order = threading.Barrier(3, timeout=20), []
+
+    def work(job):
+        if job.key != "last":
+            meeting.wait()  # passes only if all three are at work
+        order.append((job.key, os.getpid()))
+
+    first = [Job(key=f"k{i}", group=str(i), cost=1.0) for i in range(3)]
+    last = Job(key="last", group="0", cost=9.0, needs="k1")
+    outcome = run_inline([*first, last], work, workers=3, threads=True)
+    assert outcome.done == 4 and order[-1] == ("last", os.getpid())
+
+
+@pytest.mark.parametrize("words", ["CUDA error: an illegal memory access", "uncorrectable ECC"])
+def test_threads_end_together_where_the_process_has_lost_its_device(words):
+    def work(job):
+        raise RuntimeError(words)
+
+    planned = [Job(key=f"k{i}", group="g", cost=1.0) for i in range(4)]
+    with pytest.raises(FleetError, match="run the same"):
+        run_inline(planned, work, workers=2, threads=True)
 
 
 def test_two_jobs_of_one_key_are_refused():

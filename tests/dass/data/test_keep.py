@@ -141,6 +141,14 @@ def test_the_command_draws_what_is_named(few, tmp_path, monkeypatch, capsys):
     assert all(str(path) in told for path in places)
 
 
+def test_the_command_ends_in_a_sentence_where_a_name_is_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", f"keep flag --root {tmp_path}".split())
+    with pytest.raises(SystemExit, match="2"):
+        keep.main()
+    assert capsys.readouterr().err.startswith("UnknownName: `rendered:NAME` must name a domain")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_broken_file_is_a_sentence_and_drawing_anew_mends_it(few, tmp_path):
     path = keep.keep(few("flags"), image_size=16, root=tmp_path)
     path.write_bytes(path.read_bytes()[:-100])

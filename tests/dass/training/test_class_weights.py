@@ -10,7 +10,8 @@ from dass.networks.resnet import ResNet, initialise
 from dass.space.spaces import micro
 from dass.training.batches import Online
 from dass.training.class_weights import balancing_weights
-from dass.training.distillation import kd_loss, train
+from dass.training.distillation import train
+from dass.training.losses import kd_loss
 from dass.training.recipe import Recipe
 
 LABELS = torch.tensor([0] * 9 + [1] * 3 + [2] * 4)

@@ -12,8 +12,9 @@ from dass.networks.onnx import run_onnx, to_onnx
 from dass.networks.remap import student
 from dass.networks.resnet import ResNet, initialise
 from dass.training.batches import Cached, Online, training_batches
-from dass.training.distillation import kd_loss, train
+from dass.training.distillation import train
 from dass.training.inference import accuracy
+from dass.training.losses import kd_loss
 from dass.training.recipe import Recipe, learning_rate
 
 RECIPE = Recipe(epochs=4, batch_size=16, padding=1, teacher_logits="views", views=3)
