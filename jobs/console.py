@@ -80,6 +80,11 @@ def preset_of(space: str) -> str:
     return space if space in NAMES else "small"
 
 
+def comparison_of(space: str) -> str:
+    """Return the preset of `evaluate` that shows the labels of a space."""
+    return "paper-domains" if space == "paper" else "evidence"
+
+
 def finish(where: str, *, next_line: str) -> None:
     """Say where the result is and what to run next."""
     print(f"\nresult: {where}\nnext:   {next_line}", flush=True)

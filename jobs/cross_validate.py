@@ -199,7 +199,7 @@ def main(config: CrossValidateConfig) -> None:
     console.keep(into, f"evidence/{config.name}.job.json", config)
     teachers, scorers = (scores[column].nunique() for column in ("teacher", "scorer"))
     print(f"\n{len(scores)} scores of {teachers} teachers' students by {scorers} scorers")
-    preset = "paper-domains" if config.train.space == "paper" else "evidence"
+    preset = console.comparison_of(config.train.space)
     next_line = console.line("evaluate", preset, store=into.root)
     console.finish(into.url(key), next_line=next_line)
 

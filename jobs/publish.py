@@ -126,7 +126,8 @@ def main(config: PublishConfig) -> None:
     """Publish, and say how much."""
     written, size = publish(config)
     print(f"\n{written} files written, {size / MEGABYTE:.1f} MB in all")
-    console.finish(config.into, next_line=console.line("evaluate", "evidence", store=config.into))
+    preset = console.comparison_of(config.space)
+    console.finish(config.into, next_line=console.line("evaluate", preset, store=config.into))
 
 
 if __name__ == "__main__":
