@@ -30,6 +30,12 @@ def test_only_sealed_origins_are_tested_on_and_they_teach_nothing():
         assert set(SEALED) <= set(config.without)
 
 
+def test_the_predictor_hears_no_network_and_reads_every_label_that_is_not_sealed():
+    train = paper_domains.train()
+    assert not train.hear and set(train.roles) == set(GROUPS)
+    assert train.recipe == BUILD.student.name and train.space == BUILD.space
+
+
 def test_what_is_validated_on_is_of_origins_that_no_training_task_has():
     assert GROUPS["validation"] and not GROUPS["validation"] & GROUPS["train"]
 
