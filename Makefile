@@ -60,7 +60,7 @@ test-chaos: install  ## two hundred faults on machines made of namespaces, some 
 	$(BIN)/python -m tests.chaos
 
 bench: install  ## every claim of speed as a ratio
-	for claim in start embed distill meta fleet; do $(BIN)/python -m benchmarks.$$claim || exit 1; done
+	for claim in start embed distill meta fleet gpu; do $(BIN)/python -m benchmarks.$$claim || exit 1; done
 
 format: install
 	$(BIN)/ruff check --fix .

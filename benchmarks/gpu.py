@@ -208,6 +208,9 @@ def measure(config: Config, name: str) -> None:
 def main(config: Config) -> None:
     """Print students an hour, each way."""
     torch.set_num_threads(1)
+    if config.device.startswith("cuda") and not torch.cuda.is_available():
+        print("students on a GPU: there is no GPU here, so nothing is measured")
+        return
     for name in config.space:
         measure(config, name)
 
