@@ -104,5 +104,5 @@ def test_without_any_accelerator_left_the_run_is_given_up_and_says_why():
 
 @pytest.mark.parametrize("wrong", [{"nodes": 0}, {"devices": 5}, {"devices": 3}, {"workers": 0}])
 def test_shapes_that_are_none_are_refused(wrong):
-    with pytest.raises(ValueError, match="nodes >= 1|multiple"):
+    with pytest.raises(ValueError, match=r"nodes >= 1|multiple"):
         Shape(**wrong)
