@@ -9,10 +9,11 @@ it is to have jobs in hand at once, each a worker of the queue. No worker ever c
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import ray
@@ -48,11 +49,28 @@ def drain(settings: Mapping[str, Any]) -> None:
         for lane in range(number)
     ]
     try:
-        with ThreadPoolExecutor(number) as threads, child:
-            for run in as_completed([threads.submit(lane.run) for lane in lanes]):
-                run.result()  # what one raises stops the process, and so the others
+        with child:
+            _run(lanes)
     except FleetError as error:
         ray.get(dispatcher.give_up.remote(str(error)))
+
+
+def _run(lanes: Sequence[_Lane]) -> None:
+    """Run lanes to their end; raise what one raises, not waiting for the others."""
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def run(lane: _Lane) -> None:
+        try:
+            lane.run()
+            ended.put(None)
+        except BaseException as error:
+            ended.put(error)
+
+    for lane in lanes:  # no executor: its threads would keep alive a process that is told to end
+        threading.Thread(target=run, args=(lane,), name=lane.name, daemon=True).start()
+    for _ in lanes:
+        if (error := ended.get()) is not None:
+            raise error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

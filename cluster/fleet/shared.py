@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
 
-from cluster.fleet.child import Child
+from cluster.fleet.child import Child, describe
 from cluster.fleet.devices import Health
 from cluster.fleet.job import ChildDied, FleetError, Job, Reply, failed_at_start
 
@@ -132,6 +132,8 @@ class SharedChild:
                 asked.set_result(reply)
         except ChildDied as death:
             reply = Reply(error=str(death))
+        except Exception as error:  # lanes must hear of it, whatever it is
+            reply = Reply(error=f"its reply must be one of a child, but {describe(error)}")
         assert reply is not None
         self._end(child, reply)
 
