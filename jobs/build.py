@@ -39,9 +39,11 @@ def on_ray(config: BuildConfig) -> bool:
 
 
 def placement(config: BuildConfig) -> Placement:
-    """Return what one student takes of a node."""
-    gpus = 1 / config.workers_per_gpu if config.device.startswith("cuda") else 0.0
-    return Placement(cpus=config.cpus_per_worker, gpus=gpus)
+    """Return what a worker takes of a node: a core for a student, or a GPU for several at once."""
+    if not config.device.startswith("cuda"):
+        return Placement(cpus=config.cpus_per_worker)
+    # Threads of one process: several processes would have the GPU in turns.
+    return Placement(cpus=config.cpus_per_worker, gpus=1.0, lanes=config.workers_per_gpu)
 
 
 def run_jobs(config: BuildConfig, jobs: Sequence[Job], show: Show) -> Outcome:
@@ -198,7 +200,8 @@ def _share(config: BuildConfig, students: int) -> float:
     """Return what one training at a time takes of a core or a GPU."""
     if not config.device.startswith("cuda"):
         return 1.0
-    return placement(config).gpus if on_ray(config) else 1 / max(1, min(config.workers, students))
+    at_once = config.workers_per_gpu if on_ray(config) else config.workers
+    return 1 / max(1, min(at_once, students))
 
 
 def following(config: BuildConfig, records: Sequence[StudentRecord]) -> str:

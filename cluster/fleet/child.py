@@ -1,7 +1,7 @@
-"""One process that does jobs for its parent, one at a time, and may die doing so.
+"""One process that does jobs for its parent, one in each of its lanes, and may die doing so.
 
 Isolation is its point: a job that takes its process down costs itself one attempt, and neither
-the parent nor the jobs of its neighbours. Knows nothing of queues, nor of Ray.
+the parent nor other processes. Knows nothing of queues, nor of Ray.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -37,13 +39,21 @@ _ENDED = (EOFError, BrokenPipeError, ConnectionResetError)
 class Child:
     """A process that runs `work`. Started at once; `ready` says whether it can take a job."""
 
-    def __init__(self, work: bytes, variables: Mapping[str, str] | None = None) -> None:
-        """Start it on work that `sealed` made, with further environment variables."""
+    def __init__(
+        self, work: bytes, *, lanes: int = 1, variables: Mapping[str, str] | None = None
+    ) -> None:
+        """Start it.
+
+        Args:
+            work: what `sealed` made.
+            lanes: jobs it can have in hand at once, in threads; one is done in its main thread.
+            variables: further environment variables.
+        """
         ours, theirs = Pipe()
         self.connection = ours
         self.ready = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "cluster.fleet.child", str(theirs.fileno())],
+            [sys.executable, "-m", "cluster.fleet.child", str(theirs.fileno()), str(lanes)],
             pass_fds=[theirs.fileno()],
             env=_environment() | dict(variables or {}),
         )
@@ -51,18 +61,18 @@ class Child:
         with contextlib.suppress(*_ENDED):  # whoever listens to it will notice
             ours.send_bytes(work)
 
-    def give(self, job: Job) -> None:
-        """Send a job; a process that died meanwhile is noticed by listening to it.
+    def give(self, job: Job, *, lane: int = 0) -> None:
+        """Send a job to an idle lane; a process that died is noticed by listening to it.
 
         Raises:
             Exception: the payload does not pickle.
         """
-        message = pickle.dumps(job)
+        message = pickle.dumps((lane, job))
         with contextlib.suppress(*_ENDED):
             self.connection.send_bytes(message)
 
     def listen(self) -> Reply | None:
-        """Take the next message: the reply to a job, or `None` from a process that is ready.
+        """Take the next message: a lane's reply, or `None` from a process that is ready.
 
         Raises:
             ChildDied: there is no more message; the text is the exit reason.
@@ -77,22 +87,13 @@ class Child:
         self.ready = True
         return None
 
-    def attempt(self, job: Job, *, beat: Callable[[], None], every_s: float) -> Reply:
-        """Have one job done, calling `beat` meanwhile.
-
-        Raises:
-            ChildDied: the process did not live through it.
-        """
-        self.give(job)
-        while not self.connection.poll(every_s):
-            beat()
-        reply = self.listen()
-        assert reply is not None
-        return reply
-
     def stop(self) -> None:
-        """End the process, at once if it is idle, by force if it does not listen."""
+        """Listen no more, and end the process."""
         self.connection.close()
+        self.end()
+
+    def end(self) -> None:
+        """End the process, by force if need be; whoever listens to it hears of it."""
         self._process.terminate()
         try:
             self._process.wait(_GRACE_S)
@@ -177,7 +178,7 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def _main(descriptor: int) -> None:
+def _main(descriptor: int, lanes: int) -> None:
     """Do what the parent sends until it closes the pipe or dies."""
     parent = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C for all
@@ -186,9 +187,30 @@ def _main(descriptor: int) -> None:
     with contextlib.suppress(*_ENDED):
         work = pickle.loads(connection.recv_bytes())
         connection.send(None)
+        if lanes > 1:
+            _do_at_once(connection, work, lanes)
         while True:
-            connection.send(attempt(work, pickle.loads(connection.recv_bytes())))
+            lane, job = pickle.loads(connection.recv_bytes())
+            connection.send(replace(attempt(work, job), lane=lane))
+
+
+def _do_at_once(connection: Connection, work: Work, lanes: int) -> None:
+    """Do jobs in threads, as they come."""
+    sending = threading.Lock()
+
+    def do(lane: int, job: Job) -> None:
+        try:
+            reply = replace(attempt(work, job), lane=lane)
+            with sending:
+                connection.send(reply)
+        except BaseException:  # it would end this thread alone, and the lane wait for ever
+            traceback.print_exc()
+            os._exit(1)
+
+    with ThreadPoolExecutor(lanes, thread_name_prefix="lane") as threads:
+        while True:
+            threads.submit(do, *pickle.loads(connection.recv_bytes()))
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]))
+    _main(int(sys.argv[1]), int(sys.argv[2]))

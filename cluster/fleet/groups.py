@@ -103,7 +103,11 @@ class _Driver:
         self._placement = placement
         self._watch = Watch(self._jobs, self._call)
         self._name = f"queue-{uuid.uuid4().hex[:12]}"
-        self._settings = {"dispatcher": self._name, "work": sealed(work)}
+        self._settings = {
+            "dispatcher": self._name,
+            "work": sealed(work),
+            "lanes": placement.lanes,
+        }
         self._groups: dict[Any, _Group] = {}
         self._strikes = 0
         self._started = time.monotonic()

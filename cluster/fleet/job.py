@@ -12,6 +12,9 @@ from typing import Any
 
 from cluster.fleet.devices import Health
 
+SUSPECT = 2
+"""Losses after which a job is tried alone, so that it is known whether it is the cause."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
@@ -65,6 +68,8 @@ class Reply:
     """What the error says of the worker that met it."""
     counts: Mapping[str, float] = field(default_factory=dict)
     """Amounts to be counted, by name: images trained on, say."""
+    lane: int = 0
+    """Which of its process's lanes it comes from, and so which job it is of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +96,8 @@ class Lease:
     """When it was given, in seconds of the caller's clock."""
     deadline: float
     """When the worker is taken for dead, in seconds of the caller's clock."""
+    alone: bool = False
+    """Whether no other job may be in its process meanwhile: it is a suspect."""
 
 
 class Idle(Enum):
@@ -146,14 +153,16 @@ class Placement:
     """Cores of a worker; > 0, since Ray refuses a worker that takes nothing."""
     gpus: float = 0.0
     """Accelerators of a worker; 0.25 lets four share one."""
+    lanes: int = 1
+    """Jobs that a worker has in hand at once, in threads of one process; >= 1."""
     max_workers: int | None = None
     """Most workers in all; `None` takes every node there is."""
 
     def __post_init__(self) -> None:
-        if self.cpus <= 0 or self.gpus < 0 or (self.max_workers or 1) < 1:
+        if self.cpus <= 0 or self.gpus < 0 or min(self.lanes, self.max_workers or 1) < 1:
             raise ValueError(
-                "`cpus > 0`, `gpus >= 0` and `max_workers >= 1` must hold for a worker, but got "
-                f"{self}"
+                "`cpus > 0`, `gpus >= 0`, `lanes >= 1` and `max_workers >= 1` must hold for a "
+                f"worker, but got {self}"
             )
 
 

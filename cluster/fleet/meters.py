@@ -18,7 +18,7 @@ ENDED = {
     Verdict.DONE: ("dass_jobs_done", "Jobs done."),
     Verdict.FAILED: ("dass_jobs_failed", "Jobs given up after their last attempt."),
     Verdict.RETRY: ("dass_jobs_retried", "Attempts that failed by the job's own fault."),
-    Verdict.LOST: ("dass_jobs_lost", "Attempts ended by a node, a group or the store."),
+    Verdict.LOST: ("dass_jobs_lost", "Attempts ended by node, group, neighbour or store."),
 }
 MOST_VALUES = 500
 """Groups, and nodes, that get a label of their own; those met later share `other`."""

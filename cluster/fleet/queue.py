@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from cluster.fleet.job import Entry, Failure, Idle, Job, Lease, Verdict
+from cluster.fleet.job import SUSPECT, Entry, Failure, Idle, Job, Lease, Verdict
 from cluster.fleet.waiting import Waiting
 from cluster.progress import Progress
 
@@ -105,16 +105,15 @@ class Queue:
         job = self._waiting.pop(worker)
         if job is None:
             return Idle.WAIT if self._open else Idle.FINISHED
-        self._tokens += 1
-        lease = Lease(
+        token = self._held[worker] = self._tokens = self._tokens + 1
+        lease = self._leases[token] = Lease(
             job=job,
-            token=self._tokens,
+            token=token,
             worker=worker,
             started=now,
             deadline=now + self.lease_s,
+            alone=self._states[job.key].losses >= SUSPECT,
         )
-        self._leases[lease.token] = lease
-        self._held[worker] = lease.token
         return lease
 
     def finish(self, key: str, *, token: int, now: float) -> Verdict:

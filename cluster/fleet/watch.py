@@ -7,6 +7,7 @@ that a rehearsal drives it in simulated time.
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -120,7 +121,8 @@ def staffed(
         open_jobs: neither done nor failed.
         retired: devices that are lost, as `NODE/DEVICE`.
     """
-    left = min(placement.max_workers or open_jobs, open_jobs) - sum(served.values())
+    busy = math.ceil(open_jobs / placement.lanes)
+    left = min(placement.max_workers or busy, busy) - sum(served.values())
     lost = Counter(device.partition("/")[0] for device in retired)
     found = []
     for node in nodes:

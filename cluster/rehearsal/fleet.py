@@ -6,6 +6,7 @@ nodes, the workers' loop of `drain.py` and the network between. What an attempt 
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -89,7 +90,7 @@ class Rehearsal:
         self._plan, self._trainings = plan, trainings
         self._clock, self._shape, self._luck = clock, shape, luck
         self._settings: dict[str, Any] = {"retries": retries, "lease_s": lease_s}
-        self._placement = Placement(cpus=1.0, gpus=shape.devices / shape.workers)
+        self._placement = Placement(cpus=1.0, gpus=min(1.0, shape.devices), lanes=shape.lanes)
         self._nodes: dict[str, _Node] = {}
         self._served: dict[str, int] = {}
         self._born = self._drivers = 0
@@ -239,10 +240,9 @@ class Rehearsal:
     def _start_group(self, node: _Node, workers: int, driver: int) -> None:
         if node.gone or driver != self._drivers:
             return
-        for rank in range(workers):
-            shared = rank * self._shape.devices // self._shape.workers
-            device = f"{node.name}/{shared}" if self._shape.devices else ""
-            worker = _Worker(name=f"{node.name}/{rank}", device=device)
+        for rank, lane in itertools.product(range(workers), range(self._shape.lanes)):
+            device = f"{node.name}/{rank}" if self._shape.devices else ""
+            worker = _Worker(name=f"{node.name}/{rank}.{lane}", device=device)
             node.workers.append(worker)
             self._exchange(node, worker, None)
 

@@ -17,16 +17,25 @@ class Shape:
     nodes: int = 64
     """How many at once; >= 1."""
     workers: int = 4
-    """Workers of a node; >= 1."""
+    """Jobs that a node does at once, each by a worker of the queue; >= 1."""
     devices: int = 1
-    """Accelerators of a node, which its workers share; 0 for none."""
+    """Accelerators of a node, as many workers on each; 0 for none."""
 
     def __post_init__(self) -> None:
-        if min(self.nodes, self.workers) < 1 or not 0 <= self.devices <= self.workers:
+        if min(self.nodes, self.workers) < 1 or self.devices < 0:
             raise ValueError(
-                "`nodes >= 1`, `workers >= 1` and `0 <= devices <= workers` must hold, but got "
+                f"`nodes >= 1`, `workers >= 1` and `devices >= 0` must hold, but got {self}"
+            )
+        if self.devices and self.workers % self.devices:
+            raise ValueError(
+                "`workers` must be a multiple of `devices`, since each has as many, but got "
                 f"{self}"
             )
+
+    @property
+    def lanes(self) -> int:
+        """Jobs that are in hand at once on an accelerator, or on a core."""
+        return self.workers // self.devices if self.devices else 1
 
 
 @dataclass(slots=True)

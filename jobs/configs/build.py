@@ -121,9 +121,11 @@ class BuildConfig:
     workers: int = 2
     """Of `inline`: single-threaded processes; 1 runs in this one."""
     cpus_per_worker: float = 1.0
-    """Of `ray`: cores that a student takes; every node gets as many workers as it has room for."""
+    """Of `ray`: cores of a worker, which trains one student, or on an accelerator all that share
+    it; every node gets as many workers as it has room for."""
     workers_per_gpu: int = 4
-    """Of `ray` on an accelerator: students that share one; >= 1."""
+    """Of `ray` on an accelerator: students that one trains at once, in threads of one process that
+    has it to itself; >= 1."""
     teacher_workers: int = 1
     """Of `ray`: workers that train one teacher together (DDP); with 1 teachers are jobs too."""
     retries: int = 1

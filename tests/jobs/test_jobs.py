@@ -20,6 +20,7 @@ import pytest
 import torch
 
 import jobs.planning.worker
+from cluster.fleet.watch import Node, staffed
 from dass.data.task import Split, TaskConfig, load_task
 from dass.errors import (
     CorruptArtifact,
@@ -38,7 +39,7 @@ from dass.searching.evolution import SearchConfig
 from dass.searching.prediction import predictions
 from dass.store.store import Store
 from jobs.adopt import AdoptConfig, take
-from jobs.build import build
+from jobs.build import build, placement
 from jobs.distill import DistillConfig, distil
 from jobs.planning.labels import gather
 from jobs.planning.plan import SplitPlan, StudentPlan, plan_students, plan_teachers
@@ -112,6 +113,15 @@ def built(tmp_path_factory):
 def unseen(built):
     """Name of the teacher of the unseen task."""
     return next(plan.name for plan, role in plan_teachers(built) if role == "unseen")
+
+
+def test_a_gpu_of_the_cluster_has_one_worker_with_as_many_students_as_asked(tmp_path):
+    config = tiny(tmp_path, engine="ray", device="cuda", workers_per_gpu=6, cpus_per_worker=2.0)
+    node, place = Node("n", {"CPU": 16.0, "GPU": 2.0}), placement(config)
+    assert staffed([node], {}, placement=place, open_jobs=100) == [("n", 2)]
+    assert staffed([node], {}, placement=place, open_jobs=6) == [("n", 1)]
+    on_cores = placement(replace(config, device="cpu"))
+    assert staffed([node], {}, placement=on_cores, open_jobs=100) == [("n", 8)]
 
 
 def train_config(config, name="predictor"):

@@ -115,6 +115,14 @@ def test_only_a_node_with_no_device_left_gets_no_group():
     assert staffed(nodes, {}, placement=few, open_jobs=100) == [("a", 3)]
 
 
+def test_workers_with_lanes_come_only_as_many_as_the_jobs_that_are_left_fill():
+    nodes = [Node("a", {"CPU": 8, "GPU": 2}), Node("b", {"CPU": 8, "GPU": 2})]
+    placement = Placement(cpus=1, gpus=1, lanes=4)
+    assert staffed(nodes, {}, placement=placement, open_jobs=100) == [("a", 2), ("b", 2)]
+    assert staffed(nodes, {}, placement=placement, open_jobs=9) == [("a", 2), ("b", 1)]
+    assert staffed(nodes, {"a": 2}, placement=placement, open_jobs=8) == []
+
+
 def noting(folder, text, job):
     """Leave which process did a job; the first one raises."""
     first = not list(Path(folder).iterdir())

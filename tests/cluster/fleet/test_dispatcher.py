@@ -279,15 +279,13 @@ def test_only_the_one_who_does_a_job_opens_its_payload():
 
 
 def test_a_child_does_jobs_and_its_end_is_told():
-    beats = []
     with Child(sealed(echo)) as child:
         assert child.listen() is None and child.ready
-        job = Job(key="k", group="g", cost=1.0, payload=5)
-        assert child.attempt(job, beat=lambda: beats.append(1), every_s=5).counts == {"images": 5}
+        child.give(Job(key="k", group="g", cost=1.0, payload=5))
+        assert child.listen().counts == {"images": 5}
+        child.give(Job(key="k", group="g", cost=1.0, payload="exit"))
         with pytest.raises(ChildDied, match="exit code 3"):
-            child.attempt(
-                Job(key="k", group="g", cost=1.0, payload="exit"), beat=lambda: None, every_s=1
-            )
+            child.listen()
 
 
 def test_work_that_only_this_process_knows_is_refused():

@@ -21,7 +21,7 @@ from jobs.planning.plan import plan_teachers
 from serve.runs import Runs
 from tests.chaos import faults
 from tests.jobs.test_jobs import labels, planned, tiny, train_config
-from tests.support.work import visible
+from tests.support.work import marks, meet, visible
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("default")]
 
@@ -162,3 +162,19 @@ def test_a_fleet_under_siege_loses_nothing_and_does_nothing_twice(cluster):
     assert code == 1, "one job is made to fail"
     assert found["lost"] == found["twice"] == 0
     assert found["records"] == 59 and sum(map(len, run.cost.values())) == len(kinds)
+
+
+def test_workers_with_lanes_have_several_jobs_in_hand_and_survive_their_processes(
+    cluster, tmp_path
+):
+    fates = [*[""] * 6, "kill", "kill worker", *[""] * 12]
+    jobs = [
+        Job(key=f"k{i:02d}", group="g", cost=float(-i + 99), payload=(str(tmp_path), 3, 2, fate))
+        for i, fate in enumerate(fates)
+    ]
+    # None can end before two processes have three in hand each.
+    outcome = run_on_ray(jobs, meet, placement=Placement(cpus=0.25, gpus=1, lanes=3), retries=1)
+    assert (outcome.done, outcome.failed) == (len(jobs), ())
+    assert marks(tmp_path / "done") == sorted(job.key for job in jobs)
+    assert marks(tmp_path / "fates") == ["k06", "k07"], "both were killed"
+    assert len(marks(tmp_path / "here")) > 2, "and others came in their place"
