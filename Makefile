@@ -48,7 +48,7 @@ type: install
 	$(BIN)/mypy
 
 test-fast: install  ## the default suite: no Ray
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-ray: install  ## the suite that needs Ray: one cluster for the whole run
 	$(BIN)/python -m pytest -m ray

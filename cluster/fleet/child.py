@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -50,6 +50,11 @@ class Child:
         theirs.close()
         with contextlib.suppress(*_ENDED):  # whoever listens to it will notice
             ours.send_bytes(work)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
 
     def give(self, job: Job) -> None:
         """Send a job; a process that died meanwhile is noticed by listening to it.
@@ -121,6 +126,17 @@ class Child:
     ) -> None:
         """Stop it."""
         self.stop()
+
+
+@contextlib.contextmanager
+def kept_children() -> Iterator[list[Child]]:
+    """Give a list for idle processes that one call leaves to the next; stop them at the end."""
+    children: list[Child] = []
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.stop()
 
 
 def sealed(work: Work) -> bytes:
