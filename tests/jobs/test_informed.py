@@ -147,7 +147,7 @@ def test_a_predictor_that_hears_networks_is_not_applied_elsewhere(built, tmp_pat
     made, train = built
     copy = tmp_path / "store"
     shutil.copytree(made.store, copy)
-    train_predictor(replace(train, store=str(copy), hear=True))
+    train_predictor(replace(train, store=str(copy), hear=True, folds=2))
     with pytest.raises(InvalidConfig, match="surrogate of size, shape and teacher"):
         cross_validate(CrossValidateConfig(train=train, beside=str(copy)))
 
