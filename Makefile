@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
+# Else each of the many processes of a suite compiles what it imports anew: three seconds for torch.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install quickstart evidence serve docs test lint type test-fast test-ray test-chaos \
@@ -48,7 +50,7 @@ type: install
 	$(BIN)/mypy
 
 test-fast: install  ## the default suite: no Ray
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-ray: install  ## the suite that needs Ray: one cluster for the whole run
 	$(BIN)/python -m pytest -m ray

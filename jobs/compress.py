@@ -12,6 +12,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 
+from cluster.fleet.child import Child, kept_children
 from cluster.fleet.job import Outcome, Placement
 from cluster.fleet.local import run_inline
 from cluster.session import connect
@@ -34,8 +35,8 @@ def main(config: CompressConfig) -> None:
     """
     asked, oracle = asked_of(config)
     folder = Folder(config.into)
-    with connect() if on_ray(config) else contextlib.nullcontext():
-        run(asked, oracle, into=config.into, say=_say, elsewhere=elsewhere(config))
+    with connect() if on_ray(config) else contextlib.nullcontext(), kept_children() as kept:
+        run(asked, oracle, into=config.into, say=_say, elsewhere=elsewhere(config, kept))
     console.keep(folder.store, "work/job.json", config)
     script = folder.path("infer.py")
     console.finish(folder.store.url("report.html"), next_line=f"python {script} PICTURE")
@@ -46,13 +47,16 @@ def on_ray(config: CompressConfig) -> bool:
     return config.engine == "ray" or (config.engine == "auto" and "RAY_ADDRESS" in os.environ)
 
 
-def elsewhere(config: CompressConfig) -> Elsewhere | None:
-    """Return what does trainings as jobs of a fleet; None where this process does them."""
+def elsewhere(config: CompressConfig, kept: list[Child] | None = None) -> Elsewhere | None:
+    """Return what does trainings as jobs of a fleet; None where this process does them.
+
+    Processes of this machine are `kept` from call to call: each has loaded all that it needs.
+    """
     if not on_ray(config) and config.workers == 1:
         return None
 
     def do(trainings: Sequence[Training]) -> None:
-        outcome = _run(config, trainings)
+        outcome = _run(config, trainings, kept)
         if outcome.failed:
             lines = "\n".join(f"  {f.label}: {f.error}" for f in outcome.failed)
             raise DassError(
@@ -63,12 +67,14 @@ def elsewhere(config: CompressConfig) -> Elsewhere | None:
     return do
 
 
-def _run(config: CompressConfig, trainings: Sequence[Training]) -> Outcome:
+def _run(
+    config: CompressConfig, trainings: Sequence[Training], kept: list[Child] | None
+) -> Outcome:
     folder = Folder(config.into)
     jobs = [job_of(each, flops=_flops(folder, each)) for each in trainings]
     worker = CompressionWorker(config)
     if not on_ray(config):
-        return run_inline(jobs, worker, workers=min(config.workers, len(jobs)))
+        return run_inline(jobs, worker, workers=min(config.workers, len(jobs)), kept=kept)
     from cluster.fleet.groups import run_on_ray  # where nothing runs on Ray, it need not be there
 
     return run_on_ray(jobs, worker, placement=Placement(cpus=config.cpus_per_worker))

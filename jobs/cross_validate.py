@@ -28,6 +28,7 @@ from dass.evaluation.transfer import transferred
 from dass.networks.resnet import ResNet
 from dass.networks.teacher import Teacher
 from dass.predictor.crossfit import Fold, Lesson, folds_of
+from dass.predictor.ensemble import Ensemble
 from dass.predictor.records import StudentRecord
 from dass.predictor.surrogate_fit import fit_surrogate
 from dass.registry.registry import Registry
@@ -46,11 +47,12 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
     """Score every labelled student of a teacher at hand by what other origins teach.
 
     Raises:
-        InvalidConfig: `train.folds` is below 2.
+        InvalidConfig: `train.folds` is below 2, or the predictor of `beside` does not fit.
     """
     train = config.train
     if train.folds < 2:
         raise InvalidConfig(f"`train.folds >= 2` must hold to leave folds out, got {train.folds}")
+    elsewhere = _predictor_of(config.beside) if config.beside else None
     registry = Registry(Store(train.store))
     recipe, lessons, measured = _taught(registry, train)
     lessons = with_inherited(
@@ -71,32 +73,39 @@ def cross_validate(config: CrossValidateConfig) -> pd.DataFrame:
         ):
             parts.append(part)
             bar.update()
-    if config.beside:
-        parts += _beside(config, judged, open_ones, folds=folds)
+    if elsewhere is not None:
+        parts += _beside(config, elsewhere, judged, lessons=open_ones, folds=folds)
     early = with_early(pd.concat(parts, ignore_index=True), judged)
     return with_inheritance(early, judged)
 
 
-def _beside(
-    config: CrossValidateConfig,
-    judged: Sequence[Judged],
-    lessons: Sequence[Lesson],
-    *,
-    folds: Sequence[Fold],
-) -> Iterator[pd.DataFrame]:
-    """Yield scores by what labels of another space teach.
+def _predictor_of(beside: str) -> Ensemble:
+    """Return the predictor of another space's store.
 
     Raises:
-        InvalidConfig: its predictor reads more than size, shape and teacher.
+        InvalidConfig: it reads more than size, shape and teacher.
     """
-    registry, train = Registry(Store(config.beside, read_only=True)), config.train
-    ensemble, _ = registry.predictor(SHIPPED)
-    made = ensemble.config
+    ensemble, _ = Registry(Store(beside, read_only=True)).predictor(SHIPPED)
     if ensemble.surrogate is None or ensemble.hears:
         raise InvalidConfig(
             "the predictor of the store `beside` must be a surrogate of size, shape and teacher, "
-            f"but that of {config.beside} is none; train it there with `folds` and `hear` off"
+            f"but that of {beside} is none; train it there with `folds` and `hear` off"
         )
+    return ensemble
+
+
+def _beside(
+    config: CrossValidateConfig,
+    ensemble: Ensemble,
+    judged: Sequence[Judged],
+    *,
+    lessons: Sequence[Lesson],
+    folds: Sequence[Fold],
+) -> Iterator[pd.DataFrame]:
+    """Yield scores by what labels of another space teach."""
+    registry, train = Registry(Store(config.beside, read_only=True)), config.train
+    made, surrogate = ensemble.config, ensemble.surrogate
+    assert surrogate is not None, "it was refused else"
     _, data = gather(registry, space=made.space, recipe=made.recipe, device=train.device)
     elsewhere = [
         one.students
@@ -104,7 +113,7 @@ def _beside(
         if one.students.group not in train.without
     ]
     yield from transferred(
-        judged, lessons, elsewhere, folds=folds, shipped=ensemble.surrogate, space=made.space
+        judged, lessons, elsewhere, folds=folds, shipped=surrogate, space=made.space
     )
 
 

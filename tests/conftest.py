@@ -65,5 +65,16 @@ def teacher(micro_space, digits):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with tests that look at a machine where no other Ray runs; the order stays else."""
-    items.sort(key=lambda item: item.get_closest_marker("alone") is None)
+    """Begin with tests that look at a machine where no other Ray runs, then with long files.
+
+    Files of jobs, then of the service, take longest: two processes that share the files end
+    together only where the short ones are left for the end. The order stays else.
+    """
+    items.sort(key=lambda item: (item.get_closest_marker("alone") is None, _turn(item)))
+
+
+def _turn(item):
+    """Return the turn of an item's file; tests on Ray keep the order in which they share it."""
+    rooms = ("tests/jobs/", "tests/serve/")
+    found = [place for place, room in enumerate(rooms) if item.nodeid.startswith(room)]
+    return len(rooms) if item.get_closest_marker("ray") or not found else found[0]

@@ -10,8 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import dass
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +79,6 @@ def module_name(path):
 
 MODULES = {module_name(path): path for path in PATHS}
 TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
-EACH = pytest.mark.parametrize("name", MODULES)
 
 
 # --- reading imports -----------------------------------------------------------------------
@@ -198,33 +195,33 @@ def test_the_reader_finds_circles_of_any_length():
 # --- who imports whom ----------------------------------------------------------------------
 
 
-@EACH
-def test_a_package_imports_only_the_packages_it_may(name):
-    found = tops(imports(TREES[name], main_block=True))
-    assert found & set(OURS) <= MAY_IMPORT[name.split(".")[0]]
-    assert not found & {".", "tests", "benchmarks", "examples"}
+def test_a_package_imports_only_the_packages_it_may():
+    for name, tree in TREES.items():
+        found = tops(imports(tree, main_block=True))
+        assert found & set(OURS) <= MAY_IMPORT[name.split(".")[0]], name
+        assert not found & {".", "tests", "benchmarks", "examples"}, name
 
 
-@EACH
-def test_a_module_imports_only_lines_above_its_own(name):
-    line = line_of(name)
-    below = {other for other in GRAPH[name] if line_of(other) > line}
-    if line < VERB_LINE or line >= VERB_LINE + len(VERBS):
-        assert not below, "each line of ORDER imports only lines above it"
-    else:  # verbs use each other; no circle is asked of them below
-        assert not {other for other in below if line_of(other) >= VERB_LINE + len(VERBS)}
+def test_a_module_imports_only_lines_above_its_own():
+    for name, imported_ones in GRAPH.items():
+        line = line_of(name)
+        below = {other for other in imported_ones if line_of(other) > line}
+        if VERB_LINE <= line < VERB_LINE + len(VERBS):
+            # Verbs use each other; no circle is asked of them below.
+            below = {other for other in below if line_of(other) >= VERB_LINE + len(VERBS)}
+        assert not below, f"each line of ORDER imports only lines above it, but {name} more"
 
 
 def test_no_module_imports_itself_by_a_detour():
     assert not circle(GRAPH)
 
 
-@EACH
-def test_a_main_block_imports_the_command_line_alone(name):
-    apart = imports(TREES[name], main_block=True) - imports(TREES[name])
-    # The service finds its deployments under the name that replicas import them by.
-    own = {name} if name == "serve.app" else {"jobs.cli"}
-    assert apart & set(MODULES) <= own
+def test_a_main_block_imports_the_command_line_alone():
+    for name, tree in TREES.items():
+        apart = imports(tree, main_block=True) - imports(tree)
+        # The service finds its deployments under the name that replicas import them by.
+        own = {name} if name == "serve.app" else {"jobs.cli"}
+        assert apart & set(MODULES) <= own, name
 
 
 def test_packages_import_nothing_so_that_their_modules_may_be_imported_in_any_order():
@@ -232,15 +229,15 @@ def test_packages_import_nothing_so_that_their_modules_may_be_imported_in_any_or
     assert [name for name in packages if GRAPH[name]] == ["cluster.fleet", "dass"]
 
 
-@EACH
-def test_ray_is_imported_only_where_it_is_driven(name):
-    if not name.startswith("cluster.") and name not in {"jobs.tune", "serve.app"}:
-        assert "ray" not in tops(imports(TREES[name], main_block=True))
+def test_ray_is_imported_only_where_it_is_driven():
+    for name, tree in TREES.items():
+        if not name.startswith("cluster.") and name not in {"jobs.tune", "serve.app"}:
+            assert "ray" not in tops(imports(tree, main_block=True)), name
 
 
-@EACH
-def test_torchvision_is_imported_only_when_it_is_needed(name):
-    assert "torchvision" not in tops(imports(TREES[name], into_functions=False))
+def test_torchvision_is_imported_only_when_it_is_needed():
+    for name, tree in TREES.items():
+        assert "torchvision" not in tops(imports(tree, into_functions=False)), name
 
 
 # --- names and sizes -----------------------------------------------------------------------
@@ -261,10 +258,10 @@ def test_no_module_bears_the_name_of_a_public_function():
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_POSITIONAL = 300, 40, 3
 
 
-@EACH
-def test_a_module_can_be_read_in_one_sitting(name):
-    if not name.endswith(GENERATED):
-        assert len(MODULES[name].read_text().splitlines()) <= MOST_LINES
+def test_a_module_can_be_read_in_one_sitting():
+    lengths = {name: len(path.read_text().splitlines()) for name, path in MODULES.items()}
+    own = {name: length for name, length in lengths.items() if not name.endswith(GENERATED)}
+    assert own and not {name for name, length in own.items() if length > MOST_LINES}
 
 
 def functions(name):
@@ -296,9 +293,8 @@ def positional(function):
     return len(names) - (names[:1] in (["self"], ["cls"]))
 
 
-@EACH
-def test_a_function_is_short_and_takes_few_arguments_by_position(name):
-    found = dict(functions(name))
+def test_a_function_is_short_and_takes_few_arguments_by_position():
+    found = {function: node for name in MODULES for function, node in functions(name)}
     long = {f for f, node in found.items() if lines(node) > MOST_LINES_OF_A_FUNCTION}
     many = {f for f, node in found.items() if positional(node) > MOST_POSITIONAL}
     assert not long and not many

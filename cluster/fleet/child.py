@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import Pipe
@@ -60,6 +60,11 @@ class Child:
         theirs.close()
         with contextlib.suppress(*_ENDED):  # whoever listens to it will notice
             ours.send_bytes(work)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
 
     def give(self, job: Job, *, lane: int = 0) -> None:
         """Send a job to an idle lane; a process that died is noticed by listening to it.
@@ -122,6 +127,17 @@ class Child:
     ) -> None:
         """Stop it."""
         self.stop()
+
+
+@contextlib.contextmanager
+def kept_children() -> Iterator[list[Child]]:
+    """Give a list for idle processes that one call leaves to the next; stop them at the end."""
+    children: list[Child] = []
+    try:
+        yield children
+    finally:
+        for child in children:
+            child.stop()
 
 
 def sealed(work: Work) -> bytes:

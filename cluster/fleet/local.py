@@ -48,6 +48,7 @@ def run_inline(
     retries: int = 2,
     progress: Show | None = None,
     threads: bool = False,
+    kept: list[Child] | None = None,
 ) -> Outcome:
     """Do every job on this machine; return how many were done and which were given up.
 
@@ -59,6 +60,7 @@ def run_inline(
         workers: processes or threads that work at once; >= 1.
         retries: further attempts of a job that raised or took its worker down; >= 0.
         threads: whether several workers are threads.
+        kept: processes that calls with equal work leave for each other (`kept_children`).
         progress: called after every job and about twice a second.
 
     Raises:
@@ -79,7 +81,7 @@ def run_inline(
     elif threads:
         _run_threads(queue, work, show, workers=min(workers, len(jobs)))
     else:
-        _Pool(queue, work, min(workers, len(jobs))).run(show)
+        _Pool(queue, work, min(workers, len(jobs)), kept=kept).run(show)
     show()
     return Outcome(
         done=len(jobs) - len(queue.failures),
@@ -159,8 +161,11 @@ class _Worker:
 class _Pool:
     """Processes that do the jobs, and the parent's side of talking to them."""
 
-    def __init__(self, queue: Queue, work: Work, size: int) -> None:
+    def __init__(
+        self, queue: Queue, work: Work, size: int, *, kept: list[Child] | None = None
+    ) -> None:
         self._queue, self._work, self._size = queue, sealed(work), size
+        self._kept = kept
         self._workers: dict[Connection, _Worker] = {}
         self._spawned = self._strikes = 0
 
@@ -169,20 +174,31 @@ class _Pool:
             for _ in range(self._size):
                 self._spawn()
             while not self._queue.finished:
+                for worker in list(self._workers.values()):
+                    self._give(worker)
                 for connection in wait(list(self._workers), timeout=_TICK_S):
                     assert isinstance(connection, Connection)
                     self._listen(self._workers[connection])
-                for worker in list(self._workers.values()):
-                    self._give(worker)
                 show()
         finally:
             for worker in self._workers.values():
-                worker.child.stop()
+                if self._kept is None or worker.lease is not None or not worker.child.ready:
+                    worker.child.stop()
+                else:
+                    self._kept.append(worker.child)
 
     def _spawn(self) -> None:
-        worker = _Worker(name=f"worker-{self._spawned}", child=Child(self._work))
+        worker = _Worker(name=f"worker-{self._spawned}", child=self._child())
         self._spawned += 1
         self._workers[worker.child.connection] = worker
+
+    def _child(self) -> Child:
+        """Return a process that a former call left, or a fresh one."""
+        while self._kept:
+            if (child := self._kept.pop()).alive:
+                return child
+            child.stop()
+        return Child(self._work)
 
     def _give(self, worker: _Worker) -> None:
         """Give an idle worker its next job."""

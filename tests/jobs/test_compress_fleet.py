@@ -12,21 +12,19 @@ from dass.pipeline.compression.material import Training
 from jobs import compress
 from jobs.configs.compress import CompressConfig
 from jobs.planning.compressed import CompressionWorker, job_of
-from tests.jobs.test_compress import fast_order, linear, pictures, task
-from tests.support.oracles import onnx_file
+from tests.support.compression import fast_order
 
-__all__ = ["fast_order", "linear", "pictures", "task"]
+__all__ = ["fast_order"]
 SAME = ("student.safetensors", "config.json", "work/steps/verify.json", "work/steps/distil.json")
 
 
 @pytest.fixture(scope="module")
-def whole(linear, pictures, tmp_path_factory):
+def whole(exported, pictures, tmp_path_factory):
     """The config of a compression, done in this process."""
     root = tmp_path_factory.mktemp("fleet")
-    onnx_file(root / "mine.onnx", linear, size=8)
     half = (0.5, 0.5, 0.5)
     config = CompressConfig(
-        teacher=f"onnx:{root}/mine.onnx", data=f"folder:{pictures}", into=str(root / "here"),
+        teacher=f"onnx:{exported}", data=f"folder:{pictures}", into=str(root / "here"),
         mean=half, std=half, size=8, student_size=(8,), minutes=0.05, verify=3, epochs=2, views=1,
         candidates=30, max_flops_fraction=0.5, flip=False, rivals=True,
     )  # fmt: skip
@@ -49,46 +47,32 @@ def check_same(one, other):
         assert (Path(one.into) / name).read_bytes() == (Path(other.into) / name).read_bytes(), name
 
 
-def recorded(monkeypatch):
-    """Return a list that will have the jobs of each call of the fleet."""
-    calls = []
+def test_processes_train_the_same_student_though_the_driver_is_stopped_half_way(
+    whole, tmp_path, monkeypatch
+):
+    """The driver is gone after a round; the workers' trainings are kept, and not done again."""
+    config, calls = begun(whole, tmp_path / "run", workers=2), []
+
+    def last(jobs, *args, **kwargs):
+        calls.append(jobs)
+        local.run_inline(jobs, *args, **kwargs)
+        raise KeyboardInterrupt
 
     def run(jobs, *args, **kwargs):
         calls.append(jobs)
         return local.run_inline(jobs, *args, **kwargs)
 
-    monkeypatch.setattr(compress, "run_inline", run)
-    return calls
-
-
-def test_processes_of_this_machine_train_the_same_student(whole, tmp_path, monkeypatch):
-    jobs = recorded(monkeypatch)
-    config = begun(whole, tmp_path / "run", workers=2)
-    compress.main(config)
-    check_same(whole, config)
-    rounds = json.loads((tmp_path / "run/work/steps/verify.json").read_text())["rounds"]
-    assert [len(each) for each in jobs[: len(rounds)]] == [len(r["students"]) for r in rounds]
-    assert {job.payload.role for job in jobs[-1]} == {"final"} and len(jobs[-1]) > 1
-
-
-def test_stopped_with_a_training_half_done_it_goes_on_from_there(whole, tmp_path, monkeypatch):
-    """The driver is gone after a round; the workers' trainings are kept, and not done again."""
-    config = begun(whole, tmp_path / "run", workers=2)
-    real = local.run_inline
-
-    def last(jobs, *args, **kwargs):
-        real(jobs, *args, **kwargs)
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(compress, "run_inline", last)
     with pytest.raises(KeyboardInterrupt):
         compress.main(config)
-    asked = recorded(monkeypatch)
+    monkeypatch.setattr(compress, "run_inline", run)
     compress.main(config)
     check_same(whole, config)
-    done = json.loads((tmp_path / "run/work/steps/verify.json").read_text())["rounds"][0]
-    again = {job.key for jobs in asked for job in jobs}
-    assert not again & {f"short  {each['architecture']} 1" for each in done["students"]}
+    rounds = json.loads((tmp_path / "run/work/steps/verify.json").read_text())["rounds"]
+    assert [len(each) for each in calls[: len(rounds)]] == [len(r["students"]) for r in rounds]
+    assert {job.payload.role for job in calls[-1]} == {"final"} and len(calls[-1]) > 1
+    again = {job.key for jobs in calls[1:] for job in jobs}
+    assert not again & {f"short  {each['architecture']} 1" for each in rounds[0]["students"]}
 
 
 def test_a_folder_that_a_node_does_not_see_is_a_sentence(whole, tmp_path):

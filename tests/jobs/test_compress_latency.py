@@ -1,6 +1,7 @@
 """`dass compress --max-latency-ms`: a limit of milliseconds, here or on another device."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -17,19 +18,10 @@ from dass.pipeline.compression.latency_table import TABLE, foreseen
 from dass.pipeline.compression.steps import Asked
 from dass.space.architecture import Architecture
 from dass.space.spaces import by_name
-from tests.jobs.test_compress import (
-    fast_order,
-    linear,
-    lines_of,
-    made,
-    oracle,
-    pictures,
-    resnet,
-    task,
-)
+from tests.support.compression import fast_order, lines_of, made
 from tests.support.latency import roofline
 
-__all__ = ["fast_order", "linear", "oracle", "pictures", "resnet", "task"]
+__all__ = ["fast_order"]
 
 
 @pytest.fixture
@@ -211,12 +203,10 @@ def test_a_limit_of_before_means_what_it_meant():
 
 @pytest.mark.usefixtures("clock")
 def test_the_line_itself_takes_a_limit_and_a_table(
-    linear, pictures, tmp_path, monkeypatch, capsys
+    exported, pictures, tmp_path, monkeypatch, capsys
 ):
-    from tests.support.oracles import onnx_file
-
     monkeypatch.chdir(tmp_path)
-    onnx_file(tmp_path / "mine.onnx", linear, size=8)
+    shutil.copy(exported, "mine.onnx")
     write_pack(by_name("micro"), tmp_path / "pack", config=PackConfig(members=24, num_classes=3))
     found = measure.measurements(tmp_path / "pack", seconds=0.0)
     del found["format"]

@@ -13,21 +13,9 @@ from dass.pipeline.compression import steps
 from dass.pipeline.compression.asked import Asked
 from dass.space.architecture import Architecture
 from dass.space.spaces import at_size, by_name
-from tests.jobs.test_compress import (
-    NAMES,
-    SHORT,
-    Stopped,
-    fast_order,
-    linear,
-    lines_of,
-    made,
-    oracle,
-    pictures,
-    resnet,
-    task,
-)
+from tests.support.compression import NAMES, SHORT, Stopped, fast_order, lines_of, made
 
-__all__ = ["fast_order", "linear", "oracle", "pictures", "resnet", "task"]
+__all__ = ["fast_order"]
 SIZES = {"student_size": (16, 8), "verify": 4}
 
 
@@ -149,11 +137,9 @@ def test_one_size_in_a_list_is_that_size_and_the_same_folder_goes_on(oracle, pic
     assert sum(line.endswith("done before") for line in said) == 8
 
 
-def test_the_line_searches_a_proxy_of_each_size(linear, pictures, tmp_path, monkeypatch, capsys):
-    from tests.support.oracles import onnx_file
-
+def test_the_line_searches_a_proxy_of_each_size(exported, pictures, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    onnx_file(tmp_path / "mine.onnx", linear, size=8)
+    shutil.copy(exported, "mine.onnx")
     code, _, err = lines_of(
         capsys, "--teacher", "onnx:mine.onnx", "--data", f"folder:{pictures}", "--into", "run",
         "--mean", "0.5", "0.5", "0.5", "--std", "0.5", "0.5", "0.5", "--size", "8",

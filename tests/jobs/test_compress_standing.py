@@ -15,17 +15,9 @@ from dass.errors import InvalidConfig
 from dass.networks.oracles.oracle import classifier_of
 from dass.pipeline.compression.standing import standing, standing_table
 from dass.training.classifier import fit_classifier
-from tests.jobs.test_compress import (
-    BEFORE,
-    fast_order,
-    made,
-    oracle,
-    pictures,
-    resnet,
-    task,
-)
+from tests.support.compression import BEFORE, fast_order, made
 
-__all__ = ["fast_order", "oracle", "pictures", "resnet", "task"]
+__all__ = ["fast_order"]
 
 
 @pytest.fixture(scope="module")

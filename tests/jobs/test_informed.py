@@ -147,7 +147,7 @@ def test_a_predictor_that_hears_networks_is_not_applied_elsewhere(built, tmp_pat
     made, train = built
     copy = tmp_path / "store"
     shutil.copytree(made.store, copy)
-    train_predictor(replace(train, store=str(copy), hear=True))
+    train_predictor(replace(train, store=str(copy), hear=True, folds=2))
     with pytest.raises(InvalidConfig, match="surrogate of size, shape and teacher"):
         cross_validate(CrossValidateConfig(train=train, beside=str(copy)))
 
@@ -177,12 +177,11 @@ def teacher_of(made):
     return name
 
 
-def test_a_cross_validation_measures_what_students_inherit_and_keeps_it(built, tmp_path):
+def test_a_cross_validation_measures_what_students_inherit_and_keeps_it(built, beside, tmp_path):
     made, train = built
+    store, found = beside
     copy = tmp_path / "store"
-    shutil.copytree(made.store, copy)
-    asked = CrossValidateConfig(train=replace(train, store=str(copy)))
-    found = cross_validate(asked)
+    shutil.copytree(store, copy)
     scorers = {INFORMED, INHERITANCE, f"FLOPs + {INHERITANCE}", f"{INFORMED}, 4 measured"}
     assert scorers <= set(found["scorer"])
     registry = Registry(Store(str(copy)))
@@ -195,7 +194,7 @@ def test_a_cross_validation_measures_what_students_inherit_and_keeps_it(built, t
     for name in ORIGINS:
         (Path(made.store).parent / f"{name}.npz").rename(tmp_path / f"{name}.npz")
     try:
-        again = cross_validate(asked)
+        again = cross_validate(CrossValidateConfig(train=replace(train, store=str(copy))))
     finally:
         for name in ORIGINS:
             (tmp_path / f"{name}.npz").rename(Path(made.store).parent / f"{name}.npz")

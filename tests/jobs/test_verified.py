@@ -24,7 +24,7 @@ from jobs.planning.contenders import trainings
 from jobs.planning.verified import TOP, Verification
 
 RECIPE = Recipe(epochs=4)
-SEARCH = SearchConfig(candidates=200)
+SEARCH = SearchConfig(candidates=60)
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,15 @@ Every case is drawn from a seed of its own, which a failure names. A few hundred
 
 import asyncio
 import os
+import shutil
 import warnings
 
 import grpc
 import httpx
 import pytest
 
+from dass.registry.registry import Registry
+from dass.store.store import Store
 from serve import rpc, web
 from serve.admission import Admission
 from serve.dass_pb2_grpc import add_RankerServicer_to_server
@@ -26,11 +29,20 @@ CASES = int(os.environ.get("DASS_FUZZ", "300"))
 METADATA = (("authorization", f"Bearer {TOKEN}"),)
 
 
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory):
+    """The folder of a furnished store, which each test copies."""
+    folder = tmp_path_factory.mktemp("furnished")
+    fuzz.furnish(folder)
+    return folder
+
+
 @pytest.fixture
-def admitted(tmp_path):
-    """Make an admission over a furnished store, once there is an event loop."""
+def admitted(furnished, tmp_path):
+    """Make an admission over a furnished store of its own, once there is an event loop."""
     limits = Limits(**LIMITS | {"candidates": 60, "idle_seconds": 5.0})
-    ranker = Ranker.open(fuzz.furnish(tmp_path), limits=limits)
+    shutil.copytree(furnished, tmp_path / "store")
+    ranker = Ranker.open(Registry(Store(str(tmp_path / "store"))), limits=limits)
     store = ranker.registry.store
 
     def make():

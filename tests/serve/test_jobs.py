@@ -147,7 +147,7 @@ def test_a_job_ends_with_its_files_though_its_process_and_its_runner_are_stopped
     registry, ranker, tmp_path
 ):
     registry.put_teacher(learner(), {"recipe": "own"})
-    jobs, body = kept(ranker), BODY | {"teacher": "learner", "minutes": 0.1}
+    jobs, body = kept(ranker), BODY | {"teacher": "learner", "minutes": 0.02}
     made = jobs.create(JobRequest(**body))
     with running(jobs, tmp_path / "work") as first:
         until(lambda: any("next: " in line for line in jobs.get(made.id).lines))
@@ -196,9 +196,25 @@ def searches():
     )
 
 
-@pytest.mark.parametrize("search", searches())
-def test_a_job_of_a_search_seeks_its_students_in_its_order(registry, tmp_path, search):
+class Searched(Exception):
+    """The step that is asked about is done."""
+
+
+@pytest.mark.parametrize(
+    ("search", "to_the_end"), list(zip(searches(), (False, False, True), strict=True))
+)
+def test_a_job_of_a_search_seeks_its_students_in_its_order(
+    registry, tmp_path, monkeypatch, search, to_the_end
+):
     """By the service's own predictor, whatever is measured of the teacher's accuracy meanwhile."""
+    real = Folder.finish
+
+    def finish(folder, name, facts):
+        real(folder, name, facts)
+        if name == "search" and not to_the_end:
+            raise Searched
+
+    monkeypatch.setattr(Folder, "finish", finish)
     registry.put_teacher(learner(), {"recipe": "own"})
     ensemble, card = registry.predictor("predictor")
     registry.put_predictor("other", Ensemble(ensemble.members[::-1][:2]), card)
@@ -221,7 +237,9 @@ def test_a_job_of_a_search_seeks_its_students_in_its_order(registry, tmp_path, s
 
     answered, name = asyncio.run(go())
     folder = tmp_path / "work"
-    work(registry.store.root, name, source="digits", folder=str(folder))
+    with contextlib.nullcontext() if to_the_end else pytest.raises(Searched):
+        work(registry.store.root, name, source="digits", folder=str(folder))
+    assert (folder / "students.json").is_file() == to_the_end
     found = Folder(str(folder)).found("search")
     assert "the service's predictor 'other'" in found["order"]
     assert [found["best"]["architecture"]] == [answered["top"][0]["architecture"]]

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from functools import lru_cache
 from urllib.parse import quote
 
 import httpx
@@ -137,11 +138,29 @@ def _status(name):
     return next(code.name for kind, (_, code) in refusals.STATUS.items() if kind.__name__ == name)
 
 
+class Current:
+    """Stands for the admission of the request under way, each with an event loop of its own."""
+
+    admission = None
+
+    def __getattr__(self, name):
+        return getattr(self.admission, name)
+
+
+@lru_cache(maxsize=8)
+def application_of(ranker, token):
+    """Return the application over a ranker, which takes a while to make, and its admission."""
+    current = Current()
+    current.admission = Admission(ranker, token_digest=token and digest(token))
+    return web.application(current), current
+
+
 def asgi(ranker, verb, path, body=None, *, token=None, headers=None, content=None):
     """Ask the application without a network."""
 
     async def go():
-        app = web.application(Admission(ranker, token_digest=token and digest(token)))
+        app, current = application_of(ranker, token)
+        current.admission = Admission(ranker, token_digest=token and digest(token))
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(verb, path, json=body, headers=headers, content=content)

@@ -1,5 +1,7 @@
 """A teacher that knows its images: of what jobs of the service train on."""
 
+from functools import cache
+
 import torch
 
 from dass.data.task import load_task
@@ -9,8 +11,9 @@ from dass.networks.teacher import Teacher
 from dass.space.spaces import by_name
 
 
+@cache
 def learner():
-    """Return a micro teacher that was shown the digits: it knows some."""
+    """Return a micro teacher that was shown the digits: it knows some. Nobody changes it."""
     space, task = by_name("micro"), load_task(TaskConfig(source="digits"), image_size=8)
     network = ResNet(space, space.largest, num_classes=10)
     generator = torch.Generator().manual_seed(0)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.fleet.child import kept_children
 from cluster.fleet.job import FleetError, Idle, Job, Verdict
 from cluster.fleet.local import run_inline
 from cluster.fleet.queue import Queue
@@ -126,6 +127,33 @@ def test_failing_jobs_are_retried_then_listed_and_the_run_goes_on(tmp_path, work
     assert len(list(tmp_path.glob("k0-*"))) == 1
 
 
+def sign(folder, job):
+    """Leave the number of the process that did the job, once for each attempt."""
+    with Path(folder, job.key).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def test_a_process_is_left_for_the_next_call_and_a_dead_one_costs_no_job_an_attempt(tmp_path):
+    def did(name, kept):
+        planned = [Job(key=f"{name}-{i}", group="g", cost=1.0) for i in range(4)]
+        outcome = run_inline(planned, partial(sign, str(tmp_path)), workers=2, kept=kept)
+        assert outcome.done == 4 and not outcome.failed
+        signed = [file.read_text().split() for file in tmp_path.glob(f"{name}-*")]
+        assert [len(each) for each in signed] == [1] * 4
+        return {pid for (pid,) in signed}
+
+    with kept_children() as kept:
+        first = did("first", kept)
+        second = did("second", kept)
+        assert first & second
+        for child in kept:
+            child._process.kill()
+            child._process.wait()
+        assert not did("third", kept) & (first | second)
+        assert any(child.alive for child in kept)
+    assert not any(child.alive for child in kept)
+
+
 def test_threads_work_at_once_in_this_process_and_wait_for_what_a_job_needs():
     meeting, order = threading.Barrier(3, timeout=20), []
 
@@ -137,7 +165,9 @@ def test_threads_work_at_once_in_this_process_and_wait_for_what_a_job_needs():
     first = [Job(key=f"k{i}", group=str(i), cost=1.0) for i in range(3)]
     last = Job(key="last", group="0", cost=9.0, needs="k1")
     outcome = run_inline([*first, last], work, workers=3, threads=True)
-    assert outcome.done == 4 and order[-1] == ("last", os.getpid())
+    names = [name for name, _ in order]
+    assert outcome.done == len(names) == 4 and names.index("k1") < names.index("last")
+    assert {pid for _, pid in order} == {os.getpid()}
 
 
 @pytest.mark.parametrize("words", ["CUDA error: an illegal memory access", "uncorrectable ECC"])
