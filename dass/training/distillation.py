@@ -21,6 +21,7 @@ from dass.networks.resnet import ResNet
 from dass.training.batches import Batches, Foreseen
 from dass.training.passes import Eager, Passes, Replayed, Step
 from dass.training.recipe import Recipe, learning_rate
+from dass.training.sgd import Sgd
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,25 +95,16 @@ def train(
         )
 
 
-def _optimizer(network: ResNet, recipe: Recipe) -> torch.optim.SGD:
+def _optimizer(network: ResNet, recipe: Recipe) -> Sgd:
     # In this layout the fused step and the convolutions are fastest; momenta must follow it.
     network.to(memory_format=torch.channels_last)
-    return torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
+    return Sgd(network, recipe)
 
 
-def _passes(
-    forward: nn.Module, batches: Batches, optimizer: torch.optim.SGD, *, recipe: Recipe
-) -> Passes:
+def _passes(forward: nn.Module, batches: Batches, optimizer: Sgd, *, recipe: Recipe) -> Passes:
     """Return how passes are made: replayed where the device and the batches can."""
     step, size = Step(forward, optimizer, recipe=recipe), recipe.batch_size
-    device = optimizer.param_groups[0]["params"][0].device
+    device = optimizer.parameters[0].device
     # What is wrapped talks to other workers at every step.
     if device.type == "cuda" and isinstance(forward, ResNet) and isinstance(batches, Foreseen):
         return Replayed(step, batches, size=size, optimizer=optimizer)
@@ -138,23 +130,18 @@ def _mix(seed: int, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:7], "big")
 
 
-def _snapshot(network: nn.Module, optimizer: torch.optim.SGD, number: int) -> dict[str, Tensor]:
+def _snapshot(network: nn.Module, optimizer: Sgd, number: int) -> dict[str, Tensor]:
     state = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for name, parameter in network.named_parameters():
-        momentum = optimizer.state[parameter].get("momentum_buffer")
-        if momentum is not None:
-            state[f"momentum.{name}"] = momentum
+    state |= {f"momentum.{name}": momentum for name, momentum in optimizer.momenta()}
     return state | {"epoch": torch.tensor(number)}
 
 
-def _restore(network: nn.Module, optimizer: torch.optim.SGD, state: Mapping[str, Tensor]) -> int:
+def _restore(network: nn.Module, optimizer: Sgd, state: Mapping[str, Tensor]) -> int:
     prefix = "network."
     network.load_state_dict(
         {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
     )
-    for name, parameter in network.named_parameters():
+    for name, _ in network.named_parameters():
         if f"momentum.{name}" in state:
-            # In the parameter's own layout: the fused step walks both in memory order.
-            momentum = torch.empty_like(parameter).copy_(state[f"momentum.{name}"])
-            optimizer.state[parameter]["momentum_buffer"] = momentum.detach()
+            optimizer.resume(name, state[f"momentum.{name}"])
     return int(state["epoch"])

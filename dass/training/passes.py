@@ -21,6 +21,7 @@ from dass.training.batches import Batch, Batches, Draws, Foreseen
 from dass.training.lanes import recorded, side_stream
 from dass.training.losses import Loss
 from dass.training.recipe import Recipe
+from dass.training.sgd import Sgd
 
 
 @runtime_checkable
@@ -42,26 +43,24 @@ class Passes(Protocol):
 class Step:
     """What one batch does to a network."""
 
-    def __init__(self, forward: nn.Module, optimizer: torch.optim.SGD, *, recipe: Recipe) -> None:
+    def __init__(self, forward: nn.Module, optimizer: Sgd, *, recipe: Recipe) -> None:
         self._forward, self._optimizer = forward, optimizer
-        self._device = optimizer.param_groups[0]["params"][0].device
+        self._device = optimizer.parameters[0].device
         self._half = recipe.precision == "bfloat16"
         self._loss = Loss(recipe, self._device)
 
     def __call__(self, batch: Batch, rate: float | Tensor) -> Float[Tensor, ""]:
         """Take one step of a size; return the loss, summed over images."""
         x, labels, logits = batch
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
         # Casts are not kept: each weight is used once, and a recording must make them anew.
         with torch.autocast(
             self._device.type, torch.bfloat16, enabled=self._half, cache_enabled=False
         ):
             outputs = self._forward(x)
         loss = self._loss(outputs.float(), labels, logits)
-        self._optimizer.zero_grad()
+        self._optimizer.forget_gradients()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        self._optimizer.step(rate)
         return loss.detach() * len(x)
 
 
@@ -90,17 +89,10 @@ class Replayed:
     place among them.
     """
 
-    def __init__(
-        self, step: Step, batches: Foreseen, *, size: int, optimizer: torch.optim.SGD
-    ) -> None:
+    def __init__(self, step: Step, batches: Foreseen, *, size: int, optimizer: Sgd) -> None:
         self._step, self._batches, self._size = step, batches, size
-        (group,) = optimizer.param_groups
-        self._device = group["params"][0].device
-        if group["momentum"]:
-            for parameter in group["params"]:  # what a first step would make, it would record
-                optimizer.state[parameter].setdefault(
-                    "momentum_buffer", torch.zeros_like(parameter)
-                )
+        self._device = optimizer.parameters[0].device
+        optimizer.begin()  # what a first step would make, it would record
         self._place = torch.zeros(1, dtype=torch.int64, device=self._device)
         self._total = torch.zeros((), device=self._device)
         self._draws: Draws = ()
