@@ -16,10 +16,11 @@ import torch
 import tyro
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.embed import fresh_teacher
 from benchmarks.timing import compare, seconds
 from dass.data.task import Split
 from dass.networks.remap import student
-from dass.networks.resnet import ResNet, initialise
+from dass.networks.resnet import ResNet
 from dass.space.architecture import Architecture
 from dass.space.sampling import stratified
 from dass.space.spaces import by_name
@@ -114,9 +115,7 @@ def main(config: Config) -> None:
     torch.set_num_threads(1)
     space = by_name(config.space)
     generator = torch.Generator().manual_seed(0)
-    teacher = ResNet(space, space.largest, num_classes=10)
-    initialise(teacher, generator=generator)
-    teacher.to(config.device).eval()
+    teacher = fresh_teacher(config.space, config.device, generator=generator)
     shape = (config.images, 3, space.image_size, space.image_size)
     pixels = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
     labels = torch.randint(10, (config.images,), generator=generator)

@@ -36,6 +36,14 @@ class Config:
     """cpu or cuda."""
 
 
+def fresh_teacher(name: str, device: str, *, generator: torch.Generator) -> ResNet:
+    """Return the largest member of a space with fresh weights, of ten classes, to be asked."""
+    space = by_name(name)
+    teacher = ResNet(space, space.largest, num_classes=10)
+    initialise(teacher, generator=generator)
+    return teacher.to(device).eval()
+
+
 def as_published(teacher: ResNet, architecture: Architecture) -> ResNet:
     """Build a student whose fresh weights are drawn, then replaced by the teacher's."""
     network = ResNet(teacher.space, architecture, num_classes=teacher.num_classes)
@@ -56,9 +64,7 @@ def measure(config: Config, name: str) -> None:
     """Print the row of one space."""
     space = by_name(name)
     generator = torch.Generator().manual_seed(0)
-    teacher = ResNet(space, space.largest, num_classes=10)
-    initialise(teacher, generator=generator)
-    teacher.to(config.device).eval()
+    teacher = fresh_teacher(name, config.device, generator=generator)
     scale = 1 if name in ("micro", "small") else 10
     drawn = space.sample(config.candidates // scale, generator=generator)
     few = drawn[: config.naive // min(scale, 3)]

@@ -20,12 +20,12 @@ import torch
 import tyro
 
 from benchmarks.distill import published
-from benchmarks.embed import as_published
+from benchmarks.embed import as_published, fresh_teacher
 from cluster.fleet.job import Job
 from cluster.fleet.local import run_inline
 from dass.data.task import Split
 from dass.networks.remap import student
-from dass.networks.resnet import ResNet, initialise
+from dass.networks.resnet import ResNet
 from dass.pipeline.students import Curve
 from dass.space.architecture import Architecture
 from dass.space.sampling import stratified
@@ -36,6 +36,7 @@ from dass.training.inference import accuracy
 from dass.training.lanes import side_stream
 from dass.training.passes import Eager, Step
 from dass.training.recipe import Recipe
+from dass.training.sgd import Sgd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +67,8 @@ class Bench:
 
     teacher: ResNet
     train: Split
-    validation: Split
-    test: Split
+    held: Split
+    """To validate and to test with."""
     source: Batches
     device: str
 
@@ -75,26 +76,24 @@ class Bench:
         """Distil one student."""
         with side_stream(torch.device(self.device)):
             network = student(self.teacher, architecture).train()
-            curve = Curve(self.validation, self.device)
+            curve = Curve(self.held, self.device)
             for _ in distillation.train(network, self.source, recipe=recipe, seed=0):
                 curve.measure(network)
-            accuracy(network, self.test)
+            accuracy(network, self.held)
 
     def theirs(self, architecture: Architecture, recipe: Recipe) -> None:
         """Distil one student the published way."""
         network = as_published(self.teacher, architecture).train()
         host = self.train.to("cpu")
         for _ in published(network, self.teacher, host, recipe, self.device):
-            accuracy(network, self.validation)
-        accuracy(network, self.test)
+            accuracy(network, self.held)
+        accuracy(network, self.held)
 
 
 def bench_of(config: Config, name: str, recipe: Recipe) -> Bench:
     """Make a teacher of fresh weights, and noise for images."""
     space, generator = by_name(name), torch.Generator().manual_seed(0)
-    teacher = ResNet(space, space.largest, num_classes=10)
-    initialise(teacher, generator=generator)
-    teacher.to(config.device).eval()
+    teacher = fresh_teacher(name, config.device, generator=generator)
 
     def noise(count: int) -> Split:
         shape = (count, 3, space.image_size, space.image_size)
@@ -104,7 +103,7 @@ def bench_of(config: Config, name: str, recipe: Recipe) -> Bench:
 
     train, held = noise(config.images), noise(config.images // 2)
     source = training_batches(train, recipe, teacher=teacher, flip=True)
-    return Bench(teacher, train, held, held, source, config.device)
+    return Bench(teacher, train, held, source, config.device)
 
 
 @contextmanager
@@ -159,9 +158,7 @@ def asked_for(bench: Bench, drawn: Sequence[Architecture], recipe: Recipe) -> No
         distillation._passes = replayed
 
 
-def _eager(
-    forward: torch.nn.Module, batches: Batches, optimizer: torch.optim.SGD, *, recipe: Recipe
-) -> Eager:
+def _eager(forward: torch.nn.Module, batches: Batches, optimizer: Sgd, *, recipe: Recipe) -> Eager:
     step = Step(forward, optimizer, recipe=recipe)
     device = next(forward.parameters()).device
     return Eager(step, batches, size=recipe.batch_size, device=device)

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from types import TracebackType
+from typing import Self
 
 from cluster.fleet.devices import Health, health_after
 from cluster.fleet.job import ChildDied, FleetError, Job, Reply, Sealed
@@ -36,7 +36,23 @@ _GRACE_S = 5.0
 _ENDED = (EOFError, BrokenPipeError, ConnectionResetError)
 
 
-class Child:
+class Stopping:
+    """Is stopped at the end of a `with`."""
+
+    def stop(self) -> None:
+        """End what was begun."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.stop()
+
+
+class Child(Stopping):
     """A process that runs `work`. Started at once; `ready` says whether it can take a job."""
 
     def __init__(
@@ -114,19 +130,6 @@ class Child:
             hint = ", often for want of memory" if name == "SIGKILL" else ""
             return f"its worker process died: killed by {name}{hint}"
         return f"its worker process died: exit code {code}"
-
-    def __enter__(self) -> Child:
-        """Return it."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        self.stop()
 
 
 @contextlib.contextmanager

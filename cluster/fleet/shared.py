@@ -11,9 +11,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
-from types import TracebackType
 
-from cluster.fleet.child import Child, describe
+from cluster.fleet.child import Child, Stopping, describe
 from cluster.fleet.devices import Health
 from cluster.fleet.job import ChildDied, FleetError, Job, Reply, failed_at_start
 
@@ -21,7 +20,7 @@ STARTS = 3
 """Processes in a row that may die before they are ready, until no more is started."""
 
 
-class SharedChild:
+class SharedChild(Stopping):
     """A process that is there whenever a lane has a job; each lane is a thread of the caller."""
 
     def __init__(
@@ -146,16 +145,3 @@ class SharedChild:
         for lane, asked in ended.items():
             blameless = last.blameless or len(ended) > 1
             asked.set_result(replace(last, lane=lane, blameless=blameless))
-
-    def __enter__(self) -> SharedChild:
-        """Return it."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop it."""
-        self.stop()
