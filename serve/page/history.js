@@ -2,7 +2,7 @@
 import { on } from "./budget.js";
 import { page } from "./searches.js";
 import { reader } from "./service.js";
-import { $, made } from "./svg.js";
+import { $, made, renew } from "./svg.js";
 import { short } from "./teachers.js";
 import { count, percent } from "./words.js";
 
@@ -97,7 +97,7 @@ export function list() {
   $("older").hidden = !service?.next;
   $("older").onclick = older;
   $("history-hint").textContent = service ? "Kept by the service; whoever uses it sees them." : "Kept in this browser only.";
-  $("searches").replaceChildren(...found.map(row));
+  renew($("searches"), found.map(row));
 }
 
 function row(entry) {
@@ -105,14 +105,18 @@ function row(entry) {
   const button = (text, act) => {
     const it = made("button", { type: "button", className: "quiet", textContent: text, title: when });
     it.setAttribute("aria-label", `${text}: ${words}`);
-    it.addEventListener("click", () => act(entry));
+    it.addEventListener("click", () => act(entries().find(({ id }) => id === entry.id) ?? entry));
     return it;
   };
-  const own = !service || !entry.stored; // of this browser alone: everybody may forget it
-  return made("li", {}, made("span", { textContent: words, title: when }), made(
+  const li = made("li", {}, made("span", { textContent: words, title: when }), made(
     "div", { className: "buttons" },
     button("Show", acts.show),
     button("Compare", acts.compare),
-    ...(own || !reader() ? [button("Forget", own ? drop : acts.forget)] : []),
+    ...(own(entry) || !reader() ? [button("Forget", (it) => (own(it) ? drop : acts.forget)(it))] : []),
   ));
+  li.dataset.of = entry.id;
+  return li;
 }
+
+/** Is it of this browser alone? Everybody may forget such a one. */
+const own = (entry) => !service || !entry.stored;

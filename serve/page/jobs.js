@@ -2,7 +2,7 @@
 import { save } from "./files.js";
 import { permit, waits } from "./role.js";
 import { ask, get } from "./service.js";
-import { $, made } from "./svg.js";
+import { $, made, renew } from "./svg.js";
 import { short } from "./teachers.js";
 
 const PATH = "/v1/jobs", EVERY_MS = 2000, LINES = 6;
@@ -71,9 +71,7 @@ async function watch() {
 }
 
 function show(jobs) {
-  const rows = jobs.map(row), before = new Map([...$("jobs-list").children].map((it) => [it.dataset.of, it]));
-  // What has not changed stays, with its focus.
-  $("jobs-list").replaceChildren(...rows.map((it) => (before.get(it.dataset.of)?.isEqualNode(it) ? before.get(it.dataset.of) : it)));
+  renew($("jobs-list"), jobs.map(row));
   $("jobs-none").hidden = jobs.length > 0;
   permit();
 }

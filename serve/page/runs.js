@@ -1,6 +1,6 @@
 // Builds and tunes of the service's store, told while somebody looks: asked for only as long as the list is open.
 import { get } from "./service.js";
-import { $, made } from "./svg.js";
+import { $, made, renew } from "./svg.js";
 import { short } from "./teachers.js";
 import { told } from "./words.js";
 
@@ -35,11 +35,11 @@ function show({ runs, failures, teachers, records }) {
     $("runs-list").replaceChildren(line("None has written to this service's store: `dass build` and `dass tune` with its --store do."));
     return;
   }
-  $("runs-list").replaceChildren(
+  renew($("runs-list"), [
     ...runs.flatMap(run),
     ...(failures.length ? [folded("failures", `${failures.length} given up`, failures.map(({ label, error, attempts }) => `${label}: ${error} (${attempts} attempts)`))] : []),
     ...(records ? [folded("costs", `${records.toLocaleString("en")} measured students`, teachers.slice(0, FEW).map(cost), teachers.length - FEW)] : []),
-  );
+  ]);
 }
 
 function run({ kind, state, line: words, done, failed, total, fraction, running, age_seconds: age, cost: spent }) {

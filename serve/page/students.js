@@ -1,7 +1,7 @@
 // Measured students that the service keeps for a teacher: listed, added, forgotten.
 import { permit } from "./role.js";
 import { ask, get } from "./service.js";
-import { $, made } from "./svg.js";
+import { $, made, renew } from "./svg.js";
 import { percent } from "./words.js";
 
 let latest = 0;
@@ -45,12 +45,14 @@ function show(students, teacher, talk) {
   const found = Map.groupBy(students, (s) => s.architecture);
   $("kept").hidden = !students.length;
   $("kept-hint").textContent = `${students.length} measured students are kept for this teacher; every search of it uses them.`;
-  $("kept-students").replaceChildren(...[...found].map(([architecture, of]) => {
+  renew($("kept-students"), [...found].map(([architecture, of]) => {
     const words = of.map((s) => `${percent(s.accuracy)} ${trained(s.epochs)}`).join(", ");
     const button = made("button", { type: "button", className: "quiet operator", textContent: "Forget" });
     button.setAttribute("aria-label", `Forget: ${architecture}`);
     button.addEventListener("click", () => forget(teacher, architecture, talk));
-    return made("li", {}, made("code", { textContent: architecture }), ` ${words}`, made("div", { className: "buttons" }, button));
+    const it = made("li", {}, made("code", { textContent: architecture }), ` ${words}`, made("div", { className: "buttons" }, button));
+    it.dataset.of = teacher;
+    return it;
   }));
   permit();
 }

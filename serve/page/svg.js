@@ -7,6 +7,21 @@ export function made(name, properties = {}, ...children) {
   return element;
 }
 
+/** Write a list again: a row equal to one that is there stays where it is, with its focus and what it listens to. */
+export function renew(list, rows) {
+  const left = [...list.children];
+  const wanted = rows.map((row) => {
+    const same = left.findIndex((it) => it.isEqualNode(row));
+    return same < 0 ? row : left.splice(same, 1)[0];
+  });
+  for (const it of left) it.remove();
+  let at = list.firstElementChild;
+  for (const it of wanted) {
+    if (it === at) at = at.nextElementSibling;
+    else list.insertBefore(it, at);
+  }
+}
+
 export function node(name, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);

@@ -1,7 +1,7 @@
 // Teachers: the list, one more by its file, one less and back again.
 import { permit } from "./role.js";
 import { ask, get } from "./service.js";
-import { $, made } from "./svg.js";
+import { $, made, renew } from "./svg.js";
 import { count, labels, percent } from "./words.js";
 
 let teachers = [];
@@ -124,7 +124,7 @@ export async function deleted(talk) {
   }
   const named = labels(found), latest = new Set();
   $("deleted-hint").textContent = found.length ? `Each can be restored for ${days} days.` : "None: each is kept here for a while once it is deleted.";
-  $("deleted-list").replaceChildren(...found.map((t, i) => {
+  renew($("deleted-list"), found.map((t, i) => {
     const words = `${named[i]}, deleted ${new Date(t.deleted).toLocaleString()}`;
     const newest = !latest.has(t.name) && latest.add(t.name);
     const button = made("button", { type: "button", className: "quiet operator", textContent: "Restore" });

@@ -1,6 +1,5 @@
 """The page as a workbench, in headless Chromium on a service in this process, without Ray."""
 
-import contextlib
 import csv
 import io
 import json
@@ -13,7 +12,6 @@ import httpx
 import pytest
 import tyro
 from PIL import Image
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -104,7 +102,7 @@ def test_table_and_student_show_the_answer_and_what_it_is_compared_with(searched
     reply = httpx.post(f"{url}/v1/search", json=asked, timeout=60).json()
     choices = httpx.post(f"{url}/v1/choices", json=asked, timeout=60).json()
     searched.run("document.getElementById('table').open = true")
-    rows = [row.text for row in searched.all("#rows tr")]
+    rows = searched.texts("#rows tr")
     for p in reply["pareto"]:
         (row,) = (row for row in rows if f" {p['architecture']} " in f" {row} ")
         assert f"{100 * p['accuracy']:.1f} %" in row and " to " in row
@@ -126,7 +124,7 @@ def test_a_teacher_unlike_those_of_meta_training_is_warned_of(page):
 
 def test_teachers_are_listed_by_what_they_are_of_and_opaque_names_are_tooltips(page):
     page.open().ready()
-    (option,) = page.all(f"#teacher option[value='{OPAQUE}']")
+    option = page.one(f"#teacher option[value='{OPAQUE}']")
     assert option.text == "flowers5 · 3 classes · 90.0 %"
     assert option.get_attribute("title") == OPAQUE
     Select(page["teacher"]).select_by_value(OPAQUE)
@@ -134,9 +132,9 @@ def test_teachers_are_listed_by_what_they_are_of_and_opaque_names_are_tooltips(p
 
 
 def test_another_teacher_clears_what_was_found_for_the_former(searched):
-    assert searched.all("#plot svg")
+    assert searched.count("#plot svg")
     searched.pick("ood")
-    assert not searched.all("#plot svg")
+    assert not searched.count("#plot svg")
     hidden = ("student", "table", "keep", "unlike", "legend")
     assert not any(searched[name].is_displayed() for name in hidden)
 
@@ -147,7 +145,7 @@ def test_a_search_that_is_under_way_ends_with_its_teacher(page):
     page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
     page.pick("ood")
     time.sleep(2)  # in which a generation or two would have come
-    assert not page.all("#plot svg") and page.said() == ""
+    assert not page.count("#plot svg") and page.said() == ""
     assert page["go"].is_enabled()
 
 
@@ -161,8 +159,7 @@ def test_what_is_heard_is_short(page):
     heard = page.run("return window.heard")
     assert heard[0] == "Searching…" and heard[-1].startswith("Done")
     assert len(heard) == 2 and all(len(text) < 80 for text in heard)
-    regions = page.all("[role=status], [role=alert], [aria-live]")
-    assert [region.get_attribute("id") for region in regions] == ["live"]
+    assert page.attributes("[role=status], [role=alert], [aria-live]", "id") == ["live"]
 
 
 # --- errors ------------------------------------------------------------------------------------
@@ -263,12 +260,12 @@ def test_all_of_the_page_works_by_keyboard(page):
     page.one("#plot [tabindex='0']").send_keys(Keys.HOME)
     flops = "return document.activeElement.getAttribute('aria-label')"
     seen = [page.run(flops)]
-    for _ in page.all(".point")[1:]:
+    for _ in range(page.count(".point") - 1):
         page.browser.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
         seen.append(page.run(flops))
-    assert len(set(seen)) == len(page.all(".point")) and "The teacher" in seen[-1]
+    assert len(set(seen)) == page.count(".point") and "The teacher" in seen[-1]
     assert page["student-title"].text == "The teacher"
-    assert len(page.all(".point[tabindex='0']")) == 1
+    assert page.count(".point[tabindex='0']") == 1
 
 
 # --- taken away --------------------------------------------------------------------------------
@@ -290,14 +287,14 @@ def test_a_link_opens_the_same_search_and_student(searched):
     assert searched["seed"].get_attribute("value") == "7"
     sent = searched.run("return JSON.parse(localStorage.getItem('dass.searches'))[0].request")
     assert (sent["seed"], sent["max_parameters"], sent["candidates"]) == (7, 250_000, 100)
-    found = [point.get_attribute("data-id") for point in searched.all(".point")]
+    found = searched.attributes(".point", "data-id")
     assert searched["id"].text == student or student not in found
 
 
 def test_a_link_to_a_teacher_that_is_gone_says_so(page):
     page.open("/?teacher=gone&student=4_8_32").ready()
     page.until(lambda: "not here" in page.said())
-    assert not page.all("#plot svg")
+    assert not page.count("#plot svg")
 
 
 def test_seeds_and_measured_students_are_sent_and_wrong_lines_named(page):
@@ -346,10 +343,10 @@ def test_measured_students_are_kept_for_a_teacher_listed_and_forgotten(page, url
     page.until(lambda: not page["kept"].is_displayed())
     page.open(FEW).ready()
     page.run("document.getElementById('more').open = true")
-    page.until(lambda: len(page.all("#kept-students li")) == 2)
-    (row,) = (e for e in page.all("#kept-students li") if e.text.startswith("4_8_32"))
-    assert "20.0 % after the whole recipe" in row.text and "10.0 % after 30 epochs" in row.text
-    row.find_element("tag name", "button").click()
+    page.until(lambda: page.count("#kept-students li") == 2)
+    (row,) = (text for text in page.texts("#kept-students li") if text.startswith("4_8_32"))
+    assert "20.0 % after the whole recipe" in row and "10.0 % after 30 epochs" in row
+    page.one("#kept-students button[aria-label='Forget: 4_8_32']").click()
     page.until(lambda: "Forgot 4_8_32" in page.said())
     assert [s["architecture"] for s in asked(students)] == ["4-4_8_32"]
     page.one("#kept-students button").click()
@@ -385,7 +382,7 @@ def test_the_chart_is_saved_as_a_picture(searched):
 
 
 def test_the_lines_to_copy_are_understood_by_what_they_are_for(searched):
-    distil, compress, curl = (code.text for code in searched.all("#next code"))
+    distil, compress, curl = searched.texts("#next code")
     verb, *arguments = shlex.split(distil)[1:]
     config = tyro.extras.overridable_config_cli(cli.presets(verb), args=arguments)
     assert (config.teacher, config.architecture) == ("digits", searched["id"].text)
@@ -404,25 +401,34 @@ def test_the_lines_to_copy_are_understood_by_what_they_are_for(searched):
 
 
 def test_searches_are_kept_shown_again_and_laid_beside_each_other(searched):
-    first = [p.get_attribute("data-id") for p in searched.all(".point")]
+    first = drawn(searched)
     searched.pick("ood").search()
-    assert len(searched.all("#searches li")) == 2
+    assert searched.count("#searches li") == 2
     searched.open("/", keep=True).ready()
-    show, *_ = searched.all("#searches li:last-child button")
-    show.click()
-    assert [p.get_attribute("data-id") for p in searched.all(".point")] == first
+    searched.one("#searches li:last-child button").click()
+    searched.until(lambda: drawn(searched) == first)
     assert not searched["unlike"].is_displayed()
     searched.one("#searches li:first-child button:nth-child(2)").click()
-    assert searched.all("#plot polyline.other") and "Beside it: ood" in searched["compared"].text
+    assert searched.count("#plot polyline.other") and "Beside it: ood" in searched["compared"].text
     assert "points of accuracy" in searched["compared"].text
     searched["alone"].click()
-    assert not searched.all("#plot .other") and not searched["compared"].is_displayed()
+    assert not searched.count("#plot .other") and not searched["compared"].is_displayed()
     searched.one("#searches li:last-child button:nth-child(3)").click()
-    searched.until(lambda: len(searched.all("#searches li")) == 1)
+    searched.until(lambda: searched.count("#searches li") == 1)
+
+
+def test_a_list_that_is_written_again_takes_no_row_from_under_the_hand(searched):
+    show = "document.querySelector('#searches li:last-child button')"
+    searched.run(f"window.held = {show}")
+    searched.pick("ood").search()  # a new row, above the one that is held
+    searched.until(lambda: searched.count("#searches li") == 2)
+    searched.run("window.held.focus()")
+    searched.module("return history.refresh()")
+    assert searched.run(f"return document.activeElement === window.held && {show} === window.held")
 
 
 def drawn(page):
-    return [p.get_attribute("data-id") for p in page.all(".point")]
+    return page.attributes(".point", "data-id")
 
 
 def test_a_search_is_kept_by_the_service_and_its_link_shows_it_elsewhere(registry, browser):
@@ -454,8 +460,8 @@ def test_searches_of_the_service_are_shown_compared_and_forgotten_in_any_browser
         httpx.post(f"{url}/v1/searches", json={"teacher": teacher, **ask})
     page.until(lambda: all(one["state"] == "done" for one in listed(url)))
     page.open().ready()
-    page.until(lambda: len(page.all("#searches li")) == 2)
-    assert [row.text.split(",")[0] for row in page.all("#searches li")] == ["ood", "digits"]
+    page.until(lambda: page.count("#searches li") == 2)
+    assert [row.split(",")[0] for row in page.texts("#searches li")] == ["ood", "digits"]
     page.one("#searches li:last-child button").click()
     page.answered()
     assert page["teacher"].get_attribute("value") == "digits"
@@ -463,7 +469,7 @@ def test_searches_of_the_service_are_shown_compared_and_forgotten_in_any_browser
     page.one("#searches li:first-child button:nth-child(2)").click()
     page.until(lambda: "Beside it: ood" in page["compared"].text)
     page.one("#searches li:last-child button:nth-child(3)").click()
-    page.until(lambda: len(page.all("#searches li")) == 1)
+    page.until(lambda: page.count("#searches li") == 1)
     assert [one["teacher"] for one in listed(url)] == ["ood"]
 
 
@@ -473,7 +479,7 @@ def test_a_search_that_is_stopped_ends_for_everybody(page, url):
     page.until(lambda: float(page["progress"].get_attribute("value")) > 0)
     page.until(lambda: "under way" in page.one("#searches li").text)
     page["stop"].click()
-    page.until(lambda: not page.all("#searches li") and listed(url) == [])
+    page.until(lambda: not page.count("#searches li") and listed(url) == [])
     assert page.said() == "Stopped." and page["go"].is_enabled()
 
 
@@ -496,10 +502,10 @@ def test_older_searches_of_the_service_come_a_page_at_a_time(registry, page):
     for seed in range(23):
         kept.create(SearchRequest(teacher="digits", seed=seed))
     page.open().ready()
-    page.until(lambda: len(page.all("#searches li")) == 20)
+    page.until(lambda: page.count("#searches li") == 20)
     page["older"].click()
-    page.until(lambda: len(page.all("#searches li")) == 23)
-    seeds = [row.text.partition("seed ")[2].partition(":")[0] for row in page.all("#searches li")]
+    page.until(lambda: page.count("#searches li") == 23)
+    seeds = [row.partition("seed ")[2].partition(":")[0] for row in page.texts("#searches li")]
     assert seeds == [*map(str, range(22, 0, -1)), ""] and not page["older"].is_displayed()
 
 
@@ -524,7 +530,7 @@ def test_a_browser_that_keeps_nothing_still_searches(page):
         page.open(FEW, keep=True).ready()
         page["go"].click()
         page.until(lambda: "Done" in page.said())
-        page.until(lambda: page.all(".point.largest, .point.random"))
+        page.until(lambda: page.count(".point.largest, .point.random"))
     finally:
         page.browser.execute_cdp_cmd(
             "Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]}
@@ -564,7 +570,7 @@ def test_a_teacher_is_dropped_onto_the_page_deleted_and_restored(page, url):
     page["remove"].click()
     page.until(lambda: "Deleted my-zebra" in page.said())
     assert httpx.get(f"{url}/v1/teachers/my-zebra").status_code == 404
-    assert not page.all("#teacher option[value='my-zebra']")
+    assert not page.count("#teacher option[value='my-zebra']")
     assert "can be restored for 30 days" in page["undo-text"].text
     page["undo-button"].click()
     page.until(lambda: "Restored my-zebra" in page.said())
@@ -577,7 +583,7 @@ def test_a_teacher_is_dropped_onto_the_page_deleted_and_restored(page, url):
     page.until(lambda: "my-zebra" in page["deleted-list"].text)
     page.one("#deleted-list button").click()
     page.until(lambda: "Restored my-zebra" in page.said())
-    page.until(lambda: not page.all("#deleted-list li"))
+    page.until(lambda: not page.count("#deleted-list li"))
     assert httpx.get(f"{url}/v1/teachers/my-zebra").json() == sent
     httpx.delete(f"{url}/v1/teachers/my-zebra", params={"purge": True})
 
@@ -589,7 +595,7 @@ def test_a_deleted_teacher_that_cannot_be_restored_is_told_in_words(page, regist
             httpx.delete(f"{url}/v1/teachers/twice")
     page.open().ready()
     page.one("#deleted summary").click()
-    page.until(lambda: page.all("#deleted-list button"))
+    page.until(lambda: page.count("#deleted-list button"))
     page.one("#deleted-list button").click()
     page.until(lambda: "Another teacher is called twice" in page.said())
     httpx.delete(f"{url}/v1/teachers/twice", params={"purge": True})
@@ -609,13 +615,13 @@ def test_a_readers_page_searches_and_says_why_it_changes_nothing(registry, brows
         page.ready().search()
         page.run(OPEN_ALL)
         page["measured"].send_keys("4_8_32,0.4")
-        page.until(lambda: page.all("#kept-students button"))
+        page.until(lambda: page.count("#kept-students button"))
         assert "search and read" in page["role"].text and page["role"].is_displayed()
-        for button in page.all("button.operator"):
-            assert not button.is_enabled() and "operator" in button.get_attribute("title")
-            assert button.get_attribute("aria-describedby") == "role"
-        assert len(page.all("button.operator")) == 6
-        buttons = [button.text for button in page.all("#searches li:first-child button")]
+        assert page.count("button.operator:enabled") == 0
+        assert all("operator" in title for title in page.attributes("button.operator", "title"))
+        assert set(page.attributes("button.operator", "aria-describedby")) == {"role"}
+        assert page.count("button.operator") == 6
+        buttons = page.texts("#searches li:first-child button")
         assert buttons == ["Show", "Compare"]
         page.open("/?candidates=5000", keep=True).ready()
         page["go"].click()
@@ -713,8 +719,7 @@ def test_axe_finds_nothing_in_any_state(page, axe_source, *, width, dark):
 
 
 def test_nothing_was_refused_by_the_policy_and_nothing_failed(searched):
-    with contextlib.suppress(StaleElementReferenceException):
-        searched["png"].click()
+    searched["png"].click()
     searched.file("*.png")
     severe = [line for line in searched.browser.get_log("browser") if line["level"] == "SEVERE"]
     assert severe == []

@@ -67,7 +67,7 @@ def test_a_budget_of_milliseconds_is_kept_and_told_of_every_student(timed):
     wanted = {"max_latency_ms": most, "latency_table": "phone", "precision": "int8"}
     assert wanted.items() <= asked(page).items()
     page.run("document.getElementById('table').open = true")
-    cells = [row.text.split()[-2:] for row in page.all("#rows tr")]
+    cells = [row.split()[-2:] for row in page.texts("#rows tr")]
     *times, teachers = [float(number) for number, unit in cells if unit == "ms"]
     assert len(cells) == len(times) + 1 and max(times) <= most < teachers
     assert "Time on phone, int8" in page["facts"].text
@@ -89,7 +89,7 @@ def test_the_chart_is_over_milliseconds_and_over_flops_on_demand(timed):
     page.one("[name=axis][value=flops]").click()
     assert "FLOPs (multiply-adds)" in page["plot"].text and page["id"].text == chosen
     assert page.run(places) != before
-    order = page.all("#plot .front")[0].get_attribute("points").split()
+    order = page.one("#plot .front").get_attribute("points").split()
     assert order == sorted(order, key=lambda point: float(point.split(",")[0])), "no zigzag"
 
 
@@ -121,7 +121,7 @@ def test_a_link_opens_the_same_device_and_limit(timed):
         page.answered()
         assert asked(page) == request
         assert page["ms"].get_attribute("value") == "40"
-    line = next(code.text for code in page.all("#next code") if "curl" in code.text)
+    line = next(line for line in page.texts("#next code") if "curl" in line)
     assert json.loads(line.partition("-d '")[2][:-1]) == request
 
 

@@ -13,6 +13,7 @@ import uvicorn
 from selenium import webdriver
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from serve import web
@@ -91,26 +92,64 @@ def axe():
         return files.extractfile("package/axe.min.js").read().decode()
 
 
-class Page:
-    """What a test does on the page."""
+def downloaded(browser, pattern):
+    """Return where a download is, once it is whole: its name is there before, on an empty file."""
+    if any(browser.downloads.glob("*.crdownload")):
+        return None
+    found = (file for file in browser.downloads.glob(pattern) if file.stat().st_size)
+    return next(found, None)
 
-    def __init__(self, browser, url):
-        self.browser, self.url = browser, url
+
+class Found:
+    """An element by its selector, looked for at every use: the page may have written it anew."""
+
+    def __init__(self, page, selector):
+        self.page, self.selector = page, selector
+
+    def __getattr__(self, name):
+        if callable(getattr(WebElement, name)):
+            return lambda *given: self._again(lambda it: getattr(it, name)(*given))
+        return self._again(lambda it: getattr(it, name))
+
+    def _again(self, act, tries=20):
+        for left in reversed(range(tries)):
+            try:
+                return act(self.page.browser.find_element(By.CSS_SELECTOR, self.selector))
+            except StaleElementReferenceException:
+                if not left:
+                    raise
+
+
+class Page:
+    """What a test does on the page; of several elements it reads all at one moment."""
+
+    def __init__(self, browser, url, *, seconds=60):
+        self.browser, self.url, self.seconds = browser, url, seconds
 
     def __getitem__(self, name):
-        return self.browser.find_element(By.ID, name)
-
-    def all(self, selector):
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+        return self.one(f"[id='{name}']")
 
     def one(self, selector):
-        return self.browser.find_element(By.CSS_SELECTOR, selector)
+        return Found(self, selector)
 
-    def until(self, condition, seconds=60):
+    def count(self, selector):
+        return self.run("return document.querySelectorAll(arguments[0]).length", selector)
+
+    def texts(self, selector):
+        return self._each(r"it.innerText.replace(/[ \t]+/g, ' ')", selector)
+
+    def attributes(self, selector, name):
+        return self._each("it.getAttribute(arguments[1])", selector, name)
+
+    def _each(self, expression, *arguments):
+        found = "[...document.querySelectorAll(arguments[0])]"
+        return self.run(f"return {found}.map((it) => {expression})", *arguments)
+
+    def until(self, condition):
         """Wait for a condition; an element that the page replaces meanwhile is asked for again."""
         wait = WebDriverWait(
             self.browser,
-            seconds,
+            self.seconds,
             poll_frequency=0.1,
             ignored_exceptions=(NoSuchElementException, StaleElementReferenceException),
         )
@@ -168,16 +207,16 @@ class Page:
 
     def file(self, pattern):
         """Wait for a download; return where it is."""
-        return self.until(lambda: next(iter(self.browser.downloads.glob(pattern)), None))
+        return self.until(lambda: downloaded(self.browser, pattern))
 
-    def size(self, width, height, *, dark=False):
+    def size(self, width, height, *, scale=1, dark=False):
         """Pretend to be a screen of that size; a narrow one is a phone's."""
         self.browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {
                 "width": width,
                 "height": height,
-                "deviceScaleFactor": 1,
+                "deviceScaleFactor": scale,
                 "mobile": width < 600,
             },
         )

@@ -7,14 +7,14 @@ python -m tests.support.pictures http://127.0.0.1:8000 --teacher fashion --into 
 
 import argparse
 import io
-import shutil
+import tempfile
 from pathlib import Path
 
 from PIL import Image
-from selenium import webdriver
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
+
+from tests.support.browser import Page, browsing
 
 SIZES = {"page": (1200, 1000, 1.0), "page-phone": (390, 844, 2.0)}
 """Width and height in pixels of style sheets, and real pixels to each."""
@@ -22,42 +22,19 @@ COLOURS = 256
 """In a picture: all that the page has but for some shades at the edges of letters."""
 
 
-def opened():
-    """Return a headless browser."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu"):
-        options.add_argument(flag)
-    return webdriver.Chrome(
-        options=options, service=webdriver.ChromeService(shutil.which("chromedriver"))
-    )
-
-
-def take(browser, url, *, teacher, size):
+def take(page, *, teacher, size):
     """Search, choose the best student, and return a picture: all of it, of a phone its screen."""
     width, height, scale = size
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 600},
-    )
-    browser.get(url)
-    wait = WebDriverWait(browser, 120)
-    wait.until(lambda b: b.find_elements(By.CSS_SELECTOR, f"#teacher option[value='{teacher}']"))
-    Select(browser.find_element(By.ID, "teacher")).select_by_value(teacher)
-    browser.find_element(By.ID, "go").click()
-    wait.until(lambda b: "Done" in b.find_element(By.ID, "status").text)
-    over = "return document.getElementById('students').ariaBusy === 'false'"
-    wait.until(lambda b: b.execute_script(over))
-    browser.find_element(By.CSS_SELECTOR, "#plot svg [tabindex='0']").send_keys(Keys.ENTER)
-    wait.until(lambda b: b.find_element(By.ID, "student").is_displayed())
-    browser.execute_script("document.activeElement.blur(); window.scrollTo(0, 0)")
-    tall = browser.execute_script("return document.documentElement.scrollHeight")
-    tall = tall if width >= 600 else height
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": tall, "deviceScaleFactor": scale, "mobile": width < 600},
-    )
-    return browser.get_screenshot_as_png()
+    page.size(width, height, scale=scale).open(keep=True)
+    page.until(lambda: page.count(f"#teacher option[value='{teacher}']"))
+    Select(page["teacher"]).select_by_value(teacher)
+    page.search()
+    page.one("#plot svg [tabindex='0']").send_keys(Keys.ENTER)
+    page.until(page["student"].is_displayed)
+    page.run("document.activeElement.blur(); window.scrollTo(0, 0)")
+    tall = page.run("return document.documentElement.scrollHeight")
+    page.size(width, tall if width >= 600 else height, scale=scale)
+    return page.browser.get_screenshot_as_png()
 
 
 def main():
@@ -66,15 +43,13 @@ def main():
     parser.add_argument("--teacher", required=True)
     parser.add_argument("--into", type=Path, required=True)
     arguments = parser.parse_args()
-    browser = opened()
-    try:
+    with tempfile.TemporaryDirectory() as folder, browsing(Path(folder)) as browser:
+        page = Page(browser, arguments.url, seconds=120)
         for name, size in SIZES.items():
-            png = take(browser, arguments.url, teacher=arguments.teacher, size=size)
+            png = take(page, teacher=arguments.teacher, size=size)
             with Image.open(io.BytesIO(png)) as picture:
                 few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE)
             few.save(arguments.into / f"{name}.png", optimize=True)
-    finally:
-        browser.quit()
 
 
 if __name__ == "__main__":
