@@ -70,7 +70,7 @@ format: install
 
 lock: install  ## pin the newest versions that fit pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-header \
-	  --no-annotate --extra ray --group dev pyproject.toml --output-file requirements.lock
+	  --no-annotate --extra ray --extra tracing --group dev pyproject.toml --output-file requirements.lock
 
 clean:
 	rm -rf .venv runs site .mypy_cache .pytest_cache .ruff_cache

@@ -23,6 +23,9 @@ HOOK = "cluster.tracing:start"
 OURS = "dass.ours"
 """Attribute by which a span may begin a trace."""
 
+PATIENCE_S = 3.0
+"""A collector that does not answer for so long loses the spans; a process ends no later for it."""
+
 _inherited: ContextVar[Mapping[str, Any]] = ContextVar("inherited", default={})  # noqa: B039
 _tracer: Any = None
 
@@ -146,7 +149,8 @@ def _processor(place: str) -> Any:
                 f"{PLACE}={place} needs the exporter of OTLP over HTTP, which is not installed; "
                 "`pip install 'dass-ray[tracing]'`, or name a folder"
             ) from error
-        return BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{place.rstrip('/')}/v1/traces"))
+        endpoint = f"{place.rstrip('/')}/v1/traces"
+        return BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=PATIENCE_S))
     Path(place).mkdir(parents=True, exist_ok=True)
     file = Path(place, f"{socket.gethostname()}-{os.getpid()}.jsonl").open("a", buffering=1)  # noqa: SIM115
     written = ConsoleSpanExporter(out=file, formatter=lambda s: s.to_json(indent=None) + "\n")

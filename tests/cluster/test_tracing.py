@@ -1,11 +1,15 @@
 """Spans nest as the work does: over threads, generators and processes; off until it is set."""
 
 import contextlib
+import gzip
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -50,6 +54,36 @@ with rays.start_as_current_span("a request"):
 def another_process(place, carrier):
     line = [sys.executable, "-c", CHILD, json.dumps(carrier)]
     subprocess.run(line, check=True, env=os.environ | {tracing.PLACE: str(place)})
+
+
+@contextlib.contextmanager
+def collector():
+    """A collector that speaks OTLP over HTTP, on loopback; gives its address and what came."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    came = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers.get("Content-Encoding") == "gzip":
+                body = gzip.decompress(body)
+            came.append((self.path, ExportTraceServiceRequest.FromString(body)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", came
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def searching(place):
@@ -148,10 +182,30 @@ with tracing.span("search"), ray.start_as_current_span("remote call"):
 
 
 def test_a_collector_without_its_exporter_is_refused_by_name(monkeypatch):
-    pytest.importorskip("opentelemetry.sdk")
-    with contextlib.suppress(ImportError):
-        import opentelemetry.exporter.otlp.proto.http  # noqa: F401
-
-        pytest.skip("the exporter is installed here")
+    exporter = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+    monkeypatch.setitem(sys.modules, exporter, None)
     with pytest.raises(ImportError, match=r"dass-ray\[tracing\]"):
         tracing._processor("http://127.0.0.1:4318")
+
+
+def test_a_collector_is_sent_what_each_process_did():
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    with collector() as (place, came):
+        another_process(f"{place}/", {"traceparent": f"00-{trace}-{parent}-01"})
+    ((path, request),) = came
+    assert path == "/v1/traces"
+    (of,) = request.resource_spans
+    named = {it.key: it.value.string_value for it in of.resource.attributes}
+    assert named["service.name"] == "dass" and named["host.name"]
+    (span,) = of.scope_spans[0].spans
+    assert span.name == "scorer" and span.end_time_unix_nano > span.start_time_unix_nano
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (trace, parent)
+    assert {it.key: it.value.int_value for it in span.attributes}["candidates"] == 5
+
+
+def test_a_collector_that_is_gone_costs_the_spans_alone():
+    with collector() as (place, _):
+        pass
+    begun = time.monotonic()
+    another_process(place, {})
+    assert time.monotonic() - begun < 2 * tracing.PATIENCE_S + 20  # twenty to start, when busy
