@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from dass.networks import measure
-from dass.networks.drafts import draft
+from dass.networks.graphs import draft
 from dass.networks.int8 import int8_onnx
 from dass.networks.latency import FORMAT, Precision
 from dass.networks.pack_config import PackConfig

@@ -1,6 +1,7 @@
 """`dass compress --workers 2` and `--engine ray`: students trained elsewhere are the same ones."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def test_a_folder_that_a_node_does_not_see_is_a_sentence(whole, tmp_path):
 @pytest.mark.ray
 @pytest.mark.filterwarnings("default")
 def test_a_cluster_trains_the_same_student(whole, tmp_path, cluster):
-    config = begun(whole, tmp_path / "run", engine="ray")
+    """Up to the choice all is done before: each round takes the cluster its workers' start."""
+    config = replace(whole, into=str(tmp_path / "run"), engine="ray")
+    work, gone = tmp_path / "run" / "work", ("distil", "export", "report")
+    shutil.copytree(whole.into, config.into)
+    for path in (*work.glob("trainings/final-*"), *(work / f"steps/{name}.json" for name in gone)):
+        path.unlink()
+    trained = {path.name for path in work.glob("trainings/*")}
     compress.main(config)
     check_same(whole, config)
+    finals = {path.name for path in work.glob("trainings/*")} - trained
+    assert len(finals) > 1 and all(name.startswith("final-") for name in finals)

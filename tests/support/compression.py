@@ -14,6 +14,7 @@ from dass.errors import InvalidData
 from dass.networks.oracles.oracle import classifier_of
 from dass.networks.oracles.preprocessing import Preprocessing
 from dass.networks.resnet import ResNet, initialise
+from dass.pipeline.compression import onnx_runs
 from dass.pipeline.compression import order as orders
 from dass.space.spaces import residual
 from dass.training.batches import Online
@@ -92,6 +93,21 @@ def fast_order(monkeypatch):
         raise InvalidData("no labels")
 
     monkeypatch.setattr(orders, "fit_teacher_blind", nothing)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def exported_once():
+    """Export a teacher once for the clock, not once for each compression of it."""
+    export, kept = onnx_runs._exported, {}
+
+    def exported(network, size):
+        if (network, size) not in kept:
+            kept[network, size] = export(network, size)
+        return kept[network, size]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_runs, "_exported", exported)
+        yield
 
 
 def made(oracle, pictures, into, *, said=None, **settings):

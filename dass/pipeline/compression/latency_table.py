@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from dass.errors import InvalidConfig
 from dass.networks import measure
-from dass.networks.drafts import draft
+from dass.networks.graphs import draft
 from dass.networks.latency import LatencyModel, LatencyTable, pack_table, read_table
 from dass.networks.pack_config import PackConfig
 from dass.networks.packs import quantised, write_pack

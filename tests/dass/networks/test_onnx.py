@@ -1,6 +1,7 @@
 """Export: the ONNX model, run by another engine, computes what the network does."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import onnx
@@ -102,11 +103,55 @@ def test_students_of_the_larger_spaces_have_no_other_operators_and_compute_the_s
     assert float(difference) <= 1e-5 * float(expected.abs().max())
 
 
-def test_the_exported_network_keeps_its_shortcuts_and_its_state_dict(network):
-    names, shortcuts = list(network.state_dict()), network.layer2[0].shortcut
+@torch.no_grad()
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("space", "member"),
+    [("micro", "8-5_12-16_20-32"), ("resnet-w16.32-d2.2-s7@32", "8=16-8_32=24")],
+)
+def test_the_graph_has_the_nodes_that_torchs_exporter_writes(space, member):
+    """But for channels that torch pads, with nodes around it, and ours fills by a convolution."""
+    space = by_name(space)
+    network = ResNet(space, Architecture.parse(member), num_classes=5).eval()
+    initialise(network, generator=torch.Generator().manual_seed(0))
+    images = torch.zeros(3, 3, space.image_size, space.image_size)
+    theirs = torch.onnx.export(network, (images,), dynamo=True, verbose=False).model_proto
+
+    def nodes(model):
+        shapes = {each.name: tuple(each.dims) for each in model.graph.initializer}
+        return Counter(
+            (node.op_type, shapes[node.input[1]] if node.op_type == "Conv" else ())
+            for node in model.graph.node
+            if node.op_type in OPERATORS | {"Pad"}
+        )
+
+    ours, theirs = nodes(onnx.load_from_string(to_onnx(network))), nodes(theirs)
+    fixed = {kind: n for kind, n in (ours - theirs).items() if kind != ("Slice", ())}
+    padded = (theirs - ours)[("Pad", ())]
+    assert sum(fixed.values()) == padded and all(shape[2:] == (1, 1) for _, shape in fixed)
+    assert set(theirs - ours) <= {("Pad", ())} and set(ours - theirs) == set(fixed)
+
+
+def test_an_export_leaves_the_network_as_it_is_but_for_its_mode(network):
+    kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    modules = list(network.modules())
     to_onnx(network)
-    assert list(network.state_dict()) == names and not [n for n in names if "shortcut" in n]
-    assert network.layer2[0].shortcut is shortcuts
+    assert list(network.modules()) == modules
+    assert all(torch.equal(t, kept[name]) for name, t in network.state_dict().items())
+
+
+def test_weights_bear_the_names_that_they_have_in_the_network(network, model):
+    named = {each.name for each in onnx.load_from_string(model).graph.initializer}
+    convolutions = {name for name in network.state_dict() if "conv" in name or "fc" in name}
+    assert convolutions <= named and not any("bn" in name for name in named)
+
+
+def test_a_network_that_diverged_is_not_handed_out(teacher):
+    broken = student(teacher.network, Architecture.parse("4_8_32"))
+    with torch.no_grad():
+        broken.fc.bias[0] = torch.nan
+    with pytest.raises(CorruptArtifact, match="diverged"):
+        to_onnx(broken)
 
 
 # --- metadata ------------------------------------------------------------------------------

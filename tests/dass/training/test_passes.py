@@ -88,11 +88,12 @@ def test_a_step_is_torchs_own_bit_for_bit_and_needs_no_compiler(momentum):
     assert all(m.equal(t) for (_, m), t in zip(own.momenta(), kept, strict=True))
 
 
-def test_training_does_not_import_the_compiler():
+def test_training_and_export_do_not_import_the_compiler():
     lines = """
         import sys
         import torch
         from dass.data.task import TaskConfig, load_task
+        from dass.networks.onnx import to_onnx
         from dass.networks.resnet import ResNet, initialise
         from dass.space.spaces import micro
         from dass.training.batches import Online
@@ -104,7 +105,8 @@ def test_training_does_not_import_the_compiler():
         recipe = Recipe(epochs=1, batch_size=16, hard_weight=1.0)
         batches = Online(task.train, padding=1, flip=False)
         assert [e.images for e in train(network, batches, recipe=recipe, seed=0)]
-        assert "torch._dynamo" not in sys.modules
+        assert to_onnx(network)
+        assert not {"torch._dynamo", "torch.onnx", "onnxscript"} & set(sys.modules)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(lines)], check=True, timeout=300)
 
