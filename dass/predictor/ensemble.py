@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -46,9 +47,10 @@ def standing(
     return (predicted - among.mean(-1, keepdim=True)) / spread
 
 
-def sample_of(space: Space) -> list[Architecture]:
-    """Return the members of a space among which standings are taken."""
-    return stratified(space, SAMPLE, seed=0)
+@cache
+def sample_of(space: Space) -> tuple[Architecture, ...]:
+    """Return the members of a space among which standings are taken; drawn once for a process."""
+    return tuple(stratified(space, SAMPLE, seed=0))
 
 
 @dataclass(frozen=True, slots=True)
