@@ -44,8 +44,3 @@ class Kept(Generic[T]):
             finally:
                 with self._lock:
                     self._making.pop(key, None)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._values.clear()
