@@ -2,12 +2,12 @@
 
 from tests.support.compression import (
     exported,
-    exported_once,
     linear,
     oracle,
     pictures,
+    quick,
     resnet,
     task,
 )
 
-__all__ = ["exported", "exported_once", "linear", "oracle", "pictures", "resnet", "task"]
+__all__ = ["exported", "linear", "oracle", "pictures", "quick", "resnet", "task"]

@@ -14,7 +14,7 @@ from dass.errors import InvalidData
 from dass.networks.oracles.oracle import classifier_of
 from dass.networks.oracles.preprocessing import Preprocessing
 from dass.networks.resnet import ResNet, initialise
-from dass.pipeline.compression import onnx_runs
+from dass.pipeline.compression import clock, onnx_runs
 from dass.pipeline.compression import order as orders
 from dass.space.spaces import residual
 from dass.training.batches import Online
@@ -96,8 +96,8 @@ def fast_order(monkeypatch):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def exported_once():
-    """Export a teacher once for the clock, not once for each compression of it."""
+def quick():
+    """Export a teacher once for the clock, not once for each compression; time models briefly."""
     export, kept = onnx_runs._exported, {}
 
     def exported(network, size):
@@ -107,6 +107,7 @@ def exported_once():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onnx_runs, "_exported", exported)
+        patch.setattr(clock, "SECONDS", 0.1)
         yield
 
 

@@ -26,14 +26,15 @@ class Timed:
     """Relative difference of two halves of the visits."""
 
 
-def times(models: Sequence[bytes], *, batch: int = 1, seconds: float = SECONDS) -> list[Timed]:
+def times(models: Sequence[bytes], *, batch: int = 1, seconds: float | None = None) -> list[Timed]:
     """Time ONNX models in turn, so that what slows the machine for a while hits all alike.
 
     Args:
         models: each of one input, whose first dimension is the batch.
         batch: images of a pass.
-        seconds: of visits to each.
+        seconds: of visits to each; `SECONDS` where none are given.
     """
+    seconds = SECONDS if seconds is None else seconds
     names = [f"{number:03d}.onnx" for number, _ in enumerate(models)]
     rounds: dict[str, list[float]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as scratch:

@@ -18,7 +18,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from dass.data.images import normalise
+from dass.networks.onnx import to_onnx
 from dass.networks.oracles.oracle import Classifier, logits_of
+from dass.networks.resnet import ResNet
 from dass.pipeline.compression.clock import times
 
 CHUNK = 100
@@ -83,6 +85,8 @@ class _Logits(nn.Module):
 
 
 def _exported(network: nn.Module, size: int) -> bytes:
+    if isinstance(network, ResNet) and network.space.image_size == size:
+        return to_onnx(network)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
