@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,10 @@ from jobs import console
 
 TELLING = 3.0
 """Spread of the students over the noise of a seed from which a choice matters."""
-HEAD = ("recipe", "validation orders", "of the ceiling", "test orders", "regret, points")
+HEAD = (
+    *("recipe", "core-seconds", "validation orders", "of the ceiling", "test orders"),
+    *("regret, points",),
+)
 Values = Float[np.ndarray, " n"]
 Labels = Mapping[str, Mapping[int, Mapping[str, StudentRecord]]]
 """Records of one task by recipe, seed and architecture."""
@@ -99,15 +102,16 @@ def _column(side: Mapping[str, StudentRecord], students: tuple[str, ...], name: 
 
 
 def scores(seeds: Mapping[int, Mapping[str, StudentRecord]], of: Truth) -> list[float]:
-    """Return Spearman of validation, that over the ceiling, of test, and regret: one seed's."""
+    """Return core-seconds, Spearman of validation, that over the ceiling, of test, and regret."""
     rows = []
     for side in seeds.values():
         if side.keys() >= set(of.students):
             validation = _column(side, of.students, "validation_accuracy")
             order = spearman(validation, of.accuracy)
             test = spearman(_column(side, of.students, "test_accuracy"), of.accuracy)
-            rows.append([order, of.kept(order), test, _regret(validation, of)])
-    return np.mean(rows, axis=0).tolist() if rows else [np.nan] * 4
+            spent = float(np.median(_column(side, of.students, "seconds")))
+            rows.append([spent, order, of.kept(order), test, _regret(validation, of)])
+    return np.mean(rows, axis=0).tolist() if rows else [np.nan] * 5
 
 
 def _regret(score: Values, of: Truth) -> float:
@@ -135,7 +139,7 @@ def table_of(own: Labels, of: Truth, recipes: Mapping[str, Recipe]) -> dict[str,
     order = sorted(own, key=lambda name: (recipes[name].epochs, recipes[name].batch_size, name))
     found = {told(recipes[name]): scores(own[name], of) for name in order}
     by_size = spearman(of.flops, of.accuracy)
-    found["FLOPs"] = [by_size, of.kept(by_size), np.nan, _regret(of.flops, of)]
+    found["FLOPs"] = [np.nan, by_size, of.kept(by_size), np.nan, _regret(of.flops, of)]
     return found
 
 
@@ -150,11 +154,11 @@ def shown(rows: Mapping[str, list[float]]) -> str:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table of each task, and the means over those that tell."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--store", default="zoo/fidelity")
-    registry = Registry(Store(parser.parse_args().store, read_only=True))
+    registry = Registry(Store(parser.parse_args(arguments).store, read_only=True))
     counted: dict[str, list[list[float]]] = defaultdict(list)
     for name, own in sorted(labels(registry).items()):
         recipes = {recipe: registry.recipe(recipe) for recipe in own}

@@ -6,6 +6,7 @@ or a job's `--help` shows are read there and typed as they stand, but for addres
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -277,15 +278,20 @@ def wait_for_records(number, *, seconds=900):
         time.sleep(0.5)
 
 
+def _hearing_ctrl_c():
+    """Undo what a shell does to lines that it runs in the background: they ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_client_that_leaves_stops_nothing_and_a_stopped_job_is_resumable(tunnel):
     client = subprocess.Popen(
         "exec env " + readme("jobs.build").replace(" -- ", " --submission-id first -- "),
         shell=True, cwd=ROOT, env=environment(),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_hearing_ctrl_c,
     )  # fmt: skip
     wait_for_records(1)
     note("`jobs.build micro` has published its first record")
-    client.send_signal(2)
+    client.send_signal(signal.SIGINT)
     client.wait(timeout=120)
     assert status_of(tunnel, "first") == "RUNNING"
     seen = len(records())
