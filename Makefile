@@ -6,8 +6,11 @@ export OMP_NUM_THREADS ?= 1
 # Else each of the many processes of a suite compiles what it imports anew: three seconds for torch.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Files by turns to two processes, those that take longest first.
+TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart evidence serve docs test lint type test-fast test-ray test-chaos \
+.PHONY: help install quickstart evidence serve docs test lint type test-fast test-whole test-ray test-chaos \
   test-cluster bench format lock clean
 
 help:  ## list the targets
@@ -38,8 +41,8 @@ serve: install  ## the service on this machine: page and HTTP on port 8000, gRPC
 docs: install  ## the site, into site/; a warning is an error, nothing is fetched
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-test: install  ## everything CI runs: lint, types and the default suite side by side, then Ray
-	$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint type test-fast
+test: install  ## everything CI runs: lint, types and all tests without Ray side by side, then Ray
+	$(MAKE) --no-print-directory --jobs 3 --output-sync=target lint type test-whole
 	$(MAKE) --no-print-directory test-ray
 
 lint: install
@@ -49,8 +52,11 @@ lint: install
 type: install
 	$(BIN)/mypy
 
-test-fast: install  ## the default suite: no Ray
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test-fast: install  ## half of the tests in a minute: no Ray, no file that takes long
+	$(BIN)/python -m pytest $(TWO)
+
+test-whole: install  ## all tests that need no Ray
+	$(BIN)/python -m pytest --all $(TWO)
 
 test-ray: install  ## the suite that needs Ray: one cluster for the whole run
 	$(BIN)/python -m pytest -m ray

@@ -106,7 +106,9 @@ def _beside(
     registry, train = Registry(Store(config.beside, read_only=True)), config.train
     made, surrogate = ensemble.config, ensemble.surrogate
     assert surrogate is not None, "it was refused else"
-    _, data = gather(registry, space=made.space, recipe=made.recipe, device=train.device)
+    _, data = gather(
+        registry, space=made.space, recipe=made.recipe, device=train.device, heard=False
+    )
     elsewhere = [
         one.students
         for one in lessons_of(registry, data, train.roles)
@@ -143,7 +145,9 @@ def _taught(
     registry: Registry, train: TrainConfig
 ) -> tuple[str, list[Lesson], dict[str, Measured]]:
     """Return the recipe, all that may be learned from, and its teachers by name."""
-    recipe, data = gather(registry, space=train.space, recipe=train.recipe, device=train.device)
+    recipe, data = gather(
+        registry, space=train.space, recipe=train.recipe, device=train.device, heard=train.hears
+    )
     measured = {one.name: one for role in train.roles for one in data[role]}
     return recipe, lessons_of(registry, data, train.roles), measured
 

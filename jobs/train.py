@@ -109,7 +109,13 @@ def train_predictor(config: TrainConfig) -> tuple[Ensemble, dict[str, Any]]:
     """Gather, meta-train every member, publish; return the ensemble and its card."""
     started = time.perf_counter()
     registry = Registry(Store(config.store))
-    recipe, data = gather(registry, space=config.space, recipe=config.recipe, device=config.device)
+    recipe, data = gather(
+        registry,
+        space=config.space,
+        recipe=config.recipe,
+        device=config.device,
+        heard=config.hears,
+    )
     if config.folds:
         ensemble, facts = _crossfitted(config, registry, recipe=recipe, data=data)
     else:

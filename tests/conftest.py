@@ -14,15 +14,37 @@ from dass.training.batches import Online
 from dass.training.distillation import train
 from dass.training.inference import accuracy
 from dass.training.recipe import Recipe
+from tests.support import long
 from tests.support.ray_cluster import cluster
 from tests.support.serving import service
 
 __all__ = ["cluster", "service"]
+DEFAULT = "not ray and not gpu and not hosts"
+LONG = long.files()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="run the files of tests/long.txt as well")
 
 
 def pytest_configure():
     """Compute on one thread: sums then have one order, and the networks are tiny anyway."""
     torch.set_num_threads(1)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave files that take long out, unless they are named, or other tests are asked for."""
+    if config.option.all or config.option.markexpr != DEFAULT:
+        return None
+    return True if collection_path in LONG else None
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if not config.option.all and config.option.markexpr == DEFAULT:
+        told = (
+            f"{len(LONG)} files that take long run where they are named, with `--all`, and in CI"
+        )
+        terminalreporter.write_line(told)
 
 
 @pytest.fixture(scope="session")

@@ -80,18 +80,27 @@ class Embeddings:
             )
         return [rows[architecture] for architecture in architectures]
 
-    def episode(self, records: Sequence[StudentRecord]) -> Episode:
+    def episode(self, records: Sequence[StudentRecord], *, heard: bool = True) -> Episode:
         """Return what `dass.predictor.episode.episode` does, for students that are all here.
+
+        Args:
+            records: of the students.
+            heard: whether anything reads the students' own feature maps; these are NaN else, and
+                the students need not be here.
 
         Raises:
             CorruptArtifact: a record's student is not here.
         """
         space = by_name(self.space)
-        rows = self._rows([record.architecture for record in records])
+        if heard:
+            maps = self.feature_maps[self._rows([record.architecture for record in records])]
+        else:
+            own = self.feature_maps.shape[1:]
+            maps = self.feature_maps.new_full((len(records), *own), torch.nan)
         asked = [Architecture.parse(record.architecture) for record in records]
         return Episode(
             teacher_feature_map=self.feature_maps[0],
-            feature_maps=self.feature_maps[rows],
+            feature_maps=maps,
             encodings=space.encode(asked),
             accuracies=torch.tensor([r.validation_accuracy for r in records]),
             support_feature_maps=self.feature_maps[:1],

@@ -54,3 +54,8 @@ class TrainConfig:
                 "`folds` must be 0 or >= 2, and `roles` name some tasks, but got "
                 f"{self.folds} and {self.roles}"
             )
+
+    @property
+    def hears(self) -> bool:
+        """Whether any network reads what students compute: without folds one always does."""
+        return self.hear or not self.folds

@@ -41,9 +41,16 @@ class Measured:
 
 
 def gather(
-    registry: Registry, *, space: str, recipe: str | None, device: str
+    registry: Registry, *, space: str, recipe: str | None, device: str, heard: bool = True
 ) -> tuple[str, Mapping[Role, list[Measured]]]:
     """Read the records of one space and recipe, by the role of their task.
+
+    Args:
+        registry: where they are.
+        space: name of the search space.
+        recipe: of the students; `None` where there is one.
+        device: of the feature maps.
+        heard: whether a network hears the students; a store without their feature maps does else.
 
     Returns:
         The recipe's name, and the teachers of each role with at least two students.
@@ -75,17 +82,18 @@ def gather(
             group = mean_over_seeds(groups[name])
             role = roles.get(group[0].task)
             if role is not None and len(group) > 1:
-                found[role].append(_measured(registry, name, group, device=device))
+                found[role].append(_measured(registry, name, group, device=device, heard=heard))
             bar.update()
     return recipe, found
 
 
 def _measured(
-    registry: Registry, name: str, records: Sequence[StudentRecord], *, device: str
+    registry: Registry, name: str, records: Sequence[StudentRecord], *, device: str, heard: bool
 ) -> Measured:
     if not registry.has_teacher(name) and registry.has_embeddings(name):
         kept = registry.embeddings(name)
-        return Measured(name, kept.num_classes, None, records, kept.episode(records).to(device))
+        found = kept.episode(records, heard=heard).to(device)
+        return Measured(name, kept.num_classes, None, records, found)
     teacher = registry.teacher(name)
     teacher.network.to(device)
     architectures = [Architecture.parse(record.architecture) for record in records]
