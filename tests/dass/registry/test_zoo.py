@@ -24,7 +24,7 @@ from dass.space.architecture import Architecture
 from dass.space.spaces import by_name
 from dass.store.store import Store
 from jobs.build import build
-from jobs.planning.labels import gather
+from jobs.planning.labels import gather, lessons_of
 from jobs.planning.plan import SplitPlan
 from jobs.presets import micro
 from jobs.publish import PublishConfig, publish
@@ -147,6 +147,23 @@ def test_teachers_may_be_shipped_as_their_own_feature_maps_alone(config, shipped
         whole = embeddings_of(_library(config).teacher(name), [])
         assert kept.accuracy == whole.accuracy and kept.num_classes == 2
         assert torch.allclose(kept.feature_maps, whole.feature_maps, rtol=2e-3, atol=1e-3)
+
+
+def test_without_students_feature_maps_what_hears_none_is_told_all_the_same(config, tmp_path):
+    small = replace(config, into=str(tmp_path), weights=False, students=False)
+    publish(small)
+    asked = {"space": "micro", "recipe": None, "device": "cpu"}
+    with pytest.raises(CorruptArtifact, match="must hold every labelled student"):
+        gather(zoo.registry(tmp_path), **asked)
+    lessons = [
+        lessons_of(registry, gather(registry, **asked, heard=False)[1], ("train", "unseen"))
+        for registry in (zoo.registry(tmp_path), _library(config))
+    ]
+    assert lessons[0] and len(lessons[0]) == len(lessons[1])
+    for ours, theirs in zip(*lessons, strict=True):
+        assert torch.allclose(ours.students.inputs, theirs.students.inputs, rtol=2e-3, atol=2e-3)
+        assert ours.students.accuracies.equal(theirs.students.accuracies)
+        assert ours.episode.feature_maps.isnan().all(), "whoever hears them, notices"
 
 
 def test_what_was_shipped_may_be_shipped_again(config, tmp_path):
