@@ -6,8 +6,8 @@ export OMP_NUM_THREADS ?= 1
 # Else each of the many processes of a suite compiles what it imports anew: three seconds for torch.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Files by turns to two processes, those that take longest first.
-TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Files by turns to three processes, long rooms first: on two cores one of them is always waiting.
+BESIDE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install quickstart evidence serve docs test lint type test-fast test-whole test-ray test-chaos \
@@ -53,10 +53,10 @@ type: install
 	$(BIN)/mypy
 
 test-fast: install  ## half of the tests in a minute: no Ray, no file that takes long
-	$(BIN)/python -m pytest $(TWO)
+	$(BIN)/python -m pytest $(BESIDE)
 
 test-whole: install  ## all tests that need no Ray
-	$(BIN)/python -m pytest --all $(TWO)
+	$(BIN)/python -m pytest --all $(BESIDE)
 
 test-ray: install  ## the suite that needs Ray: one cluster for the whole run
 	$(BIN)/python -m pytest -m ray
