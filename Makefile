@@ -6,8 +6,8 @@ export OMP_NUM_THREADS ?= 1
 # Else each of the many processes of a suite compiles what it imports anew: three seconds for torch.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Files by turns to three processes, long rooms first: on two cores one of them is always waiting.
-BESIDE := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# Files by turns to two processes, long rooms first.
+BESIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install quickstart evidence serve docs test lint type test-fast test-whole test-ray test-chaos \
