@@ -22,7 +22,7 @@ Weights = Callable[[str, tuple[int, ...]], tuple[Array, Array]]
 POOL = 99_991
 """Random numbers that all weights of a draft are made of; a prime, so that rows differ."""
 OPSET, IR = 20, 10
-"""Versions of ONNX, as old as the operators allow: onnxruntime 1.18 (2024) reads them."""
+"""Versions of ONNX: those that exports had before, which onnxruntime reads since 1.18 (2024)."""
 
 
 class _Graph:
