@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float
 
 from dass.evaluation.metrics import budget_regret
-from dass.evaluation.reliability import ceiling, second_half
+from dass.evaluation.reliability import ceiling, halves
 from dass.predictor.ranking import spearman
 from dass.predictor.records import StudentRecord
 from dass.registry.registry import Registry
@@ -80,19 +80,17 @@ def truth(seeds: Mapping[int, Mapping[str, StudentRecord]]) -> Truth:
     """Read the truth off two trainings of each student."""
     one, two = (seeds[seed] for seed in sorted(seeds)[:2])
     students = tuple(sorted(one.keys() & two.keys()))
-    whole_test = [_column(side, students, "test_accuracy") for side in (one, two)]
-    even = [_column(side, students, "test_half_accuracy") for side in (one, two)]
-    images = _column(one, students, "test_images")
-    odd = [second_half(all_, half, images) for all_, half in zip(whole_test, even, strict=True)]
-    space = by_name(one[students[0]].space)
-    mean = (whole_test[0] + whole_test[1]) / 2
+    first, second = (_column(side, students, "test_accuracy") for side in (one, two))
+    of = one[students[0]]
+    even, odd = halves([*one.values(), *two.values()], of.teacher)
+    space, mean = by_name(of.space), (first + second) / 2
     return Truth(
         students=students,
         accuracy=mean,
         flops=_column(one, students, "flops"),
         whole=float(space.flops([space.largest])[0]),
         spread=100 * float(mean.std(ddof=1)),
-        noise=100 * float((whole_test[0] - whole_test[1]).std(ddof=1)) / 2**0.5,
+        noise=100 * float((first - second).std(ddof=1)) / 2**0.5,
         ceiling=ceiling((even[0], even[1]), (odd[0], odd[1])),
     )
 
@@ -119,14 +117,14 @@ def _regret(score: Values, of: Truth) -> float:
     return 100 * lost
 
 
-def labels(registry: Registry) -> dict[str, Labels]:
+def labels(registry: Registry) -> Mapping[str, Labels]:
     """Return all records by dataset."""
     tasks = registry.tasks()
     found: dict[str, dict[str, dict[int, dict[str, StudentRecord]]]] = {}
     for record in registry.records():
         own = found.setdefault(tasks[record.task][0].source.rpartition("/")[2], {})
         own.setdefault(record.recipe, defaultdict(dict))[record.seed][record.architecture] = record
-    return {name: dict(own) for name, own in found.items()}
+    return found
 
 
 def told(recipe: Recipe) -> str:
