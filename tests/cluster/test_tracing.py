@@ -57,8 +57,8 @@ def another_process(place, carrier):
 
 
 @contextlib.contextmanager
-def collector():
-    """A collector that speaks OTLP over HTTP, on loopback; gives its address and what came."""
+def collector(status=200):
+    """A collector that speaks OTLP over HTTP, on loopback; gives its address, and what came."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     came = []
@@ -68,8 +68,9 @@ def collector():
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            came.append((self.path, ExportTraceServiceRequest.FromString(body)))
-            self.send_response(200)
+            request = ExportTraceServiceRequest.FromString(body)
+            came.append((self.path, request, time.monotonic()))
+            self.send_response(status)
             self.end_headers()
 
         def log_message(self, *_):
@@ -192,7 +193,7 @@ def test_a_collector_is_sent_what_each_process_did():
     trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     with collector() as (place, came):
         another_process(f"{place}/", {"traceparent": f"00-{trace}-{parent}-01"})
-    ((path, request),) = came
+    ((path, request, _),) = came
     assert path == "/v1/traces"
     (of,) = request.resource_spans
     named = {it.key: it.value.string_value for it in of.resource.attributes}
@@ -209,3 +210,10 @@ def test_a_collector_that_is_gone_costs_the_spans_alone():
     begun = time.monotonic()
     another_process(place, {})
     assert time.monotonic() - begun < 2 * tracing.PATIENCE_S + 20  # twenty to start, when busy
+
+
+def test_a_collector_that_refuses_for_now_is_asked_again_while_patience_lasts():
+    with collector(status=503) as (place, came):
+        another_process(place, {})
+    asked = [at for *_, at in came]
+    assert len(asked) > 1 and asked[-1] - asked[0] <= tracing.PATIENCE_S

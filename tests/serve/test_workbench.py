@@ -124,7 +124,9 @@ def test_a_teacher_unlike_those_of_meta_training_is_warned_of(page):
 
 def test_teachers_are_listed_by_what_they_are_of_and_opaque_names_are_tooltips(page):
     page.open().ready()
-    option = page.one(f"#teacher option[value='{OPAQUE}']")
+    selector = f"#teacher option[value='{OPAQUE}']"
+    assert page.count(selector) == 1
+    option = page.one(selector)
     assert option.text == "flowers5 · 3 classes · 90.0 %"
     assert option.get_attribute("title") == OPAQUE
     Select(page["teacher"]).select_by_value(OPAQUE)
